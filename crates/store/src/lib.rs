@@ -1,1 +1,21 @@
-//! TODO
+//! The places that hold images: what a place is, and the places on this machine.
+//!
+//! A [`Store`] is a named set of repositories. One repository is read through [`Source`] and written
+//! through [`Target`]; which of the two a caller holds says what it can do, so a place that can only be
+//! read is never written by mistake, and a pipe that can only be written is never read. [`Admin`] lists
+//! what a place holds.
+//!
+//! The traits have no default methods: a wrapper that forgot one would silently bypass what it wraps.
+//! Helpers for callers, such as [`put_blob`], are functions on top of them.
+
+mod body;
+mod error;
+mod page;
+mod traits;
+mod verify;
+
+pub use body::{BlobBody, ByteStream, FILE_CHUNK};
+pub use error::{Error, ErrorKind, Operation, Result, Side};
+pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
+pub use traits::{Admin, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
+pub use verify::{put_blob, verified};

@@ -1,0 +1,175 @@
+//! The body of a blob on its way: a stream, a piece of memory, or a file that may stay a file.
+
+use std::fmt;
+use std::io::{Seek, SeekFrom};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::io::AsyncReadExt;
+
+use crate::{Error, Operation, Result};
+
+/// A stream of pieces of a blob.
+pub type ByteStream = BoxStream<'static, Result<Bytes>>;
+
+/// How much is read of a file at once, in bytes: large enough that system calls do not count.
+pub const FILE_CHUNK: usize = 256 * 1024;
+
+/// The bytes of a blob, or of its end from some offset on.
+pub struct BlobBody {
+    length: Option<u64>,
+    content: Content,
+}
+
+enum Content {
+    Bytes(Bytes),
+    /// Positioned at the first byte to read; `length` bytes belong to the body.
+    File(std::fs::File),
+    Stream(ByteStream),
+}
+
+impl BlobBody {
+    /// Wraps a stream; `length` is how many bytes it will give, where that is known.
+    #[must_use]
+    pub fn from_stream(length: Option<u64>, stream: ByteStream) -> Self {
+        Self { length, content: Content::Stream(stream) }
+    }
+
+    /// Wraps the part of a file from `offset` to its end.
+    ///
+    /// # Errors
+    /// When the file's length cannot be read.
+    pub fn from_file(mut file: std::fs::File, offset: u64) -> std::io::Result<Self> {
+        let end = file.seek(SeekFrom::End(0))?;
+        let start = file.seek(SeekFrom::Start(offset.min(end)))?;
+        Ok(Self { length: Some(end - start), content: Content::File(file) })
+    }
+
+    /// Returns how many bytes will come, where that is known.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Keeps the first `limit` bytes only.
+    #[must_use]
+    pub fn take(self, limit: u64) -> Self {
+        let length = self.length.map(|length| length.min(limit));
+        let content = match self.content {
+            Content::Bytes(bytes) => {
+                let end = usize::try_from(limit).unwrap_or(usize::MAX).min(bytes.len());
+                Content::Bytes(bytes.slice(..end))
+            }
+            Content::File(file) => Content::File(file),
+            Content::Stream(stream) => Content::Stream(take(stream, limit)),
+        };
+        Self { length, content }
+    }
+
+    /// Turns the body into a stream.
+    #[must_use]
+    pub fn into_stream(self) -> ByteStream {
+        match self.content {
+            Content::Bytes(bytes) if bytes.is_empty() => stream::empty().boxed(),
+            Content::Bytes(bytes) => stream::once(async { Ok(bytes) }).boxed(),
+            Content::File(file) => read_file(file, self.length.unwrap_or_default()),
+            Content::Stream(stream) => stream,
+        }
+    }
+
+    /// Reads everything into memory, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// What the stream fails with; or [`crate::ErrorKind::Invalid`] when there are more bytes.
+    pub async fn collect(self, limit: usize) -> Result<Bytes> {
+        let mut stream = self.into_stream();
+        let mut all = BytesMut::new();
+        while let Some(piece) = stream.try_next().await? {
+            if all.len() + piece.len() > limit {
+                return Err(Error::new(crate::ErrorKind::Invalid, Operation::FetchBlob)
+                    .because(format_args!("it has more than {limit} bytes")));
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+}
+
+impl From<Bytes> for BlobBody {
+    fn from(bytes: Bytes) -> Self {
+        Self { length: Some(bytes.len() as u64), content: Content::Bytes(bytes) }
+    }
+}
+
+impl fmt::Debug for BlobBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobBody").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+fn take(stream: ByteStream, limit: u64) -> ByteStream {
+    stream
+        .scan(limit, |left, piece| {
+            let cut = piece.map(|bytes| {
+                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= length as u64;
+                bytes.slice(..length)
+            });
+            let is_end = matches!(&cut, Ok(bytes) if bytes.is_empty());
+            async move { (!is_end).then_some(cut) }
+        })
+        .boxed()
+}
+
+fn read_file(file: std::fs::File, length: u64) -> ByteStream {
+    let file = tokio::fs::File::from_std(file).take(length);
+    stream::try_unfold(file, |mut file| async move {
+        let mut piece = BytesMut::with_capacity(FILE_CHUNK);
+        let count =
+            file.read_buf(&mut piece).await.map_err(|error| Error::io(Operation::FetchBlob, error))?;
+        Ok((count > 0).then(|| (piece.freeze(), file)))
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn bodies(content: &'static [u8], offset: usize) -> Vec<BlobBody> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        let tail = &content[offset..];
+        let pieces = tail.chunks(3).map(|piece| Ok(Bytes::from_static(piece))).collect::<Vec<_>>();
+        vec![
+            BlobBody::from_file(file, offset as u64).unwrap(),
+            BlobBody::from(Bytes::from_static(tail)),
+            BlobBody::from_stream(Some(tail.len() as u64), stream::iter(pieces).boxed()),
+        ]
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_body_gives_the_same_bytes() {
+        for body in bodies(b"0123456789", 4) {
+            assert_eq!(body.length(), Some(6));
+            assert_eq!(body.collect(6).await.unwrap(), &b"456789"[..]);
+        }
+        for body in bodies(b"0123456789", 4) {
+            let body = body.take(4);
+            assert_eq!(body.length(), Some(4));
+            assert_eq!(body.collect(100).await.unwrap(), &b"4567"[..]);
+        }
+        for body in bodies(b"0123", 4) {
+            assert_eq!(body.collect(0).await.unwrap(), &b""[..]);
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_the_limit_is_an_error() {
+        for body in bodies(b"0123456789", 0) {
+            assert_eq!(body.collect(9).await.unwrap_err().kind(), crate::ErrorKind::Invalid);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Verification: no content from outside becomes visible before its digest and its size were checked.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sealift_oci::{Digest, Hasher};
+
+use crate::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, Target};
+
+/// Hashes a body as it streams by, from its first byte on. The stream ends with an error where the bytes
+/// are not the `size` bytes that `digest` promises, and never gives more than `size` bytes.
+#[must_use]
+pub fn verified(body: BlobBody, digest: Digest, size: u64) -> BlobBody {
+    let state = Check { stream: body.into_stream(), hasher: Hasher::new(digest.algorithm()), seen: 0 };
+    let stream = stream::try_unfold(Some(state), move |state| next(state, digest, size));
+    BlobBody::from_stream(Some(size), stream.boxed())
+}
+
+struct Check {
+    stream: ByteStream,
+    hasher: Hasher,
+    seen: u64,
+}
+
+async fn next(state: Option<Check>, digest: Digest, size: u64) -> Result<Option<(Bytes, Option<Check>)>> {
+    let Some(mut check) = state else { return Ok(None) };
+    let piece = loop {
+        match check.stream.try_next().await? {
+            Some(piece) if piece.is_empty() => {}
+            Some(piece) => break piece,
+            None if check.seen < size => return Err(wrong_size(digest, size, check.seen)),
+            None => return finished(check.hasher, digest),
+        }
+    };
+    check.seen += piece.len() as u64;
+    if check.seen > size {
+        return Err(wrong_size(digest, size, check.seen));
+    }
+    check.hasher.update(&piece);
+    if check.seen < size {
+        return Ok(Some((piece, Some(check))));
+    }
+    // The last piece is given only when the whole is right and nothing follows it.
+    while let Some(extra) = check.stream.try_next().await? {
+        if !extra.is_empty() {
+            return Err(wrong_size(digest, size, size + extra.len() as u64));
+        }
+    }
+    finished::<()>(check.hasher, digest)?;
+    Ok(Some((piece, None)))
+}
+
+fn finished<T>(hasher: Hasher, digest: Digest) -> Result<Option<T>> {
+    let actual = hasher.finish();
+    if actual == digest {
+        return Ok(None);
+    }
+    Err(mismatch(digest, format_args!("its bytes have the digest {actual}, not {digest}")))
+}
+
+fn wrong_size(digest: Digest, expected: u64, actual: u64) -> Error {
+    let more = if actual > expected { "at least " } else { "" };
+    mismatch(digest, format_args!("it has {more}{actual} bytes where {expected} were announced"))
+}
+
+fn mismatch(digest: Digest, reason: std::fmt::Arguments<'_>) -> Error {
+    Error::new(ErrorKind::Mismatch, Operation::FetchBlob).object(digest).because(reason)
+}
+
+/// Writes one blob, whole: begins an upload, appends the verified body and finishes it. Where that fails
+/// the upload is cancelled.
+///
+/// # Errors
+/// What the body or the target fails with.
+pub async fn put_blob(target: &dyn Target, digest: &Digest, size: u64, body: BlobBody) -> Result<()> {
+    let mut upload = target.begin_upload().await?;
+    match upload.append(verified(body, *digest, size)).await {
+        Ok(_) => upload.finish(digest).await,
+        Err(error) => {
+            // The first error tells more than one of the cleaning up.
+            let _ = upload.cancel().await;
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(content: &'static [u8], digest: Digest, size: u64) -> Result<Bytes> {
+        let pieces: Vec<_> = content.chunks(4).map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let body = BlobBody::from_stream(None, stream::iter(pieces).boxed());
+        verified(body, digest, size).collect(1000).await
+    }
+
+    #[tokio::test]
+    async fn right_content_passes() {
+        for content in [&b""[..], b"x", b"0123", b"0123456789"] {
+            let read = read(content, Digest::sha256(content), content.len() as u64).await;
+            assert_eq!(read.unwrap(), content);
+        }
+    }
+
+    #[tokio::test]
+    async fn wrong_content_never_ends_well() {
+        let digest = Digest::sha256(b"0123456789");
+        for (content, size) in [
+            (&b"0123456780"[..], 10),
+            (b"012345678", 10),
+            (b"01234567890", 10),
+            (b"", 10),
+            (b"0123456789", 9),
+        ] {
+            let error = read(content, digest, size).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Mismatch, "{content:?}");
+        }
+        let error = read(b"", digest, 0).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_waits_for_the_verdict() {
+        let body = BlobBody::from(Bytes::from_static(b"wrong"));
+        let mut stream = verified(body, Digest::sha256(b"right"), 5).into_stream();
+        assert!(stream.try_next().await.is_err());
+    }
+}
