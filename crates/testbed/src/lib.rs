@@ -1,9 +1,14 @@
-//! What the tests and the bench stand on: real images, real registries, and a proxy that fails on demand.
+//! What the tests and the bench stand on: real images, real registries, and proxies that fail on demand.
 //!
 //! Only tests use this crate, so its functions return a plain [`std::io::Result`] that a test unwraps, and
 //! nothing of sealift but its words ([`sealift_oci`]) is used: what is tested must not test itself.
 //! Everything stays on this machine: servers listen on the loopback address, on ports the system chose.
 //!
-//! - [`images`] makes images out of this machine's own files.
+//! - [`images`] makes images out of this machine's own files, and [`pushing`] puts them into a registry.
+//! - [`docker_registry`] runs Debian's registry, and [`peers`] the other programs to get along with.
 
+mod daemon;
+pub mod docker_registry;
 pub mod images;
+pub mod peers;
+pub mod pushing;

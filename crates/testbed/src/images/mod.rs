@@ -30,3 +30,9 @@ pub fn cache_directory() -> PathBuf {
     let beside_the_crates = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target");
     target.unwrap_or_else(beside_the_crates).join("testbed")
 }
+
+/// The smallest set that has everything: a plain image and one for two platforms, made in no time.
+#[cfg(test)]
+pub(crate) fn tiny_set(directory: &std::path::Path) -> ImageSet {
+    build::tiny_plan().build(directory).unwrap()
+}
