@@ -8,14 +8,19 @@
 //! The traits have no default methods: a wrapper that forgot one would silently bypass what it wraps.
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
 
+mod accept;
 mod body;
+pub mod conformance;
 mod error;
+mod memory;
 mod page;
+mod random;
 mod traits;
 mod verify;
 
 pub use body::{BlobBody, ByteStream, FILE_CHUNK};
 pub use error::{Error, ErrorKind, Operation, Result, Side};
+pub use memory::MemoryStore;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
 pub use traits::{Admin, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
 pub use verify::{put_blob, verified};
