@@ -1,1 +1,81 @@
-//! TODO
+//! The engine: takes images from one place to another, whole or not at all.
+//!
+//! One image can be followed along the files of this crate:
+//!
+//! 1. [`Selection`] (`select`) says what is wanted: images in groups, and what they are called on each side.
+//! 2. [`Mirror::survey`] (`survey`) asks the source what the tags point at and whether the target has it
+//!    already, before a byte moves.
+//! 3. `walk` follows the manifests from their roots to their blobs.
+//! 4. [`Plan::new`] (`plan`) is a pure function over the whole set: each distinct blob gets one transfer.
+//! 5. [`Mirror::run`] (`run`) does what the plan says: blobs (`blobs`, `copy`), manifests children first, tags last.
+//! 6. [`Report`] (`report`) says what became of every image; [`Mirror::verify`] (`verify`) looks again.
+//!
+//! The engine knows places only by the traits of [`sealift_store`]; it never prints: what happens on the
+//! way leaves as [`Event`]s.
+
+mod blobs;
+mod copy;
+mod event;
+mod plan;
+mod report;
+mod retry;
+mod run;
+mod select;
+mod survey;
+mod verify;
+mod walk;
+
+use std::sync::Arc;
+
+use sealift_oci::Platform;
+use sealift_store::{BlobBody, Store};
+
+pub use event::{Event, Observer};
+pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, Step};
+pub use report::{Carried, Failure, ImageReport, Outcome, Report, Totals};
+pub use retry::RetryPolicy;
+pub use select::{Group, ImageRequest, Selection};
+pub use survey::{Found, State, Survey, Surveyed, SurveyedGroup};
+pub use verify::{Finding, ImageVerdict, Verdict, Verification};
+pub use walk::Graph;
+
+/// Both ends of a transfer, and how to do it.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    /// Where content comes from.
+    pub source: Arc<dyn Store>,
+    /// Where content goes.
+    pub target: Arc<dyn Store>,
+    /// How it is done.
+    pub options: Options,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// How a transfer is done.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many blobs are on their way at the same time.
+    pub transfers: usize,
+    /// Copy only this platform's image out of each index.
+    pub platform: Option<Platform>,
+    /// Check every blob of an image although its tag at the target is right already.
+    pub recheck: bool,
+    /// How often a broken transfer is tried again, and how long to wait.
+    pub retry: RetryPolicy,
+    /// Fetches foreign layers from the addresses in their manifests; without it they are never fetched there.
+    pub foreign: Option<Arc<dyn ForeignLayers>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { transfers: 8, platform: None, recheck: false, retry: RetryPolicy::default(), foreign: None }
+    }
+}
+
+/// Reads layers that registries may lack from where their publisher keeps them.
+#[async_trait::async_trait]
+pub trait ForeignLayers: std::fmt::Debug + Send + Sync + 'static {
+    /// Opens what lies at `url`, from byte `offset` on.
+    async fn open(&self, url: &str, offset: u64) -> sealift_store::Result<BlobBody>;
+}

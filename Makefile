@@ -1,0 +1,53 @@
+# `make test` runs everything that has to hold; `.ci/run` calls it. `make help` lists the rest.
+
+CARGO ?= cargo
+DENY_VERSION := 0.20.2
+# Debian's packages that the interop tests run against.
+PEERS := docker-registry skopeo containerd
+
+.PHONY: help build test check fmt lint docs deny advisories peers unit soak bench quickstart clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+build: ## Build the release binary: target/release/sealift
+	$(CARGO) build --release --locked
+
+test: check unit ## Run everything: format, lints, docs, dependency rules, all tests with their real peers
+
+check: fmt lint docs deny ## Check format, lints, documentation and dependencies
+
+fmt: ## Check the format
+	$(CARGO) fmt --all --check
+
+lint: ## Run clippy; a warning is an error
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## Build the documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+deny: ## Check licences, sources and banned crates
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny --version $(DENY_VERSION)
+	$(CARGO) deny --log-level error check bans licenses sources
+
+advisories: ## Ask the advisory database (needs the network)
+	$(CARGO) deny check advisories
+
+peers: ## Install the real registries and clients that tests and bench run against
+	@scripts/install-peers $(PEERS)
+
+unit: peers ## Run all tests
+	$(CARGO) test --workspace --locked
+
+soak: peers ## Run the long versions of the tests
+	SEALIFT_SOAK=1 PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --release
+
+bench: peers ## Measure against skopeo and curl; prints a table
+	$(CARGO) build --release --locked --workspace
+	target/release/sealift-bench
+
+quickstart: ## Mirror a small release on this machine; needs nothing
+	$(CARGO) run --release --locked -- quickstart
+
+clean: ## Remove what was built
+	$(CARGO) clean

@@ -1,0 +1,205 @@
+//! One distinct blob and every repository that needs it.
+//!
+//! The first repository leads: it gets the bytes from the source. The others follow: they link from the
+//! leader, and where a link is refused they read the bytes back from it, never again from the source. If
+//! the leader fails at the target, the next repository takes the lead; if the source fails, all fail.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sealift_oci::{Descriptor, RepositoryName};
+use sealift_store::{Error, ErrorKind, LinkOutcome, Result, Side, Target, Upload};
+
+use crate::copy::{Origin, Transfer};
+use crate::retry::Budget;
+use crate::{Carried, Event, Mirror, PlannedBlob};
+
+/// How many repositories are linked at the same time, for one blob.
+const LINK_CONCURRENCY: usize = 4;
+
+/// What became of one blob.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    /// What became of it in each repository that needs it.
+    pub(crate) repositories: HashMap<RepositoryName, Placement>,
+    /// Its content, if it is an image configuration that passed by.
+    pub(crate) config: Option<Bytes>,
+}
+
+/// What became of one blob in one repository.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    pub(crate) outcome: Result<Carried, Arc<Error>>,
+    pub(crate) elapsed: Duration,
+}
+
+/// What the leader needs to know when the bytes have come.
+type Led = (Carried, Option<Bytes>);
+
+impl Mirror {
+    /// Brings a blob into every repository that needs it.
+    pub(crate) async fn place(&self, blob: &PlannedBlob) -> Placed {
+        let mut placed = Placed::default();
+        let budget = Arc::new(Mutex::new(Budget::new(&self.options.retry)));
+        for (position, leader) in blob.targets.iter().enumerate() {
+            let began = Instant::now();
+            let led = self.lead(blob, leader, Arc::clone(&budget)).await;
+            let followers = &blob.targets[position + 1..];
+            match led {
+                Ok((carried, config)) => {
+                    placed.config = config;
+                    self.record(&mut placed, blob, leader, began, Ok(carried));
+                    self.follow_all(&mut placed, blob, leader, followers, carried).await;
+                    return placed;
+                }
+                Err(error) if error.side() == Some(Side::Source) => {
+                    let error = Arc::new(error);
+                    for repository in std::iter::once(leader).chain(followers) {
+                        self.record(&mut placed, blob, repository, began, Err(Arc::clone(&error)));
+                    }
+                    return placed;
+                }
+                Err(error) => self.record(&mut placed, blob, leader, began, Err(Arc::new(error))),
+            }
+        }
+        placed
+    }
+
+    async fn follow_all(
+        &self,
+        placed: &mut Placed,
+        blob: &PlannedBlob,
+        leader: &RepositoryName,
+        followers: &[RepositoryName],
+        led: Carried,
+    ) {
+        let mut outcomes = stream::iter(followers.iter().cloned().map(|follower| async move {
+            let began = Instant::now();
+            let outcome = match led {
+                Carried::Skipped => Ok(Carried::Skipped),
+                _ => self.follow(&blob.descriptor, leader, &follower).await,
+            };
+            (follower, began, outcome.map_err(Arc::new))
+        }))
+        .buffer_unordered(LINK_CONCURRENCY);
+        while let Some((follower, began, outcome)) = outcomes.next().await {
+            self.record(placed, blob, &follower, began, outcome);
+        }
+    }
+
+    fn record(
+        &self,
+        placed: &mut Placed,
+        blob: &PlannedBlob,
+        repository: &RepositoryName,
+        began: Instant,
+        outcome: Result<Carried, Arc<Error>>,
+    ) {
+        if let Ok(carried) = outcome {
+            let Descriptor { digest, size, .. } = blob.descriptor;
+            self.observer.notice(&Event::BlobFinished { digest, size, carried });
+        }
+        placed.repositories.insert(repository.clone(), Placement { outcome, elapsed: began.elapsed() });
+    }
+
+    /// Gets the bytes from the source, unless they are there. The wish to link a blob from its own
+    /// repository is the question whether it is there, and opens the upload if it is not: one request.
+    async fn lead(
+        &self,
+        blob: &PlannedBlob,
+        repository: &RepositoryName,
+        budget: Arc<Mutex<Budget>>,
+    ) -> Result<Led> {
+        let target = self.target.target(repository).map_err(|error| error.on(Side::Target))?;
+        let descriptor = &blob.descriptor;
+        let upload = match link(target.as_ref(), descriptor, repository).await? {
+            Linked::Yes => return Ok((Carried::Present, None)),
+            Linked::No(upload) => upload,
+        };
+        let Some(origins) = self.origins(blob).await? else {
+            cancel(upload).await;
+            return Ok((Carried::Skipped, None));
+        };
+        self.observer.notice(&Event::BlobStarted { digest: descriptor.digest, size: descriptor.size });
+        let transfer = Transfer {
+            blob: descriptor,
+            origins,
+            side: Side::Source,
+            target: target.as_ref(),
+            observer: &self.observer,
+            budget,
+        };
+        Ok((Carried::Moved, transfer.run(upload).await?))
+    }
+
+    /// Where a blob can be read; `None` for a foreign layer that the source does not have.
+    async fn origins(&self, blob: &PlannedBlob) -> Result<Option<Vec<Origin>>> {
+        let sources = blob.sources.iter().map(|repository| self.source.source(repository));
+        if !blob.descriptor.is_foreign_layer() {
+            return Ok(Some(sources.map(Origin::Repository).collect()));
+        }
+        for source in sources {
+            match source.stat_blob(&blob.descriptor.digest).await {
+                Ok(_) => return Ok(Some(vec![Origin::Repository(source)])),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.on(Side::Source)),
+            }
+        }
+        let Some(foreign) = &self.options.foreign else { return Ok(None) };
+        let urls = blob.descriptor.urls.iter().map(|url| Origin::Url(Arc::clone(foreign), url.clone()));
+        let urls: Vec<Origin> = urls.collect();
+        Ok((!urls.is_empty()).then_some(urls))
+    }
+
+    /// Links a blob from the leader's repository, or reads it back from there.
+    async fn follow(
+        &self,
+        blob: &Descriptor,
+        leader: &RepositoryName,
+        follower: &RepositoryName,
+    ) -> Result<Carried> {
+        let target = self.target.target(follower).map_err(|error| error.on(Side::Target))?;
+        let upload = match link(target.as_ref(), blob, leader).await? {
+            Linked::Yes => return Ok(Carried::Mounted),
+            Linked::No(upload) => upload,
+        };
+        let transfer = Transfer {
+            blob,
+            origins: vec![Origin::Repository(self.target.source(leader))],
+            side: Side::Target,
+            target: target.as_ref(),
+            observer: &self.observer,
+            budget: Arc::new(Mutex::new(Budget::new(&self.options.retry))),
+        };
+        transfer.run(upload).await?;
+        Ok(Carried::ReadBack)
+    }
+}
+
+enum Linked {
+    Yes,
+    No(Option<Box<dyn Upload>>),
+}
+
+/// Where a place refuses the wish to link outright, it is asked in plain words whether the blob is there.
+async fn link(target: &dyn Target, blob: &Descriptor, from: &RepositoryName) -> Result<Linked> {
+    let outcome = target.link_blob(&blob.digest, from).await.map_err(|error| error.on(Side::Target))?;
+    match outcome {
+        LinkOutcome::Linked => Ok(Linked::Yes),
+        LinkOutcome::Upload(upload) => Ok(Linked::No(Some(upload))),
+        LinkOutcome::Refused => {
+            let there = target.stat_blob(&blob.digest).await.map_err(|error| error.on(Side::Target))?;
+            Ok(if there.is_some() { Linked::Yes } else { Linked::No(None) })
+        }
+    }
+}
+
+/// An upload that nobody needs is given back; what that fails with changes nothing.
+async fn cancel(upload: Option<Box<dyn Upload>>) {
+    if let Some(upload) = upload {
+        let _ = upload.cancel().await;
+    }
+}

@@ -1,0 +1,71 @@
+//! What happens on the way, told to whoever draws it.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use sealift_oci::Digest;
+use sealift_store::Error;
+
+use crate::{Carried, ImageReport, PlanTotals};
+
+/// Something that happened. Progress of one blob is told by the pieces it comes in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The source is asked for so many images.
+    SurveyStarted {
+        /// How many.
+        images: usize,
+    },
+    /// The plan is made and its first byte is about to move.
+    RunStarted {
+        /// What the plan comes to.
+        totals: PlanTotals,
+    },
+    /// A blob's transfer began.
+    BlobStarted {
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// So many more bytes of a blob came in from the source.
+    BlobProgress {
+        /// The blob.
+        digest: Digest,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// A blob is in a repository of the target now.
+    BlobFinished {
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// How it got there.
+        carried: Carried,
+    },
+    /// Something broke and is tried again.
+    Retrying {
+        /// What broke.
+        error: &'a Error,
+        /// How long the engine waits first.
+        wait: Duration,
+    },
+    /// It is decided what becomes of an image.
+    ImageFinished {
+        /// What became of it.
+        report: &'a ImageReport,
+    },
+}
+
+/// Who is told. It is called often and from several threads: it must return at once.
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// Takes note of `event`.
+    fn notice(&self, event: &Event<'_>);
+}
+
+/// Nobody is told.
+impl Observer for () {
+    fn notice(&self, _: &Event<'_>) {}
+}

@@ -1,0 +1,179 @@
+//! The plan: a pure function from the survey to what has to be done, over the whole set at once.
+//!
+//! Each distinct blob is listed once, with every repository of the target that needs it: the first one
+//! gets the bytes, the others a link. Nothing here does I/O, so a plan can be shown, gated and tested.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName};
+use sealift_store::Error;
+
+use crate::{Found, Graph, ImageRequest, State, Survey, Surveyed, SurveyedGroup};
+
+/// What has to be done so that the target has everything that was found.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The groups, in the order in which they become complete.
+    pub groups: Vec<PlannedGroup>,
+    /// Each distinct blob once: those of earlier groups first, and within a group the largest first, so
+    /// that no large one is left over for the end.
+    pub blobs: Vec<PlannedBlob>,
+}
+
+/// A group, planned.
+#[derive(Clone, Debug, Default)]
+pub struct PlannedGroup {
+    /// What the group is called.
+    pub name: Option<String>,
+    /// Its images, in the order of the selection.
+    pub images: Vec<PlannedImage>,
+}
+
+/// An image, planned.
+#[derive(Clone, Debug)]
+pub struct PlannedImage {
+    /// The wish.
+    pub request: ImageRequest,
+    /// What to do.
+    pub step: Step,
+}
+
+/// What to do with one image.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Copy it: when the blobs are there, push the manifests in this order; the root is the last.
+    Copy {
+        /// The manifests, children first.
+        manifests: Vec<Arc<Manifest>>,
+        /// Which of [`Plan::blobs`] it needs, by position.
+        blobs: Vec<usize>,
+        /// The platforms that its index names.
+        platforms: Vec<Platform>,
+    },
+    /// Nothing: the target has it.
+    Keep(Descriptor),
+    /// Nothing: the source does not have it, and should.
+    Missing,
+    /// Nothing: it is not part of this release.
+    NotPart,
+    /// Nothing: it could not be surveyed.
+    Failed(Arc<Error>),
+}
+
+/// A blob, planned.
+#[derive(Clone, Debug)]
+pub struct PlannedBlob {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The source's repositories that have it; one is as good as another.
+    pub sources: Vec<RepositoryName>,
+    /// The target's repositories that need it.
+    pub targets: Vec<RepositoryName>,
+}
+
+/// What a plan comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanTotals {
+    /// How many images are to be copied.
+    pub images: usize,
+    /// How many distinct blobs they need.
+    pub blobs: usize,
+    /// How many bytes those blobs have; what the target has already is not fetched.
+    pub bytes: u64,
+}
+
+impl Plan {
+    /// Plans everything that the survey found.
+    #[must_use]
+    pub fn new(survey: Survey) -> Self {
+        let mut builder = Builder::default();
+        let groups = survey.groups.into_iter().enumerate().map(|(order, group)| builder.group(order, group));
+        let groups: Vec<PlannedGroup> = groups.collect();
+        builder.finish(groups)
+    }
+
+    /// Adds the plan up.
+    #[must_use]
+    pub fn totals(&self) -> PlanTotals {
+        let images = self.groups.iter().flat_map(|group| &group.images);
+        PlanTotals {
+            images: images.filter(|image| matches!(image.step, Step::Copy { .. })).count(),
+            blobs: self.blobs.len(),
+            bytes: self.blobs.iter().map(|blob| blob.descriptor.size).sum(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    blobs: Vec<(usize, PlannedBlob)>,
+    positions: HashMap<Digest, usize>,
+    /// Equal manifests are kept once: many tags of one image cost one copy of its bytes.
+    manifests: HashMap<Digest, Arc<Manifest>>,
+}
+
+impl Builder {
+    fn group(&mut self, order: usize, group: SurveyedGroup) -> PlannedGroup {
+        let images = group.images.into_iter().map(|image| self.image(order, image)).collect();
+        PlannedGroup { name: group.name, images }
+    }
+
+    fn image(&mut self, order: usize, image: Surveyed) -> PlannedImage {
+        let Surveyed { request, state } = image;
+        let step = match state {
+            State::Found(found) => match *found {
+                Found { root, graph: None } => Step::Keep(root),
+                Found { graph: Some(graph), .. } => self.copy(order, &request, graph),
+            },
+            State::Missing => Step::Missing,
+            State::NotPart => Step::NotPart,
+            State::Failed(error) => Step::Failed(error),
+        };
+        PlannedImage { request, step }
+    }
+
+    fn copy(&mut self, order: usize, request: &ImageRequest, graph: Graph) -> Step {
+        let blobs = graph.blobs.iter().map(|blob| self.blob(order, request, blob)).collect();
+        let shared =
+            |manifest: Arc<Manifest>| Arc::clone(self.manifests.entry(manifest.digest()).or_insert(manifest));
+        let manifests = graph.manifests.into_iter().map(shared).collect();
+        Step::Copy { manifests, blobs, platforms: graph.platforms }
+    }
+
+    fn blob(&mut self, order: usize, request: &ImageRequest, blob: &Descriptor) -> usize {
+        let position = *self.positions.entry(blob.digest).or_insert_with(|| {
+            let blob = PlannedBlob { descriptor: blob.clone(), sources: Vec::new(), targets: Vec::new() };
+            self.blobs.push((order, blob));
+            self.blobs.len() - 1
+        });
+        let planned = &mut self.blobs[position].1;
+        insert(&mut planned.sources, &request.source);
+        insert(&mut planned.targets, &request.target);
+        position
+    }
+
+    /// Sorts the blobs and tells the images the new positions.
+    fn finish(self, mut groups: Vec<PlannedGroup>) -> Plan {
+        let mut order: Vec<usize> = (0..self.blobs.len()).collect();
+        order.sort_by_key(|&old| (self.blobs[old].0, std::cmp::Reverse(self.blobs[old].1.descriptor.size)));
+        let mut moved = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            moved[old] = new;
+        }
+        for image in groups.iter_mut().flat_map(|group| &mut group.images) {
+            if let Step::Copy { blobs, .. } = &mut image.step {
+                blobs.iter_mut().for_each(|position| *position = moved[*position]);
+            }
+        }
+        let mut blobs: Vec<Option<PlannedBlob>> =
+            self.blobs.into_iter().map(|(_, blob)| Some(blob)).collect();
+        Plan { groups, blobs: order.iter().filter_map(|&old| blobs[old].take()).collect() }
+    }
+}
+
+fn insert(repositories: &mut Vec<RepositoryName>, repository: &RepositoryName) {
+    if !repositories.contains(repository) {
+        repositories.push(repository.clone());
+    }
+}

@@ -1,0 +1,122 @@
+//! How often and how long: the budget of a transfer that breaks.
+
+use std::time::Duration;
+
+use sealift_store::Error;
+
+/// How often a broken transfer is tried again, and how long to wait before.
+#[derive(Clone, Debug)]
+pub struct RetryPolicy {
+    /// How many failures in a row one blob is allowed before it is given up; at least 1.
+    pub failures: u32,
+    /// The wait after the first failure; it doubles with each one that follows.
+    pub first_wait: Duration,
+    /// The longest wait that is chosen here.
+    pub longest_wait: Duration,
+    /// The longest wait that a place may ask for; a longer one counts as failure.
+    pub longest_asked: Duration,
+    /// Gives a number from 0 to 1 that spreads waits, so that many clients do not come back at once.
+    pub jitter: fn() -> f64,
+}
+
+/// So many bytes that arrive after a failure give the budget back: a long blob over a bad line breaks
+/// often and still comes to its end, and what never progresses is given up.
+const PROGRESS: u64 = 8 * 1024 * 1024;
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 4,
+            first_wait: Duration::from_millis(250),
+            longest_wait: Duration::from_secs(15),
+            longest_asked: Duration::from_secs(120),
+            jitter: || 0.5,
+        }
+    }
+}
+
+/// What is left of one blob's budget; both ends draw on it.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    policy: RetryPolicy,
+    failures: u32,
+    progress: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        Self { policy: policy.clone(), failures: 0, progress: 0 }
+    }
+
+    /// Notes that so many bytes arrived.
+    pub(crate) fn progressed(&mut self, bytes: u64) {
+        self.progress += bytes;
+    }
+
+    /// Notes a failure and tells how long to wait before the next attempt; `None` when there is none.
+    pub(crate) fn spend(&mut self, error: &Error) -> Option<Duration> {
+        if self.progress >= PROGRESS {
+            self.failures = 0;
+        }
+        self.progress = 0;
+        self.failures += 1;
+        if self.failures >= self.policy.failures || !error.kind().is_transient() {
+            return None;
+        }
+        match error.wait() {
+            Some(asked) if asked > self.policy.longest_asked => None,
+            Some(asked) => Some(asked),
+            None => Some(self.wait()),
+        }
+    }
+
+    /// Half of the doubled wait for certain, the other half by the jitter.
+    fn wait(&self) -> Duration {
+        let doubled = self.policy.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
+        doubled.min(self.policy.longest_wait).mul_f64(0.5 + (self.policy.jitter)().clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealift_store::{ErrorKind, Operation};
+
+    fn error(kind: ErrorKind, wait: Option<u64>) -> Error {
+        Error::new(kind, Operation::FetchBlob).retry_after(wait.map(Duration::from_secs))
+    }
+
+    fn budget() -> Budget {
+        Budget::new(&RetryPolicy { jitter: || 1.0, ..RetryPolicy::default() })
+    }
+
+    #[test]
+    fn waits_double_and_end() {
+        let mut budget = budget();
+        let broken = error(ErrorKind::Unavailable, None);
+        let waits: Vec<_> = (0..4).map(|_| budget.spend(&broken).map(|wait| wait.as_millis())).collect();
+        assert_eq!(waits, [Some(250), Some(500), Some(1000), None]);
+    }
+
+    #[test]
+    fn what_will_not_change_is_not_tried_again() {
+        assert_eq!(budget().spend(&error(ErrorKind::Denied, None)), None);
+    }
+
+    #[test]
+    fn a_place_may_ask_for_a_wait_up_to_a_bound() {
+        let asked = |seconds| budget().spend(&error(ErrorKind::Busy, Some(seconds)));
+        assert_eq!(asked(7), Some(Duration::from_secs(7)));
+        assert_eq!(asked(121), None);
+    }
+
+    #[test]
+    fn progress_gives_the_budget_back() {
+        let mut budget = budget();
+        let broken = error(ErrorKind::Unavailable, None);
+        for _ in 0..20 {
+            assert!(budget.spend(&broken).is_some());
+            budget.progressed(PROGRESS);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The run: does what the plan says, in the one order that never shows anything half done.
+//!
+//! All missing blobs first, each once; then, group by group, the manifests below the roots; then the
+//! roots with their tags; and last the gate, if all others of its group are there. A run that is stopped
+//! has moved no tag of a group that is not complete.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sealift_oci::{Descriptor, Manifest, Platform, RepositoryName, media_type};
+use sealift_store::{Error, Result, Side};
+use serde_json::Value;
+use tokio::sync::{SetOnce, watch};
+use tokio::task::JoinSet;
+
+use crate::blobs::Placed;
+use crate::copy::CONFIG_LIMIT;
+use crate::{
+    Carried, Event, ImageReport, ImageRequest, Mirror, Outcome, Plan, PlannedGroup, PlannedImage, Report,
+    Step, Totals,
+};
+
+/// How many images are finished at the same time; each needs a few small requests.
+const FINISH_CONCURRENCY: usize = 8;
+
+/// The blobs, each in its repository, that were counted with some image.
+type Claimed = HashSet<(usize, RepositoryName)>;
+
+/// A plan at work: each blob's place fills when it is decided what became of it.
+#[derive(Debug)]
+struct Work {
+    plan: Plan,
+    placed: Vec<SetOnce<Placed>>,
+    /// The first blob that nobody has taken yet.
+    next: AtomicUsize,
+}
+
+impl Mirror {
+    /// Runs a plan to its end, or until `stop` becomes true. What fails stops nothing else.
+    pub async fn run(&self, plan: Plan, stop: watch::Receiver<bool>) -> Report {
+        let began = Instant::now();
+        self.observer.notice(&Event::RunStarted { totals: plan.totals() });
+        let placed = plan.blobs.iter().map(|_| SetOnce::new()).collect();
+        let work = Arc::new(Work { plan, placed, next: AtomicUsize::new(0) });
+        let mut workers = JoinSet::new();
+        for _ in 0..self.options.transfers.max(1) {
+            workers.spawn(self.clone().work(Arc::clone(&work)));
+        }
+        let mut report = Report::default();
+        let mut claimed = HashSet::new();
+        for group in &work.plan.groups {
+            let images = self.finish_group(&work, group, &mut claimed, &stop).await;
+            report.images.extend(images);
+        }
+        report.interrupted = *stop.borrow();
+        if report.interrupted {
+            workers.abort_all();
+        }
+        report.totals = Totals { elapsed: began.elapsed(), ..work.totals() };
+        report
+    }
+
+    async fn work(self, work: Arc<Work>) {
+        loop {
+            let position = work.next.fetch_add(1, Ordering::Relaxed);
+            let (Some(blob), Some(placed)) = (work.plan.blobs.get(position), work.placed.get(position))
+            else {
+                return;
+            };
+            // Only the worker that took a position fills its place.
+            let _ = placed.set(self.place(blob).await);
+        }
+    }
+
+    async fn finish_group(
+        &self,
+        work: &Work,
+        group: &PlannedGroup,
+        claimed: &mut Claimed,
+        stop: &watch::Receiver<bool>,
+    ) -> Vec<ImageReport> {
+        let mut reports: Vec<ImageReport> = stream::iter(&group.images)
+            .map(|image| self.prepare(work, group, image, stop.clone()))
+            .buffered(FINISH_CONCURRENCY)
+            .collect()
+            .await;
+        for (image, report) in group.images.iter().zip(&mut reports) {
+            work.account(image, report, claimed);
+        }
+        self.tag(group, &mut reports, false, stop).await;
+        let is_complete = |report: &ImageReport| {
+            report.request.gate || report.is_there() || matches!(report.outcome, Outcome::NotPart)
+        };
+        if reports.iter().all(is_complete) {
+            self.tag(group, &mut reports, true, stop).await;
+        }
+        for report in &reports {
+            self.observer.notice(&Event::ImageFinished { report });
+        }
+        reports
+    }
+
+    /// Waits for an image's blobs and pushes the manifests below its root.
+    async fn prepare(
+        &self,
+        work: &Work,
+        group: &PlannedGroup,
+        image: &PlannedImage,
+        mut stop: watch::Receiver<bool>,
+    ) -> ImageReport {
+        let report = ImageReport::new(image.request.clone(), group.name.clone(), Outcome::Interrupted);
+        match &image.step {
+            Step::Copy { manifests, blobs, platforms } => {
+                let ready = async {
+                    for &blob in blobs {
+                        work.placed[blob].wait().await;
+                    }
+                    self.prepare_copy(work, &image.request, manifests, blobs, platforms, report.clone()).await
+                };
+                tokio::select! {
+                    report = ready => report,
+                    // A sender that is gone will never say stop.
+                    Ok(_) = stop.wait_for(|stop| *stop) => report,
+                }
+            }
+            Step::Keep(root) => {
+                ImageReport { digest: Some(root.digest), outcome: Outcome::AlreadyThere, ..report }
+            }
+            Step::Missing => ImageReport { outcome: Outcome::Missing, ..report },
+            Step::NotPart => ImageReport { outcome: Outcome::NotPart, ..report },
+            Step::Failed(error) => ImageReport { outcome: Outcome::Failed(Arc::clone(error)), ..report },
+        }
+    }
+
+    async fn prepare_copy(
+        &self,
+        work: &Work,
+        request: &ImageRequest,
+        manifests: &[Arc<Manifest>],
+        blobs: &[usize],
+        platforms: &[Platform],
+        mut report: ImageReport,
+    ) -> ImageReport {
+        report.digest = manifests.last().map(|root| root.digest());
+        report.outcome = match work.failure(request, blobs) {
+            Some(error) => Outcome::Failed(error),
+            None => match self.push_children(request, manifests).await {
+                Ok(()) => Outcome::Withheld,
+                Err(error) => Outcome::Failed(Arc::new(error.on(Side::Target))),
+            },
+        };
+        report.platforms = platforms.to_vec();
+        if platforms.is_empty() && matches!(report.outcome, Outcome::Withheld) {
+            report.platforms = self.read_platforms(work, request, blobs).await;
+        }
+        report
+    }
+
+    async fn push_children(&self, request: &ImageRequest, manifests: &[Arc<Manifest>]) -> Result<()> {
+        let target = self.target.target(&request.target)?;
+        let children = manifests.split_last().map_or(&[][..], |(_, children)| children);
+        for manifest in children {
+            target.put_manifest(manifest, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the roots with their tags: of the gate's images, or of all others. Up to here an image that
+    /// has all it needs counts as withheld.
+    async fn tag(
+        &self,
+        group: &PlannedGroup,
+        reports: &mut [ImageReport],
+        gate: bool,
+        stop: &watch::Receiver<bool>,
+    ) {
+        let ready =
+            |report: &ImageReport| report.request.gate == gate && matches!(report.outcome, Outcome::Withheld);
+        let images = group.images.iter().zip(reports).filter(|(_, report)| ready(report));
+        stream::iter(images)
+            .for_each_concurrent(FINISH_CONCURRENCY, |(image, report)| async {
+                report.outcome =
+                    if *stop.borrow() { Outcome::Interrupted } else { self.tag_one(image).await };
+            })
+            .await;
+    }
+
+    async fn tag_one(&self, image: &PlannedImage) -> Outcome {
+        let Step::Copy { manifests, .. } = &image.step else { return Outcome::AlreadyThere };
+        let Some(root) = manifests.last() else { return Outcome::AlreadyThere };
+        let pushed = match self.target.target(&image.request.target) {
+            Ok(target) => target.put_manifest(root, image.request.tag.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        match pushed {
+            Ok(()) => Outcome::Arrived,
+            Err(error) => Outcome::Failed(Arc::new(error.on(Side::Target))),
+        }
+    }
+
+    /// Reads the platforms out of the configurations: of those that passed by, else from the target.
+    async fn read_platforms(&self, work: &Work, request: &ImageRequest, blobs: &[usize]) -> Vec<Platform> {
+        let mut platforms = Vec::new();
+        for &position in blobs {
+            let blob = &work.plan.blobs[position].descriptor;
+            if !media_type::is_image_config(&blob.media_type) || blob.size > CONFIG_LIMIT {
+                continue;
+            }
+            let passed = work.placed[position].get().and_then(|placed| placed.config.clone());
+            let config = match passed {
+                Some(config) => Some(config),
+                None => self.read_config(request, blob).await.ok(),
+            };
+            platforms.extend(config.as_deref().and_then(platform_of));
+        }
+        platforms
+    }
+
+    async fn read_config(&self, request: &ImageRequest, blob: &Descriptor) -> Result<Bytes> {
+        let body = self.target.source(&request.target).open_blob(&blob.digest, 0).await?;
+        // The limit was checked on the descriptor; a body that is longer is cut off here.
+        body.collect(usize::try_from(CONFIG_LIMIT).unwrap_or(usize::MAX)).await
+    }
+}
+
+/// Reads the platform that an image configuration names.
+fn platform_of(config: &[u8]) -> Option<Platform> {
+    let config: Value = serde_json::from_slice(config).ok()?;
+    let text = |field: &str| config.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let mut platform = Platform::new(text("os")?, text("architecture")?);
+    platform.variant = text("variant").map(str::to_owned);
+    Some(platform)
+}
+
+impl Work {
+    /// Finds why an image cannot be complete: the first of its blobs that is not in its repository.
+    fn failure(&self, request: &ImageRequest, blobs: &[usize]) -> Option<Arc<Error>> {
+        let placements = blobs.iter().filter_map(|&blob| {
+            self.placed[blob].get().and_then(|placed| placed.repositories.get(&request.target))
+        });
+        placements.filter_map(|placement| placement.outcome.as_ref().err()).next().map(Arc::clone)
+    }
+
+    /// Counts what came for one image. A blob counts as moved or mounted with the first image that wants
+    /// it in its repository, and as present with every other.
+    fn account(&self, image: &PlannedImage, report: &mut ImageReport, claimed: &mut Claimed) {
+        let Step::Copy { blobs, .. } = &image.step else { return };
+        for &position in blobs {
+            let blob = &self.plan.blobs[position].descriptor;
+            let placed = self.placed[position].get();
+            let placement = placed.and_then(|placed| placed.repositories.get(&image.request.target));
+            let Some(Ok(carried)) = placement.map(|placement| placement.outcome.clone()) else { continue };
+            let is_first = claimed.insert((position, image.request.target.clone()));
+            match carried {
+                Carried::Skipped => report.skipped.push(blob.digest),
+                Carried::Moved if is_first => report.moved += blob.size,
+                Carried::Mounted | Carried::ReadBack if is_first => report.mounted += blob.size,
+                _ => report.present += blob.size,
+            }
+            if is_first {
+                report.elapsed += placement.map_or(Duration::ZERO, |placement| placement.elapsed);
+            }
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (blob, placed) in self.plan.blobs.iter().zip(&self.placed) {
+            let placements = placed.get().into_iter().flat_map(|placed| placed.repositories.values());
+            for carried in placements.filter_map(|placement| placement.outcome.as_ref().ok()) {
+                let size = blob.descriptor.size;
+                match carried {
+                    Carried::Moved => {
+                        totals.blobs_moved += 1;
+                        totals.bytes_moved += size;
+                    }
+                    Carried::Mounted => totals.bytes_mounted += size,
+                    Carried::ReadBack => totals.bytes_read_back += size,
+                    Carried::Present => totals.bytes_present += size,
+                    Carried::Skipped => {}
+                }
+            }
+        }
+        totals
+    }
+}

@@ -1,0 +1,142 @@
+//! The survey: what the source has, and what the target has already, before a byte moves.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
+use sealift_store::{Error, ErrorKind, Result, Side, Source};
+
+use crate::walk::{self, Graph};
+use crate::{Event, Group, ImageRequest, Mirror, Selection};
+
+/// How many images are asked about at the same time. Requests are small here; registries limit their rate.
+const SURVEY_CONCURRENCY: usize = 16;
+
+/// What became of every wish when the places were asked.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The groups of the selection, in its order.
+    pub groups: Vec<SurveyedGroup>,
+}
+
+/// A group, surveyed.
+#[derive(Clone, Debug, Default)]
+pub struct SurveyedGroup {
+    /// What the group is called.
+    pub name: Option<String>,
+    /// Its images, in the order of the selection.
+    pub images: Vec<Surveyed>,
+}
+
+/// An image, surveyed.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The wish.
+    pub request: ImageRequest,
+    /// What there is of it.
+    pub state: State,
+}
+
+/// What there is of an image.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// The source has it.
+    Found(Box<Found>),
+    /// The source does not have it, and should.
+    Missing,
+    /// The source does not have it, and need not: it is not part of this release.
+    NotPart,
+    /// One of the places could not be asked.
+    Failed(Arc<Error>),
+}
+
+/// An image that the source has.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The root as the target shall have it.
+    pub root: Descriptor,
+    /// What is to be copied; `None` where the target's tag points at the root already.
+    pub graph: Option<Graph>,
+}
+
+impl Survey {
+    fn new(selection: &Selection, surveyed: Vec<(usize, Surveyed)>) -> Self {
+        let empty = |group: &Group| SurveyedGroup { name: group.name.clone(), images: Vec::new() };
+        let mut groups: Vec<SurveyedGroup> = selection.groups.iter().map(empty).collect();
+        for (position, image) in surveyed {
+            groups[position].images.push(image);
+        }
+        Self { groups }
+    }
+
+    /// Goes through the images that the source should have and does not.
+    pub fn missing(&self) -> impl Iterator<Item = &ImageRequest> {
+        let images = self.groups.iter().flat_map(|group| &group.images);
+        images.filter(|image| matches!(image.state, State::Missing)).map(|image| &image.request)
+    }
+}
+
+impl Mirror {
+    /// Asks both places about everything that is selected. What goes wrong with one image is kept as its
+    /// state and stops no other.
+    pub async fn survey(&self, selection: &Selection) -> Survey {
+        let images = selection.groups.iter().map(|group| group.images.len()).sum();
+        self.observer.notice(&Event::SurveyStarted { images });
+        let wishes = selection.groups.iter().enumerate().flat_map(|(position, group)| {
+            group.images.iter().map(move |request| (position, request.clone()))
+        });
+        let surveyed: Vec<(usize, Surveyed)> = stream::iter(wishes.map(|(position, request)| async move {
+            let state = self.look(&request).await;
+            (position, Surveyed { request, state })
+        }))
+        .buffered(SURVEY_CONCURRENCY)
+        .collect()
+        .await;
+        Survey::new(selection, surveyed)
+    }
+
+    async fn look(&self, request: &ImageRequest) -> State {
+        let source = self.source.source(&request.source);
+        let root = match source.resolve(&request.reference).await {
+            Ok(root) => root,
+            Err(error) if error.kind() == ErrorKind::NotFound && request.optional => return State::NotPart,
+            Err(error) if error.kind() == ErrorKind::NotFound => return State::Missing,
+            Err(error) => return State::Failed(Arc::new(error.on(Side::Source))),
+        };
+        match self.examine(request, source.as_ref(), root).await {
+            Ok(found) => State::Found(Box::new(found)),
+            Err(error) => State::Failed(Arc::new(error)),
+        }
+    }
+
+    async fn examine(&self, request: &ImageRequest, source: &dyn Source, root: Descriptor) -> Result<Found> {
+        let chosen = self.choose_platform(source, &root).await?;
+        let root = chosen.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
+        if !self.options.recheck && self.target_has(request, &root.digest).await? {
+            return Ok(Found { root, graph: None });
+        }
+        let manifest = match chosen {
+            Some(manifest) => manifest,
+            None => Arc::new(walk::read(source, &root.digest).await?),
+        };
+        let root = manifest.descriptor.clone();
+        let graph = Graph::walk(source, manifest).await?;
+        Ok(Found { root, graph: Some(graph) })
+    }
+
+    /// With `--platform` the root to copy is a child, and only the manifest tells which.
+    async fn choose_platform(&self, source: &dyn Source, root: &Descriptor) -> Result<Option<Arc<Manifest>>> {
+        let Some(platform) = &self.options.platform else { return Ok(None) };
+        let manifest = Arc::new(walk::read(source, &root.digest).await?);
+        walk::choose(source, manifest, platform).await.map(Some)
+    }
+
+    /// A tag that points at the right digest is believed: a registry checks what a manifest links to
+    /// before it takes it, and sealift sets the tag last. `recheck` believes nothing.
+    async fn target_has(&self, request: &ImageRequest, digest: &Digest) -> Result<bool> {
+        let target = self.target.target(&request.target)?;
+        let reference = request.tag.clone().map_or(ManifestRef::Digest(*digest), ManifestRef::Tag);
+        let there = target.stat_manifest(&reference).await.map_err(|error| error.on(Side::Target))?;
+        Ok(there.is_some_and(|there| there.digest == *digest))
+    }
+}

@@ -1,0 +1,252 @@
+//! Verification: looks at the target again, and believes nothing that a run said.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName};
+use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, verified};
+
+use crate::copy::lock;
+use crate::walk::{self, Graph};
+use crate::{Event, ImageRequest, Mirror, Selection};
+
+/// What verifying found.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    /// Every image, in the order of the selection.
+    pub images: Vec<ImageVerdict>,
+    /// How many blobs were looked at, each once in each repository.
+    pub blobs: usize,
+    /// How many bytes were read back and hashed.
+    pub bytes_read: u64,
+    /// From the first request to the last.
+    pub elapsed: Duration,
+}
+
+/// What verifying found of one image.
+#[derive(Clone, Debug)]
+pub struct ImageVerdict {
+    /// The image.
+    pub request: ImageRequest,
+    /// The group that it belongs to.
+    pub group: Option<String>,
+    /// The digest that the source has.
+    pub digest: Option<Digest>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// The verdict over one image.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Everything is there and right.
+    Right,
+    /// The source does not have it and need not.
+    NotPart,
+    /// The source does not have it, and should.
+    Missing,
+    /// The target differs.
+    Wrong(Vec<Finding>),
+    /// One of the places could not be asked.
+    Failed(Arc<Error>),
+}
+
+/// One difference.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// The target has no such tag or manifest.
+    NoManifest(ManifestRef),
+    /// The target's tag points at another digest.
+    WrongTag {
+        /// What the source's tag points at.
+        expected: Digest,
+        /// What the target's points at.
+        actual: Digest,
+    },
+    /// A blob is not there.
+    NoBlob(Digest),
+    /// A manifest or a blob is there with wrong bytes, or a wrong length.
+    WrongContent(Digest, Arc<Error>),
+}
+
+/// What is known of the blobs that were looked at: none is read twice.
+type Seen = Mutex<HashMap<(RepositoryName, Digest), Option<Finding>>>;
+
+struct Check<'a> {
+    mirror: &'a Mirror,
+    deep: bool,
+    seen: Seen,
+    read: Mutex<u64>,
+}
+
+impl Mirror {
+    /// Compares the target with the source, manifest by manifest and blob by blob. With `deep` every blob
+    /// of the target is read and hashed; else its presence and its size are compared.
+    pub async fn verify(&self, selection: &Selection, deep: bool) -> Verification {
+        let began = Instant::now();
+        let wishes = selection
+            .groups
+            .iter()
+            .flat_map(|group| group.images.iter().map(|request| (request.clone(), group.name.clone())));
+        let wishes: Vec<_> = wishes.collect();
+        self.observer.notice(&Event::SurveyStarted { images: wishes.len() });
+        let check = Check { mirror: self, deep, seen: Mutex::default(), read: Mutex::default() };
+        let images = stream::iter(wishes.into_iter().map(|(request, group)| check.image(request, group)))
+            .buffered(self.options.transfers.max(1))
+            .collect()
+            .await;
+        let blobs = lock(&check.seen).len();
+        let bytes_read = *lock(&check.read);
+        Verification { images, blobs, bytes_read, elapsed: began.elapsed() }
+    }
+}
+
+impl Check<'_> {
+    async fn image(&self, request: ImageRequest, group: Option<String>) -> ImageVerdict {
+        let source = self.mirror.source.source(&request.source);
+        let (digest, verdict) = match self.expected(source.as_ref(), &request).await {
+            Ok(root) => {
+                let verdict = self.compare(source.as_ref(), &request, Arc::clone(&root)).await;
+                (Some(root.digest()), verdict)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && request.optional => (None, Verdict::NotPart),
+            Err(error) if error.kind() == ErrorKind::NotFound => (None, Verdict::Missing),
+            Err(error) => (None, Verdict::Failed(Arc::new(error))),
+        };
+        ImageVerdict { request, group, digest, verdict }
+    }
+
+    async fn expected(&self, source: &dyn Source, request: &ImageRequest) -> Result<Arc<Manifest>> {
+        let root = source.manifest(&request.reference).await.map_err(|error| error.on(Side::Source))?;
+        match &self.mirror.options.platform {
+            Some(platform) => walk::choose(source, Arc::new(root), platform).await,
+            None => Ok(Arc::new(root)),
+        }
+    }
+
+    async fn compare(&self, source: &dyn Source, request: &ImageRequest, root: Arc<Manifest>) -> Verdict {
+        match self.findings(source, request, root).await {
+            Ok(findings) if findings.is_empty() => Verdict::Right,
+            Ok(findings) => Verdict::Wrong(findings),
+            Err(error) => Verdict::Failed(Arc::new(error)),
+        }
+    }
+
+    async fn findings(
+        &self,
+        source: &dyn Source,
+        request: &ImageRequest,
+        root: Arc<Manifest>,
+    ) -> Result<Vec<Finding>> {
+        let target = self.mirror.target.source(&request.target);
+        let mut findings = Vec::new();
+        findings.extend(tag_finding(target.as_ref(), request, &root.digest()).await?);
+        let graph = Graph::walk(source, root).await?;
+        for manifest in &graph.manifests {
+            findings.extend(manifest_finding(target.as_ref(), manifest).await?);
+        }
+        let blobs = stream::iter(&graph.blobs).map(|blob| self.blob(request, target.as_ref(), blob));
+        let found: Vec<Option<Finding>> = blobs.buffered(2).try_collect().await?;
+        findings.extend(found.into_iter().flatten());
+        Ok(findings)
+    }
+
+    async fn blob(
+        &self,
+        request: &ImageRequest,
+        target: &dyn Source,
+        blob: &Descriptor,
+    ) -> Result<Option<Finding>> {
+        let key = (request.target.clone(), blob.digest);
+        if let Some(known) = lock(&self.seen).get(&key) {
+            return Ok(known.clone());
+        }
+        let finding = self.look_at(target, blob).await?;
+        lock(&self.seen).insert(key, finding.clone());
+        Ok(finding)
+    }
+
+    async fn look_at(&self, target: &dyn Source, blob: &Descriptor) -> Result<Option<Finding>> {
+        let looked = if self.deep { self.read(target, blob).await } else { stat(target, blob).await };
+        match looked {
+            Ok(()) => Ok(None),
+            // A foreign layer may be absent on both sides.
+            Err(error) if error.kind() == ErrorKind::NotFound && blob.is_foreign_layer() => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Finding::NoBlob(blob.digest))),
+            Err(error) if error.kind() == ErrorKind::Mismatch => {
+                Ok(Some(Finding::WrongContent(blob.digest, Arc::new(error.on(Side::Target)))))
+            }
+            Err(error) => Err(error.on(Side::Target)),
+        }
+    }
+
+    async fn read(&self, target: &dyn Source, blob: &Descriptor) -> Result<()> {
+        let body = target.open_blob(&blob.digest, 0).await?;
+        if body.length().is_some_and(|length| length != blob.size) {
+            return Err(wrong_size(blob, body.length().unwrap_or_default()));
+        }
+        let mut stream = verified(body, blob.digest, blob.size).into_stream();
+        while let Some(piece) = stream.try_next().await? {
+            *lock(&self.read) += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+async fn stat(target: &dyn Source, blob: &Descriptor) -> Result<()> {
+    let size = target.stat_blob(&blob.digest).await?;
+    if size == blob.size { Ok(()) } else { Err(wrong_size(blob, size)) }
+}
+
+fn wrong_size(blob: &Descriptor, actual: u64) -> Error {
+    Error::new(ErrorKind::Mismatch, Operation::CheckBlob)
+        .object(blob.digest)
+        .because(format_args!("it has {actual} bytes where its manifest says {}", blob.size))
+}
+
+async fn tag_finding(
+    target: &dyn Source,
+    request: &ImageRequest,
+    expected: &Digest,
+) -> Result<Option<Finding>> {
+    let Some(tag) = &request.tag else { return Ok(None) };
+    let reference = ManifestRef::Tag(tag.clone());
+    match target.resolve(&reference).await {
+        Ok(there) if there.digest == *expected => Ok(None),
+        Ok(there) => Ok(Some(Finding::WrongTag { expected: *expected, actual: there.digest })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Finding::NoManifest(reference))),
+        Err(error) => Err(error.on(Side::Target)),
+    }
+}
+
+/// Reading a manifest by its digest checks its bytes.
+async fn manifest_finding(target: &dyn Source, manifest: &Manifest) -> Result<Option<Finding>> {
+    let reference = ManifestRef::Digest(manifest.digest());
+    match target.manifest(&reference).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Finding::NoManifest(reference))),
+        Err(error) if matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Unsupported) => {
+            Ok(Some(Finding::WrongContent(manifest.digest(), Arc::new(error.on(Side::Target)))))
+        }
+        Err(error) => Err(error.on(Side::Target)),
+    }
+}
+
+impl Verification {
+    /// Goes through the distinct digests that are wrong or not there.
+    #[must_use]
+    pub fn damaged(&self) -> HashSet<Digest> {
+        let findings = self.images.iter().flat_map(|image| match &image.verdict {
+            Verdict::Wrong(findings) => findings.as_slice(),
+            _ => &[],
+        });
+        findings
+            .filter_map(|finding| match finding {
+                Finding::NoBlob(digest) | Finding::WrongContent(digest, _) => Some(*digest),
+                Finding::NoManifest(_) | Finding::WrongTag { .. } => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! The arrows between the crates, as ARCHITECTURE.md draws them, are a test: a wall that nobody checks
+//! falls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Which crates of the workspace each crate may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("sealift-oci", &[]),
+    ("sealift-store", &["sealift-oci"]),
+    ("sealift-registry", &["sealift-oci", "sealift-store"]),
+    ("sealift-mirror", &["sealift-oci", "sealift-store"]),
+    ("sealift-catalog", &["sealift-oci", "sealift-store"]),
+    (
+        "sealift",
+        &["sealift-catalog", "sealift-mirror", "sealift-oci", "sealift-registry", "sealift-store"],
+    ),
+    ("sealift-testbed", &["sealift-oci"]),
+];
+
+/// What stays out of a crate, directly and through its dependencies.
+const WALLS: &[(&str, &[&str])] = &[
+    ("sealift-oci", &["tokio", "hyper", "reqwest", "rustls", "clap", "futures-util"]),
+    ("sealift-store", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
+    ("sealift-mirror", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
+    ("sealift-catalog", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
+    ("sealift-registry", &["clap", "inquire"]),
+    // One TLS stack and one HTTP stack in the binary.
+    ("sealift", &["openssl-sys", "native-tls", "ring", "ureq", "isahc"]),
+];
+
+struct Graph {
+    names: BTreeMap<String, String>,
+    edges: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Graph {
+    /// Reads the normal and build dependencies, as resolved, from `cargo metadata`.
+    fn read() -> Self {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version=1", "--locked", "--offline"])
+            .arg(concat!("--manifest-path=", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut graph = Self { names: BTreeMap::new(), edges: BTreeMap::new() };
+        for package in metadata["packages"].as_array().unwrap() {
+            graph.names.insert(text(&package["id"]), text(&package["name"]));
+        }
+        for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+            let used = node["deps"].as_array().unwrap().iter().filter(|it| !is_for_tests(it));
+            graph.edges.insert(text(&node["id"]), used.map(|it| text(&it["pkg"])).collect());
+        }
+        graph
+    }
+
+    fn id(&self, name: &str) -> &str {
+        self.names.iter().find(|(_, it)| *it == name).map(|(id, _)| id).unwrap()
+    }
+
+    fn direct(&self, name: &str) -> BTreeSet<&str> {
+        self.edges[self.id(name)].iter().map(|id| self.names[id].as_str()).collect()
+    }
+
+    fn all(&self, name: &str) -> BTreeSet<&str> {
+        let mut seen = BTreeSet::new();
+        let mut left = vec![self.id(name)];
+        while let Some(id) = left.pop() {
+            left.extend(self.edges[id].iter().map(String::as_str).filter(|next| seen.insert(*next)));
+        }
+        seen.into_iter().map(|id| self.names[id].as_str()).collect()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn is_for_tests(dependency: &Value) -> bool {
+    dependency["dep_kinds"].as_array().unwrap().iter().all(|it| it["kind"] == "dev")
+}
+
+#[test]
+fn crates_use_only_what_the_arrows_allow() {
+    let graph = Graph::read();
+    for (name, allowed) in ARROWS {
+        let used = graph.direct(name);
+        let ours = used.iter().filter(|it| it.starts_with("sealift"));
+        let forbidden: Vec<_> = ours.filter(|it| !allowed.contains(it)).collect();
+        assert!(forbidden.is_empty(), "{name} must not use {forbidden:?}");
+    }
+}
+
+#[test]
+fn every_crate_has_its_arrows() {
+    let graph = Graph::read();
+    let ours: BTreeSet<_> = graph.names.values().filter(|it| it.starts_with("sealift")).collect();
+    assert_eq!(ours.len(), ARROWS.len(), "{ours:?}");
+}
+
+#[test]
+fn what_a_crate_must_not_know_is_not_below_it() {
+    let graph = Graph::read();
+    for (name, forbidden) in WALLS {
+        let used = graph.all(name);
+        let found: Vec<_> = forbidden.iter().filter(|it| used.contains(**it)).collect();
+        assert!(found.is_empty(), "{name} must not know {found:?}");
+    }
+}
