@@ -102,7 +102,7 @@ impl DockerRegistry {
 
     /// Returns the requests that the access log shows so far. The registry writes a line when its handler
     /// has returned, which may be after the client has seen the whole answer: to count requests exactly,
-    /// put a proxy in front, or [wait](Self::wait_for_requests).
+    /// put an [`HttpProxy`](crate::http_proxy::HttpProxy) in front, or [wait](Self::wait_for_requests).
     ///
     /// # Errors
     /// When the log cannot be read.
