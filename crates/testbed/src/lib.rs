@@ -7,10 +7,13 @@
 //! - [`images`] makes images out of this machine's own files, and [`pushing`] puts them into a registry.
 //! - [`docker_registry`] runs Debian's registry, and [`peers`] the other programs to get along with.
 //! - [`http_proxy`] stands in front of a registry, counts requests, and answers or breaks chosen ones.
+//! - [`tls`] makes certificates, good and bad ones, and [`htpasswd`] password files.
 
 mod daemon;
 pub mod docker_registry;
+pub mod htpasswd;
 pub mod http_proxy;
 pub mod images;
 pub mod peers;
 pub mod pushing;
+pub mod tls;
