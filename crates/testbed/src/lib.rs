@@ -5,10 +5,11 @@
 //! Everything stays on this machine: servers listen on the loopback address, on ports the system chose.
 //!
 //! - [`images`] makes images out of this machine's own files, and [`pushing`] puts them into a registry.
-//! - [`docker_registry`] runs Debian's registry, and [`peers`] the other programs to get along with.
+//! - [`docker_registry`] and [`containerd`] run Debian's daemons, [`peers`] the other programs to get along with.
 //! - [`http_proxy`] stands in front of a registry, counts requests, and answers or breaks chosen ones.
 //! - [`tls`] makes certificates, good and bad ones, and [`htpasswd`] password files.
 
+pub mod containerd;
 mod daemon;
 pub mod docker_registry;
 pub mod htpasswd;

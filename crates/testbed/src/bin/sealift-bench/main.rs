@@ -1,0 +1,62 @@
+//! Measures sealift beside what people use today, on the same images, between the same real registries, in
+//! one run.
+//!
+//! Each tool copies a release of 15 images and over 1.2 GB from one `docker-registry` into an empty one; the
+//! tools take turns, so that a busy machine hits all of them. What a tool costs is taken from the kernel, what
+//! the registries were asked from their access logs. The table goes to standard output.
+
+mod contenders;
+mod measure;
+mod table;
+mod world;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use contenders::Contender;
+use measure::Cost;
+use world::World;
+
+/// How often each tool runs; the table shows medians.
+const ROUNDS: usize = 5;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        // The bench runs itself around each tool, so that the kernel's account holds that tool alone.
+        Some((mode, command)) if mode == measure::MODE => measure::run_inner(command),
+        _ => finish(bench(rounds(&arguments)).await),
+    }
+}
+
+fn rounds(arguments: &[String]) -> usize {
+    let given = arguments.iter().position(|it| it == "--rounds").and_then(|at| arguments.get(at + 1));
+    given.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+}
+
+fn finish(result: std::io::Result<String>) -> ExitCode {
+    match result {
+        Ok(table) => {
+            // A reader that has gone away is no failure of the bench.
+            let _ = std::io::stdout().write_all(table.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "sealift-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(rounds: usize) -> std::io::Result<String> {
+    let world = World::new().await?;
+    let mut costs: Vec<(Contender, Vec<Cost>)> =
+        Contender::ALL.into_iter().map(|it| (it, Vec::new())).collect();
+    for _ in 0..rounds {
+        for (contender, costs) in &mut costs {
+            costs.push(world.measure(*contender).await?);
+        }
+    }
+    Ok(table::render(&world, &costs))
+}
