@@ -177,3 +177,82 @@ fn insert(repositories: &mut Vec<RepositoryName>, repository: &RepositoryName) {
         repositories.push(repository.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Surveyed;
+    use bytes::Bytes;
+    use sealift_oci::media_type;
+
+    fn manifest(layers: &[&str]) -> Arc<Manifest> {
+        let layers: Vec<Descriptor> =
+            layers.iter().map(|it| Descriptor::of(media_type::OCI_LAYER_GZIP, it.as_bytes())).collect();
+        let value = serde_json::json!({"schemaVersion": 2, "layers": layers});
+        Arc::new(Manifest::parse(None, Bytes::from(value.to_string())).unwrap())
+    }
+
+    fn surveyed(name: &str, layers: &[&str]) -> Surveyed {
+        let manifest = manifest(layers);
+        let root = manifest.descriptor.clone();
+        let blobs = manifest.links.blobs.clone();
+        let graph = Graph { manifests: vec![manifest], blobs, platforms: Vec::new() };
+        let request = ImageRequest {
+            name: name.to_owned(),
+            source: format!("src/{name}").parse().unwrap(),
+            reference: root.digest.into(),
+            target: format!("dst/{name}").parse().unwrap(),
+            tag: None,
+            optional: false,
+            gate: false,
+        };
+        Surveyed { request, state: State::Found(Box::new(Found { root, graph: Some(graph) })) }
+    }
+
+    fn plan(groups: &[&[(&str, &[&str])]]) -> Plan {
+        let group = |images: &&[(&str, &[&str])]| SurveyedGroup {
+            name: None,
+            images: images.iter().map(|(name, layers)| surveyed(name, layers)).collect(),
+        };
+        Plan::new(Survey { groups: groups.iter().map(group).collect() })
+    }
+
+    fn layers_of(plan: &Plan, group: usize, image: usize) -> Vec<u64> {
+        let Step::Copy { blobs, .. } = &plan.groups[group].images[image].step else {
+            panic!("nothing to copy")
+        };
+        blobs.iter().map(|&blob| plan.blobs[blob].descriptor.size).collect()
+    }
+
+    #[test]
+    fn each_distinct_blob_is_planned_once_for_the_whole_set() {
+        let plan = plan(&[&[("a", &["base", "x"]), ("b", &["base", "yy"])], &[("a", &["base", "zzz"])]]);
+        let sizes: Vec<u64> = plan.blobs.iter().map(|blob| blob.descriptor.size).collect();
+        assert_eq!(sizes, [4, 2, 1, 3], "earlier groups first, then the largest first");
+        let base = &plan.blobs[0];
+        let names = |repositories: &[RepositoryName]| {
+            repositories.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&base.sources), ["src/a", "src/b"]);
+        assert_eq!(names(&base.targets), ["dst/a", "dst/b"]);
+        assert_eq!(plan.totals(), PlanTotals { images: 3, blobs: 4, bytes: 10 });
+    }
+
+    #[test]
+    fn images_find_their_blobs_after_the_sorting() {
+        let plan = plan(&[&[("a", &["x", "base"]), ("b", &["base", "yy"])], &[("c", &["zzz", "x"])]]);
+        assert_eq!(layers_of(&plan, 0, 0), [1, 4]);
+        assert_eq!(layers_of(&plan, 0, 1), [4, 2]);
+        assert_eq!(layers_of(&plan, 1, 0), [3, 1]);
+    }
+
+    #[test]
+    fn equal_manifests_are_kept_once() {
+        let plan = plan(&[&[("a", &["x"]), ("b", &["x"])]]);
+        let root = |image: usize| match &plan.groups[0].images[image].step {
+            Step::Copy { manifests, .. } => Arc::clone(&manifests[0]),
+            _ => panic!("nothing to copy"),
+        };
+        assert!(Arc::ptr_eq(&root(0), &root(1)));
+    }
+}

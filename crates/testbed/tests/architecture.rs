@@ -13,10 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealift-registry", &["sealift-oci", "sealift-store"]),
     ("sealift-mirror", &["sealift-oci", "sealift-store"]),
     ("sealift-catalog", &["sealift-oci", "sealift-store"]),
-    (
-        "sealift",
-        &["sealift-catalog", "sealift-mirror", "sealift-oci", "sealift-registry", "sealift-store"],
-    ),
+    ("sealift", &["sealift-catalog", "sealift-mirror", "sealift-oci", "sealift-registry", "sealift-store"]),
     ("sealift-testbed", &["sealift-oci"]),
 ];
 

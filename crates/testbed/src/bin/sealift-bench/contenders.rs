@@ -89,7 +89,8 @@ fn skopeo(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<Strin
 fn sealift(ends: &Ends) -> Vec<String> {
     let binary = binary().display().to_string();
     let arguments = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
-    let more = ["--source-tag", RELEASE_TAG, "--target-registry", &ends.target, "--target-repository", "site"];
+    let more =
+        ["--source-tag", RELEASE_TAG, "--target-registry", &ends.target, "--target-repository", "site"];
     let all = [binary.as_str(), "mirror"].into_iter().chain(arguments).chain(more);
     all.map(str::to_owned).collect()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use sealift_testbed::docker_registry::{DockerRegistry, Request, RegistryOptions};
+use sealift_testbed::docker_registry::{DockerRegistry, RegistryOptions, Request};
 use sealift_testbed::images::{ImageSet, ReleaseOptions, Size, cache_directory, release_set};
 use sealift_testbed::pushing::seed_docker_registry;
 use tempfile::TempDir;
