@@ -7,6 +7,7 @@
 //! - [`images`] makes images out of this machine's own files, and [`pushing`] puts them into a registry.
 //! - [`docker_registry`] and [`containerd`] run Debian's daemons, [`peers`] the other programs to get along with.
 //! - [`http_proxy`] stands in front of a registry, counts requests, and answers or breaks chosen ones.
+//! - [`tcp_proxy`] is a line that can be made slow, lossy or broken.
 //! - [`tls`] makes certificates, good and bad ones, and [`htpasswd`] password files.
 
 pub mod containerd;
@@ -17,4 +18,5 @@ pub mod http_proxy;
 pub mod images;
 pub mod peers;
 pub mod pushing;
+pub mod tcp_proxy;
 pub mod tls;
