@@ -195,7 +195,7 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().unwrap();
-        let set = tiny_set(&directory.path().join("set"));
+        let set = tiny_set(&directory.path().join("set")).unwrap();
         let storage = directory.path().join("storage");
         seed_docker_registry(&storage, "arcdata", &set).unwrap();
         let options = RegistryOptions { storage: Some(storage), ..RegistryOptions::default() };
@@ -226,7 +226,7 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().unwrap();
-        let set = tiny_set(&directory.path().join("set"));
+        let set = tiny_set(&directory.path().join("set")).unwrap();
         // Skopeo 1.9 finds none but OCI manifests in a layout.
         let source = format!("oci:{}:two:1", set.directory().display());
         let options = RegistryOptions { read_only: true, ..RegistryOptions::default() };

@@ -37,7 +37,7 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().unwrap();
-        let set = tiny_set(&directory.path().join("set"));
+        let set = tiny_set(&directory.path().join("set")).unwrap();
         let storage = directory.path().join("storage");
         seed_docker_registry(&storage, "", &set).unwrap();
         let htpasswd = write_htpasswd(directory.path(), &[("other", "x"), ("user", "pass:word")]).unwrap();

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn links_name_the_digests_and_shared_blobs_lie_there_once() {
         let (directory, storage) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let set = tiny_set(directory.path());
+        let set = tiny_set(directory.path()).unwrap();
         seed_docker_registry(storage.path(), "arcdata", &set).unwrap();
         let root = storage.path().join("docker/registry/v2");
         let image = set.image("one").unwrap();

@@ -111,7 +111,7 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().unwrap();
-        let set = tiny_set(&directory.path().join("set"));
+        let set = tiny_set(&directory.path().join("set")).unwrap();
         let storage = directory.path().join("storage");
         seed_docker_registry(&storage, "", &set).unwrap();
         let authority = Authority::new(&directory.path().join("ca")).unwrap();

@@ -201,7 +201,7 @@ async fn skopeo_copies_through() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let set = tiny_set(&directory.path().join("set"));
+    let set = tiny_set(&directory.path().join("set")).unwrap();
     let storage = directory.path().join("storage");
     seed_docker_registry(&storage, "", &set).unwrap();
     let options = RegistryOptions { storage: Some(storage), ..RegistryOptions::default() };

@@ -161,36 +161,9 @@ fn write_json(pool: &Path, media_type: &str, value: &Value) -> io::Result<Descri
     Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
 }
 
-/// A small plan of two images over one base, the second one for two platforms.
-#[cfg(test)]
-pub(crate) fn tiny_plan() -> SetPlan {
-    use super::plan::Style;
-
-    let on = |platform: &str, layers: &[usize]| PlatformPlan {
-        platform: platform.parse().unwrap(),
-        layers: layers.to_vec(),
-    };
-    let image = |name: &str, style, platforms| ImagePlan {
-        name: name.to_owned(),
-        tag: "1".to_owned(),
-        style,
-        platforms,
-    };
-    let both = vec![on("linux/amd64", &[0, 2]), on("linux/arm64", &[0, 3])];
-    SetPlan {
-        name: "tiny".to_owned(),
-        version: 1,
-        level: 1,
-        layers: vec![30_000, 20_000, 10_000, 10_000],
-        images: vec![
-            image("one", Style::Docker, vec![on("linux/amd64", &[0, 1])]),
-            image("two", Style::Oci, both),
-        ],
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tiny_plan;
     use super::*;
 
     #[test]

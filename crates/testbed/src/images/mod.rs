@@ -15,11 +15,13 @@ mod layer;
 mod plan;
 mod release;
 mod set;
+mod tiny;
 
 pub use filler::Filler;
 pub use plan::{ImagePlan, PlatformPlan, SetPlan, Style};
 pub use release::{RELEASE_NAMES, RELEASE_TAG, ReleaseOptions, Size, release_plan, release_set};
 pub use set::{Image, ImageSet};
+pub use tiny::{tiny_plan, tiny_set};
 
 use std::path::PathBuf;
 
@@ -29,10 +31,4 @@ pub fn cache_directory() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let beside_the_crates = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target");
     target.unwrap_or_else(beside_the_crates).join("testbed")
-}
-
-/// The smallest set that has everything: a plain image and one for two platforms, made in no time.
-#[cfg(test)]
-pub(crate) fn tiny_set(directory: &std::path::Path) -> ImageSet {
-    build::tiny_plan().build(directory).unwrap()
 }

@@ -136,7 +136,7 @@ fn distinct<'a>(blobs: impl Iterator<Item = &'a Descriptor>) -> Vec<Descriptor> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::build::tiny_plan;
+    use super::super::tiny_plan;
     use super::*;
 
     #[test]
