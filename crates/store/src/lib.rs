@@ -9,8 +9,10 @@
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
 
 mod accept;
+pub mod atomic;
 mod body;
 pub mod conformance;
+mod directory;
 mod error;
 mod memory;
 mod page;
@@ -19,6 +21,7 @@ mod traits;
 mod verify;
 
 pub use body::{BlobBody, ByteStream, FILE_CHUNK};
+pub use directory::DirectoryStore;
 pub use error::{Error, ErrorKind, Operation, Result, Side};
 pub use memory::MemoryStore;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};

@@ -1,0 +1,174 @@
+//! A place in a directory: one OCI image layout for each repository.
+//!
+//! ```text
+//! <root>/<repository>/_layout/oci-layout
+//! <root>/<repository>/_layout/index.json             every manifest, and the tags
+//! <root>/<repository>/_layout/blobs/<algorithm>/<hex> blobs and manifests
+//! <root>/<repository>/_uploads/<id>/{data,state}      what is on its way in
+//! <root>/<repository>/_lock                           held while index.json changes
+//! ```
+//!
+//! Other tools read a repository as what it is: `skopeo inspect oci:<root>/<repository>/_layout:<tag>`.
+//! A part of a repository's name never begins with `_`, so `a` and `a/b` cannot collide. Blobs that several
+//! repositories have are hard links to one file, or copies where the file system has no links; so rights
+//! on one directory say nothing about another.
+//!
+//! Several processes may use one root at the same time. It does not delete: there is no garbage collection.
+
+mod data;
+mod index;
+mod nested;
+mod paths;
+mod repository;
+mod source;
+mod sweep;
+mod target;
+mod upload;
+mod walk;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sealift_oci::RepositoryName;
+
+use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, atomic};
+use repository::{Handle, Repository, failure};
+use target::Writer;
+
+/// How many repositories are remembered while nobody uses them; a client that asks for ever new names must
+/// not fill the memory.
+const REMEMBERED: usize = 1024;
+
+/// A place in a directory.
+#[derive(Debug)]
+pub struct DirectoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    place: Arc<str>,
+    is_read_only: bool,
+    repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+}
+
+impl DirectoryStore {
+    /// Opens a directory that is there.
+    ///
+    /// # Errors
+    /// Where there is no such directory, or it cannot be read.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        let place: Arc<str> = root.display().to_string().into();
+        let failed = |error| Error::io(Operation::Connect, error).at(&place);
+        let metadata = fs::metadata(&root).map_err(failed)?;
+        if !metadata.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
+        let is_read_only = metadata.permissions().readonly();
+        Ok(Self { shared: Arc::new(Shared { root, place, is_read_only, repositories: Mutex::default() }) })
+    }
+
+    /// Opens a directory, which is made where it is missing.
+    ///
+    /// # Errors
+    /// Where it cannot be made or read.
+    pub fn create(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        atomic::create_dir_all(&root)
+            .map_err(|error| Error::io(Operation::Connect, error).at(root.display()))?;
+        Self::open(root)
+    }
+
+    /// Returns the directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    fn handle(&self, name: &RepositoryName) -> Handle {
+        let mut all = self.shared.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED {
+            all.retain(|_, repository| Arc::strong_count(repository) > 1);
+        }
+        let new = || Arc::new(Repository::new(&self.shared.root, &self.shared.place, name));
+        Handle { repository: Arc::clone(all.entry(name.clone()).or_insert_with(new)) }
+    }
+}
+
+impl Store for DirectoryStore {
+    fn place(&self) -> &str {
+        &self.shared.place
+    }
+
+    fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
+        Arc::new(self.handle(repository))
+    }
+
+    fn target(&self, repository: &RepositoryName) -> Result<Arc<dyn Target>> {
+        if self.shared.is_read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, Operation::Connect).at(&self.shared.place));
+        }
+        Ok(Arc::new(Writer { handle: self.handle(repository), root: self.shared.root.clone() }))
+    }
+
+    fn admin(&self) -> Arc<dyn Admin> {
+        Arc::clone(&self.shared) as Arc<dyn Admin>
+    }
+}
+
+#[async_trait]
+impl Admin for Shared {
+    async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
+        let (root, page, operation) = (self.root.clone(), page.clone(), Operation::ListRepositories);
+        let list = move || {
+            let all = walk::repositories(&root).map_err(|error| failure(operation, error))?;
+            Ok(Page::of_sorted(all.into_iter(), &page, ToString::to_string))
+        };
+        let listed = tokio::task::spawn_blocking(list).await;
+        let listed =
+            listed.unwrap_or_else(|error| Err(Error::new(ErrorKind::Io, operation).caused_by(error)));
+        listed.map_err(|error| error.at(&self.place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance;
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let root = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(DirectoryStore::open(root.path()).unwrap());
+        conformance::all(&store).await;
+        conformance::strict(&store).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_no_directory_is_not_opened() {
+        let root = tempfile::tempdir().unwrap();
+        let missing = root.path().join("missing");
+        assert_eq!(DirectoryStore::open(&missing).unwrap_err().kind(), ErrorKind::NotFound);
+        DirectoryStore::create(missing.join("deep")).unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        assert!(DirectoryStore::open(root.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn names_that_nobody_uses_are_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::open(root.path()).unwrap();
+        let kept = store.handle(&"kept".parse().unwrap());
+        for number in 0..3 * REMEMBERED {
+            store.handle(&format!("a{number}").parse().unwrap());
+        }
+        assert!(store.shared.repositories.lock().unwrap().len() <= REMEMBERED);
+        let again = store.handle(&"kept".parse().unwrap());
+        assert!(Arc::ptr_eq(&kept.repository, &again.repository));
+    }
+}

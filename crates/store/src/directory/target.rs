@@ -1,0 +1,129 @@
+//! Writing a repository on disk.
+
+use std::fs;
+use std::io;
+
+use async_trait::async_trait;
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
+
+use super::paths::Paths;
+use super::repository::{Handle, Repository, failure};
+use super::upload::Session;
+use crate::accept::{check_bytes, missing_link, required_blobs, required_manifests};
+use crate::{LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, random};
+
+/// A handle that also knows where the other repositories are.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    pub(super) handle: Handle,
+    pub(super) root: std::path::PathBuf,
+}
+
+#[async_trait]
+impl Target for Writer {
+    fn repository(&self) -> &RepositoryName {
+        &self.handle.repository.name
+    }
+
+    async fn stat_manifest(&self, reference: &ManifestRef) -> Result<Option<Descriptor>> {
+        let (asked, operation) = (reference.clone(), Operation::Resolve);
+        let find =
+            move |repository: &Repository| repository.find(&asked).map_err(|it| failure(operation, it));
+        self.handle.blocking(operation, find).await.map_err(self.handle.name(reference))
+    }
+
+    async fn stat_blob(&self, digest: &Digest) -> Result<Option<u64>> {
+        let (asked, operation) = (*digest, Operation::CheckBlob);
+        let stat =
+            move |repository: &Repository| repository.blob_size(&asked).map_err(|it| failure(operation, it));
+        self.handle.blocking(operation, stat).await.map_err(self.handle.name(&(*digest).into()))
+    }
+
+    async fn link_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<LinkOutcome> {
+        let (asked, other) = (*digest, Paths::new(&self.root, from));
+        let link = move |repository: &Repository| {
+            link(repository, &asked, &other).map_err(|error| failure(Operation::MountBlob, error))
+        };
+        let linked = self.handle.blocking(Operation::MountBlob, link).await;
+        let linked = linked.map_err(self.handle.name(&(*digest).into()))?;
+        Ok(if linked { LinkOutcome::Linked } else { LinkOutcome::Refused })
+    }
+
+    async fn begin_upload(&self) -> Result<Box<dyn Upload>> {
+        let id = random::upload_id().map_err(|error| error.at(&self.handle.repository.place))?;
+        let session = Session::new(self.handle.clone(), id)?;
+        session.create().await?;
+        Ok(Box::new(session))
+    }
+
+    async fn resume_upload(&self, id: &UploadId) -> Result<Box<dyn Upload>> {
+        let mut session = Session::new(self.handle.clone(), id.clone())?;
+        session.resume().await?;
+        Ok(Box::new(session))
+    }
+
+    async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        let reference = tag.cloned().map_or(ManifestRef::from(manifest.digest()), ManifestRef::from);
+        let (manifest, tag) = (manifest.clone(), tag.cloned());
+        let guard = self.handle.repository.writing.clone().lock_owned().await;
+        let put = move |repository: &Repository| {
+            // The guard goes along: should the caller give up waiting, the work still ends in its turn.
+            let _guard = guard;
+            put_manifest(repository, &manifest, tag.as_ref())
+        };
+        self.handle.blocking(Operation::PushManifest, put).await.map_err(self.handle.name(&reference))
+    }
+}
+
+fn link(repository: &Repository, digest: &Digest, other: &Paths) -> io::Result<bool> {
+    if repository.blob_size(digest)?.is_some() {
+        return Ok(true);
+    }
+    let from = other.blob(digest);
+    if !from.is_file() {
+        return Ok(false);
+    }
+    repository.ensure_layout()?;
+    atomic::create_dir_all(&repository.paths.blobs(digest.algorithm()))?;
+    atomic::link(&from, &repository.paths.blob(digest))?;
+    Ok(true)
+}
+
+/// The bytes are written first and seen by nobody; the index then shows the manifest and its tag at once.
+fn put_manifest(repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+    check_bytes(manifest)?;
+    let io = |error| failure(Operation::PushManifest, error);
+    check_links(repository, manifest)?;
+    repository.ensure_layout().map_err(io)?;
+    write_bytes(repository, manifest).map_err(io)?;
+    let subject = manifest.links.subject.as_ref().map(|subject| &subject.digest);
+    repository.update(|index| index.with(&manifest.descriptor, subject, tag)).map_err(io)
+}
+
+fn check_links(repository: &Repository, manifest: &Manifest) -> Result<()> {
+    let io = |error| failure(Operation::PushManifest, error);
+    for blob in required_blobs(manifest) {
+        if repository.blob_size(&blob).map_err(io)?.is_none() {
+            return Err(missing_link("blob", &blob));
+        }
+    }
+    for child in required_manifests(manifest) {
+        if repository.find(&child.into()).map_err(io)?.is_none() {
+            return Err(missing_link("manifest", &child));
+        }
+    }
+    Ok(())
+}
+
+fn write_bytes(repository: &Repository, manifest: &Manifest) -> io::Result<()> {
+    let digest = manifest.digest();
+    let path = repository.paths.blob(&digest);
+    // A file of the right length may still have wrong bytes; so the bytes decide. They are few.
+    let is_whole = repository.blob_size(&digest)? == Some(manifest.bytes.len() as u64)
+        && fs::read(&path)? == manifest.bytes;
+    if is_whole {
+        return Ok(());
+    }
+    atomic::create_dir_all(&repository.paths.blobs(digest.algorithm()))?;
+    atomic::write(&path, &manifest.bytes)
+}
