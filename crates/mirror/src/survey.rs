@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
 use sealift_store::{Error, ErrorKind, Result, Side, Source};
 
-use crate::walk::{self, Graph};
+use crate::walk::{Graph, Manifests};
 use crate::{Event, Group, ImageRequest, Mirror, Selection};
 
 /// How many images are asked about at the same time. Requests are small here; registries limit their rate.
@@ -85,8 +85,9 @@ impl Mirror {
         let wishes = selection.groups.iter().enumerate().flat_map(|(position, group)| {
             group.images.iter().map(move |request| (position, request.clone()))
         });
+        let manifests = &Manifests::default();
         let surveyed: Vec<(usize, Surveyed)> = stream::iter(wishes.map(|(position, request)| async move {
-            let state = self.look(&request).await;
+            let state = self.look(manifests, &request).await;
             (position, Surveyed { request, state })
         }))
         .buffered(SURVEY_CONCURRENCY)
@@ -95,7 +96,7 @@ impl Mirror {
         Survey::new(selection, surveyed)
     }
 
-    async fn look(&self, request: &ImageRequest) -> State {
+    async fn look(&self, manifests: &Manifests, request: &ImageRequest) -> State {
         let source = self.source.source(&request.source);
         let root = match source.resolve(&request.reference).await {
             Ok(root) => root,
@@ -103,32 +104,43 @@ impl Mirror {
             Err(error) if error.kind() == ErrorKind::NotFound => return State::Missing,
             Err(error) => return State::Failed(Arc::new(error.on(Side::Source))),
         };
-        match self.examine(request, source.as_ref(), root).await {
+        match self.examine(manifests, request, source.as_ref(), root).await {
             Ok(found) => State::Found(Box::new(found)),
             Err(error) => State::Failed(Arc::new(error)),
         }
     }
 
-    async fn examine(&self, request: &ImageRequest, source: &dyn Source, root: Descriptor) -> Result<Found> {
-        let chosen = self.choose_platform(source, &root).await?;
+    async fn examine(
+        &self,
+        manifests: &Manifests,
+        request: &ImageRequest,
+        source: &dyn Source,
+        root: Descriptor,
+    ) -> Result<Found> {
+        let chosen = self.choose_platform(manifests, source, &root).await?;
         let root = chosen.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
         if !self.options.recheck && self.target_has(request, &root.digest).await? {
             return Ok(Found { root, graph: None });
         }
         let manifest = match chosen {
             Some(manifest) => manifest,
-            None => Arc::new(walk::read(source, &root.digest).await?),
+            None => manifests.read(source, &root.digest).await?,
         };
         let root = manifest.descriptor.clone();
-        let graph = Graph::walk(source, manifest).await?;
+        let graph = Graph::walk(manifests, source, manifest).await?;
         Ok(Found { root, graph: Some(graph) })
     }
 
     /// With `--platform` the root to copy is a child, and only the manifest tells which.
-    async fn choose_platform(&self, source: &dyn Source, root: &Descriptor) -> Result<Option<Arc<Manifest>>> {
+    async fn choose_platform(
+        &self,
+        manifests: &Manifests,
+        source: &dyn Source,
+        root: &Descriptor,
+    ) -> Result<Option<Arc<Manifest>>> {
         let Some(platform) = &self.options.platform else { return Ok(None) };
-        let manifest = Arc::new(walk::read(source, &root.digest).await?);
-        walk::choose(source, manifest, platform).await.map(Some)
+        let manifest = manifests.read(source, &root.digest).await?;
+        manifests.choose(source, manifest, platform).await.map(Some)
     }
 
     /// A tag that points at the right digest is believed: a registry checks what a manifest links to

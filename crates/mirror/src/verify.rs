@@ -9,7 +9,7 @@ use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName};
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, verified};
 
 use crate::copy::lock;
-use crate::walk::{self, Graph};
+use crate::walk::{Graph, Manifests};
 use crate::{Event, ImageRequest, Mirror, Selection};
 
 /// What verifying found.
@@ -77,6 +77,7 @@ type Seen = Mutex<HashMap<(RepositoryName, Digest), Option<Finding>>>;
 struct Check<'a> {
     mirror: &'a Mirror,
     deep: bool,
+    manifests: Manifests,
     seen: Seen,
     read: Mutex<u64>,
 }
@@ -92,7 +93,13 @@ impl Mirror {
             .flat_map(|group| group.images.iter().map(|request| (request.clone(), group.name.clone())));
         let wishes: Vec<_> = wishes.collect();
         self.observer.notice(&Event::SurveyStarted { images: wishes.len() });
-        let check = Check { mirror: self, deep, seen: Mutex::default(), read: Mutex::default() };
+        let check = Check {
+            mirror: self,
+            deep,
+            manifests: Manifests::default(),
+            seen: Mutex::default(),
+            read: Mutex::default(),
+        };
         let images = stream::iter(wishes.into_iter().map(|(request, group)| check.image(request, group)))
             .buffered(self.options.transfers.max(1))
             .collect()
@@ -121,7 +128,7 @@ impl Check<'_> {
     async fn expected(&self, source: &dyn Source, request: &ImageRequest) -> Result<Arc<Manifest>> {
         let root = source.manifest(&request.reference).await.map_err(|error| error.on(Side::Source))?;
         match &self.mirror.options.platform {
-            Some(platform) => walk::choose(source, Arc::new(root), platform).await,
+            Some(platform) => self.manifests.choose(source, Arc::new(root), platform).await,
             None => Ok(Arc::new(root)),
         }
     }
@@ -143,7 +150,7 @@ impl Check<'_> {
         let target = self.mirror.target.source(&request.target);
         let mut findings = Vec::new();
         findings.extend(tag_finding(target.as_ref(), request, &root.digest()).await?);
-        let graph = Graph::walk(source, root).await?;
+        let graph = Graph::walk(&self.manifests, source, root).await?;
         for manifest in &graph.manifests {
             findings.extend(manifest_finding(target.as_ref(), manifest).await?);
         }

@@ -1,10 +1,13 @@
 //! The walk: from a root manifest down to its blobs.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use sealift_oci::{Descriptor, Digest, Kind, Manifest, ManifestRef, Platform};
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source};
+use tokio::sync::OnceCell;
+
+use crate::copy::lock;
 
 /// How deep indexes may be nested. Real ones have one level, or two.
 const DEPTH_LIMIT: usize = 8;
@@ -27,7 +30,11 @@ impl Graph {
     ///
     /// # Errors
     /// When a manifest cannot be read, or the image has no end.
-    pub(crate) async fn walk(source: &dyn Source, root: Arc<Manifest>) -> Result<Self> {
+    pub(crate) async fn walk(
+        manifests: &Manifests,
+        source: &dyn Source,
+        root: Arc<Manifest>,
+    ) -> Result<Self> {
         let mut graph = Self { platforms: platforms(&root), ..Self::default() };
         let mut seen = HashSet::from([root.digest()]);
         let mut stack = vec![Visit { left: children(&root), manifest: root }];
@@ -43,7 +50,7 @@ impl Graph {
             if stack.len() >= DEPTH_LIMIT || seen.len() > MANIFESTS_LIMIT {
                 return Err(endless(source));
             }
-            let manifest = fetch(source, &child).await?;
+            let manifest = manifests.child(source, &child).await?;
             stack.push(Visit { left: children(&manifest), manifest });
         }
         graph.collect_blobs();
@@ -69,22 +76,54 @@ fn children(manifest: &Manifest) -> Vec<Descriptor> {
     manifest.links.manifests.iter().rev().cloned().collect()
 }
 
-/// Reads a child and holds its parent to its word: a child of another size is another child.
-async fn fetch(source: &dyn Source, child: &Descriptor) -> Result<Arc<Manifest>> {
-    let manifest = read(source, &child.digest).await?;
-    if manifest.descriptor.size != child.size {
+/// The manifests that were read, each once however many tags and indexes name it.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests(Mutex<HashMap<Digest, Arc<OnceCell<Arc<Manifest>>>>>);
+
+impl Manifests {
+    /// Reads the manifest that has this digest. Who asks while another one reads waits for that one.
+    pub(crate) async fn read(&self, source: &dyn Source, digest: &Digest) -> Result<Arc<Manifest>> {
+        let cell = Arc::clone(lock(&self.0).entry(*digest).or_default());
+        let read = cell.get_or_try_init(|| async {
+            let manifest = source.manifest(&ManifestRef::Digest(*digest)).await;
+            manifest.map(Arc::new).map_err(|error| error.on(Side::Source))
+        });
+        read.await.cloned()
+    }
+
+    /// Reads a child and holds its parent to its word: a child of another size is another child.
+    async fn child(&self, source: &dyn Source, child: &Descriptor) -> Result<Arc<Manifest>> {
+        let manifest = self.read(source, &child.digest).await?;
+        if manifest.descriptor.size == child.size {
+            return Ok(manifest);
+        }
         let reason = format!("it has {} bytes where its index says {}", manifest.descriptor.size, child.size);
-        return Err(Error::new(ErrorKind::Mismatch, Operation::FetchManifest)
+        Err(Error::new(ErrorKind::Mismatch, Operation::FetchManifest)
             .object(format_args!("{}@{}", source.repository(), child.digest))
             .because(reason)
-            .on(Side::Source));
+            .on(Side::Source))
     }
-    Ok(Arc::new(manifest))
-}
 
-/// Reads the manifest that has this digest.
-pub(crate) async fn read(source: &dyn Source, digest: &Digest) -> Result<Manifest> {
-    source.manifest(&ManifestRef::Digest(*digest)).await.map_err(|error| error.on(Side::Source))
+    /// Picks the child of an index that is for `platform`; anything else is returned as it is.
+    ///
+    /// # Errors
+    /// When the index has no such child.
+    pub(crate) async fn choose(
+        &self,
+        source: &dyn Source,
+        root: Arc<Manifest>,
+        platform: &Platform,
+    ) -> Result<Arc<Manifest>> {
+        if root.kind != Kind::Index {
+            return Ok(root);
+        }
+        let fits =
+            |child: &&Descriptor| child.platform.as_ref().is_some_and(|offered| platform.accepts(offered));
+        match root.links.manifests.iter().find(fits) {
+            Some(child) => self.child(source, child).await,
+            None => Err(no_platform(source, &root, platform)),
+        }
+    }
 }
 
 fn endless(source: &dyn Source) -> Error {
@@ -98,25 +137,6 @@ fn endless(source: &dyn Source) -> Error {
 fn platforms(root: &Manifest) -> Vec<Platform> {
     let named = root.links.manifests.iter().filter_map(|child| child.platform.clone());
     named.filter(|platform| platform.os != "unknown").collect()
-}
-
-/// Picks the child of an index that is for `platform`; anything else is returned as it is.
-///
-/// # Errors
-/// When the index has no such child.
-pub(crate) async fn choose(
-    source: &dyn Source,
-    root: Arc<Manifest>,
-    platform: &Platform,
-) -> Result<Arc<Manifest>> {
-    if root.kind != Kind::Index {
-        return Ok(root);
-    }
-    let fits = |child: &&Descriptor| child.platform.as_ref().is_some_and(|offered| platform.accepts(offered));
-    match root.links.manifests.iter().find(fits) {
-        Some(child) => fetch(source, child).await,
-        None => Err(no_platform(source, &root, platform)),
-    }
 }
 
 fn no_platform(source: &dyn Source, root: &Manifest, platform: &Platform) -> Error {

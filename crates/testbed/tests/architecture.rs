@@ -1,6 +1,9 @@
 //! The arrows between the crates, as ARCHITECTURE.md draws them, are a test: a wall that nobody checks
 //! falls.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall say so")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

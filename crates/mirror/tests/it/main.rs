@@ -1,5 +1,8 @@
 //! The engine against places in memory, whole and broken.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall say so")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 mod platforms;
 mod run;
 mod verify;

@@ -1,17 +1,20 @@
-//! Two places, and images that can be wished for.
+//! Two places, and images that can be wished for. Not every test needs everything here.
 
 use std::sync::Arc;
 
-use sealift_mirror::{Group, ImageReport, ImageRequest, Mirror, Options, Outcome, Plan, Report, RetryPolicy, Selection};
+use bytes::Bytes;
+use sealift_mirror::{
+    Group, ImageReport, ImageRequest, Mirror, Options, Outcome, Plan, Report, RetryPolicy, Selection,
+};
 use sealift_oci::{Digest, ManifestRef, RepositoryName, Tag};
 use sealift_store::conformance::fixture::{self, Image};
-use sealift_store::{Counting, MemoryStore, Store};
+use sealift_store::{MemoryStore, Store};
 use tokio::sync::watch;
 
 /// A source that holds images, a target that holds none, and counters on both.
 pub struct World {
-    pub source: Arc<Counting>,
-    pub target: Arc<Counting>,
+    pub source: Arc<dyn Store>,
+    pub target: Arc<dyn Store>,
     pub options: Options,
 }
 
@@ -22,18 +25,18 @@ impl World {
 
     pub fn with(source: Arc<dyn Store>, target: Arc<dyn Store>) -> Self {
         let options = Options { retry: patient(), ..Options::default() };
-        Self { source: Arc::new(Counting::new(source)), target: Arc::new(Counting::new(target)), options }
+        Self { source, target, options }
     }
 
     /// Puts an image into the source, under the tag `v1`.
     pub async fn publish(&self, name: &str, image: &Image) {
-        image.push(self.source.as_ref(), &repository("src", name), Some(&tag("v1"))).await;
+        image.push(self.source.as_ref(), &repository("src", name), Some("v1")).await;
     }
 
     pub fn mirror(&self) -> Mirror {
         Mirror {
-            source: Arc::clone(&self.source) as _,
-            target: Arc::clone(&self.target) as _,
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
             options: self.options.clone(),
             observer: Arc::new(()),
         }
@@ -85,10 +88,10 @@ pub fn release(names: &[&str]) -> Selection {
 
 /// Images that share their first layer, each in its own repository of the source.
 pub async fn sharing(world: &World, names: &[&str]) -> Vec<Image> {
-    let base = fixture::layer("base", 1);
+    let base = layer("base");
     let mut images = Vec::new();
     for name in names {
-        let image = fixture::image_of(name, &[base.clone(), fixture::layer(name, 2)]);
+        let image = fixture::image_of(name, &[base.clone(), layer(name)]);
         world.publish(name, &image).await;
         images.push(image);
     }
@@ -101,4 +104,8 @@ pub fn outcome<'a>(report: &'a Report, name: &str) -> &'a Outcome {
 
 pub fn image<'a>(report: &'a Report, name: &str) -> &'a ImageReport {
     report.images.iter().find(|image| image.request.name == name).unwrap()
+}
+
+pub fn layer(content: &str) -> Bytes {
+    Bytes::from(format!("the layer of {content}"))
 }

@@ -2,6 +2,9 @@
 //!
 //! No test here is skipped in silence: without its peer it fails, unless `SEALIFT_NO_INTEROP=1` is set.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall say so")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 mod faults;
 mod round_trip;
 mod secured;

@@ -49,7 +49,7 @@ async fn containerd_pulls(site: &Site) {
     let containerd = Containerd::start().await.unwrap();
     for name in ["arc-controller", "arc-sqlmi"] {
         let reference = format!("{}/{TARGET}/{name}:{RELEASE_TAG}", site.target.address());
-        containerd.ctr(&["images", "pull", "--plain-http", &reference]).await.unwrap();
+        containerd.pull(&reference, &["--plain-http"]).await.unwrap();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The target behind TLS with a private CA, and a password.
 
 use sealift_testbed::docker_registry::{DockerRegistry, RegistryOptions};
+use sealift_testbed::htpasswd::write_htpasswd;
 use sealift_testbed::images::Size;
 use sealift_testbed::peers::interop_wanted;
-use sealift_testbed::tls;
+use sealift_testbed::tls::{Authority, Flaw};
 
 use crate::site::{Site, sealift};
 
@@ -17,19 +18,16 @@ struct Secured {
 
 async fn secured() -> Secured {
     let files = tempfile::tempdir().unwrap();
-    let authority = tls::Authority::new().unwrap();
-    let certificate = authority.issue(tls::Flaw::None).unwrap().write(files.path(), "server").unwrap();
-    let ca = files.path().join("ca.pem");
-    std::fs::write(&ca, authority.pem()).unwrap();
-    let htpasswd = files.path().join("htpasswd");
-    std::fs::write(&htpasswd, tls::htpasswd_line("captain", PASSWORD).unwrap()).unwrap();
+    let authority = Authority::new(files.path()).unwrap();
+    let server = authority.server(Flaw::None).unwrap();
+    let htpasswd = write_htpasswd(files.path(), &[("captain", PASSWORD)]).unwrap();
     let options = RegistryOptions {
-        tls: Some((certificate.certificate, certificate.key)),
+        tls: Some((server.certificate, server.key)),
         htpasswd: Some(htpasswd),
         ..RegistryOptions::default()
     };
-    let site = Site::with_target(Size::Small, &options).await;
-    Secured { site, ca: ca.display().to_string(), _files: files }
+    let ca = authority.certificate().display().to_string();
+    Secured { site: Site::with_target(Size::Small, &options).await, ca, _files: files }
 }
 
 fn credentials(password: &str) -> [(&str, &str); 2] {
