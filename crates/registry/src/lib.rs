@@ -1,5 +1,6 @@
 //! The network place, both ends.
 //!
-//! [`wire`] is what the two ends share, written once.
+//! [`wire`] is what the two ends share, written once; [`server`] puts a registry in front of any store.
 
+pub mod server;
 pub mod wire;

@@ -1,0 +1,50 @@
+//! What a server is told from outside: its bounds, and who hears of requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Access;
+
+/// Hears of every request when its answer has been sent, or has broken off.
+pub type AccessLog = Arc<dyn Fn(&Access) + Send + Sync>;
+
+/// The bounds of a server, and its log.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// The most connections at once; further ones wait until one ends. Each may hold a file open beside
+    /// its socket, and 1024 is what systems usually allow a process.
+    pub connections: usize,
+    /// How long a client may take to send the head of a request, and stay idle between two.
+    pub header_timeout: Duration,
+    /// The largest head of a request, in bytes. The longest path has the name of an upload, 4 KiB that are
+    /// three times as long with every character escaped, and a token can be as long as that.
+    pub header_limit: usize,
+    /// How long a client may neither send what it announced nor take what it asked for.
+    pub stall_timeout: Duration,
+    /// Hears of every request.
+    pub access: Option<AccessLog>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connections: 400,
+            header_timeout: Duration::from_secs(30),
+            header_limit: 64 * 1024,
+            stall_timeout: Duration::from_secs(60),
+            access: None,
+        }
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("connections", &self.connections)
+            .field("header_timeout", &self.header_timeout)
+            .field("header_limit", &self.header_limit)
+            .field("stall_timeout", &self.stall_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! Connections: how many, how long, and how they end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::stall::Impatient;
+use super::{Shared, router};
+
+/// How long accepting rests after a failure. Running out of file descriptors is the usual one, and only
+/// time helps.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server that runs. Dropping it breaks off what is under way and stops.
+#[derive(Debug)]
+pub struct RunningServer {
+    local_addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl RunningServer {
+    pub(super) fn start(shared: Arc<Shared>, listener: TcpListener) -> io::Result<Self> {
+        let local_addr = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(accept_all(shared, listener, stopped));
+        Ok(Self { local_addr, stop: Some(stop), task })
+    }
+
+    /// Returns the address it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Accepts no more, lets the requests under way end, and breaks off those that take longer than
+    /// `patience`. Returns whether all of them ended.
+    pub async fn shutdown(mut self, patience: Duration) -> bool {
+        // Nobody listens any more where the task has ended already.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        tokio::time::timeout(patience, &mut self.task).await.is_ok()
+    }
+}
+
+impl Drop for RunningServer {
+    /// The task owns the connections, so they end with it.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    let slots = Arc::new(Semaphore::new(shared.config.connections));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = accept(&listener, &slots) => match accepted {
+                Ok((stream, slot)) => {
+                    // Small answers follow small requests here; waiting to fill a packet only delays them.
+                    let _ = stream.set_nodelay(true);
+                    let connection = serve(Arc::clone(&shared), stream, graceful.watcher());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// A connection beyond the bound stays in the system's queue until there is a slot.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+/// Serves one connection, of whatever it is made. How it failed is the client's to know: requests that were
+/// read have their records.
+async fn serve<S>(shared: Arc<Shared>, stream: S, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = &shared.config;
+    let stream = TokioIo::new(Impatient::new(stream, config.stall_timeout));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_header_size(config.header_limit);
+    let service = service_fn(move |request| router::answer(Arc::clone(&shared), request));
+    let _ = watcher.watch(http.serve_connection(stream, service)).await;
+}

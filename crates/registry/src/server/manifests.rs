@@ -1,0 +1,100 @@
+//! Manifests: "Pulling manifests", "Pushing Manifests".
+
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{Method, StatusCode};
+use sealift_oci::{
+    Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName,
+};
+use sealift_store::Operation;
+
+use super::answer::Answer;
+use super::error::{WireError, during};
+use super::request::Call;
+use crate::wire::header::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT};
+use crate::wire::{ErrorCode, Route};
+
+pub(super) async fn handle(
+    call: Call,
+    repository: RepositoryName,
+    reference: ManifestRef,
+) -> Result<Answer, WireError> {
+    match call.method {
+        Method::GET => get(&call, &repository, &reference).await,
+        Method::HEAD => head(&call, &repository, &reference).await,
+        Method::PUT => put(call, repository, reference).await,
+        _ => Err(WireError::method("GET, HEAD, PUT")),
+    }
+}
+
+async fn get(call: &Call, repository: &RepositoryName, reference: &ManifestRef) -> Result<Answer, WireError> {
+    let found = call.source(repository).manifest(reference).await;
+    let manifest = found.map_err(during(Operation::FetchManifest))?;
+    Ok(describe(&manifest.descriptor)?.bytes(manifest.bytes))
+}
+
+async fn head(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &ManifestRef,
+) -> Result<Answer, WireError> {
+    let found = call.source(repository).resolve(reference).await;
+    describe(&found.map_err(during(Operation::Resolve))?)
+}
+
+fn describe(descriptor: &Descriptor) -> Result<Answer, WireError> {
+    let answer = Answer::new(StatusCode::OK).length(descriptor.size);
+    answer.header(CONTENT_TYPE, &descriptor.media_type)?.header(DOCKER_CONTENT_DIGEST, descriptor.digest)
+}
+
+async fn put(call: Call, repository: RepositoryName, reference: ManifestRef) -> Result<Answer, WireError> {
+    let target = call.target(Operation::PushManifest, &repository)?;
+    let content_type = call.header(CONTENT_TYPE).map(str::to_owned);
+    let bytes = call.body.collect(MANIFEST_LIMIT).await?;
+    let manifest = read(content_type.as_deref(), bytes, &reference)?;
+    let tag = match &reference {
+        ManifestRef::Tag(tag) => Some(tag),
+        ManifestRef::Digest(_) => None,
+    };
+    target.put_manifest(&manifest, tag).await.map_err(during(Operation::PushManifest))?;
+    created(&manifest, repository)
+}
+
+/// Reads a manifest that a client sent, and holds it against the digest that it is to have.
+fn read(
+    content_type: Option<&str>,
+    bytes: bytes::Bytes,
+    reference: &ManifestRef,
+) -> Result<Manifest, WireError> {
+    let (algorithm, expected) = match reference {
+        ManifestRef::Tag(_) => (Algorithm::Sha256, None),
+        ManifestRef::Digest(digest) => (digest.algorithm(), Some(*digest)),
+    };
+    let manifest = Manifest::parse_as(algorithm, content_type, bytes).map_err(unreadable)?;
+    let actual = manifest.digest();
+    if expected.is_some_and(|expected| expected != actual) {
+        let error = WireError::new(ErrorCode::DigestInvalid);
+        return Err(error.because(format_args!("the manifest has the digest {actual}")));
+    }
+    // What cannot be a header value could be pushed but never pulled.
+    if http::HeaderValue::from_str(&manifest.descriptor.media_type).is_err() {
+        return Err(WireError::new(ErrorCode::ManifestInvalid).because("its media type is malformed"));
+    }
+    Ok(manifest)
+}
+
+fn unreadable(error: ManifestError) -> WireError {
+    WireError::new(ErrorCode::ManifestInvalid).because(error)
+}
+
+/// `OCI-Subject` tells the client that this registry lists referrers itself ("Pushing Manifests with
+/// Subject").
+fn created(manifest: &Manifest, repository: RepositoryName) -> Result<Answer, WireError> {
+    let digest = manifest.digest();
+    let location = Route::Manifest { repository, reference: digest.into() };
+    let answer =
+        Answer::new(StatusCode::CREATED).header(LOCATION, location)?.header(DOCKER_CONTENT_DIGEST, digest)?;
+    match &manifest.links.subject {
+        Some(subject) => answer.header(OCI_SUBJECT, subject.digest),
+        None => Ok(answer),
+    }
+}

@@ -1,0 +1,66 @@
+//! The serving end: a registry in front of any [`Store`], as a value that runs inside a process.
+//!
+//! A request walks one line: `listen` accepts the connection and bounds it, `router` turns path and query
+//! into a [`Route`](crate::wire::Route) and calls the file of the resource, the resource asks the store and
+//! returns an `Answer` or a `WireError`, and `router` makes the response and its log record of either.
+//!
+//! It keeps nothing of its own between requests: an upload is resumed from the store at each, so uploads
+//! survive a restart where the store keeps them. It neither checks credentials nor deletes, and it never
+//! prints; [`ServerConfig::access`] hears of every request.
+
+mod access;
+mod answer;
+mod blobs;
+mod catalog;
+mod config;
+mod error;
+mod listen;
+mod manifests;
+mod paging;
+mod referrers;
+mod request;
+mod router;
+mod stall;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod uploads;
+
+use std::sync::Arc;
+
+use sealift_store::Store;
+use tokio::net::TcpListener;
+
+pub use access::Access;
+pub use config::{AccessLog, ServerConfig};
+pub use listen::RunningServer;
+
+/// A registry that serves a store.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// What every request needs.
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    config: ServerConfig,
+}
+
+impl Server {
+    /// Makes a server; nothing runs yet.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, config: ServerConfig) -> Self {
+        Self { shared: Arc::new(Shared { store, config }) }
+    }
+
+    /// Serves plain HTTP on a listener until the handle is dropped. It must be called within a Tokio
+    /// runtime, and one server may serve several listeners.
+    ///
+    /// # Errors
+    /// When the listener does not know its address.
+    pub fn serve(&self, listener: TcpListener) -> std::io::Result<RunningServer> {
+        RunningServer::start(Arc::clone(&self.shared), listener)
+    }
+}

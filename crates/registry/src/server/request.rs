@@ -1,0 +1,169 @@
+//! A request on its way through the handlers, and its body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use http::header::EXPECT;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use sealift_oci::RepositoryName;
+use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
+
+use super::error::{WireError, during};
+use crate::wire::ErrorCode;
+
+/// How much of a body that nobody wants is read nevertheless, in bytes, and for how long. A connection that
+/// is closed with bytes unread is reset, and the reset can overtake the answer that says why.
+const DRAIN_LIMIT: usize = 8 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(3);
+
+/// What a handler gets of a request, beside its route.
+pub(super) struct Call {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) body: RequestBody,
+}
+
+impl Call {
+    pub(super) fn new(request: http::Request<Incoming>, store: Arc<dyn Store>, patience: Duration) -> Self {
+        let (parts, body) = request.into_parts();
+        let body = RequestBody::new(body, &parts.headers, patience);
+        Self { store, method: parts.method, headers: parts.headers, body }
+    }
+
+    pub(super) fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
+        self.store.source(repository)
+    }
+
+    pub(super) fn target(
+        &self,
+        operation: Operation,
+        repository: &RepositoryName,
+    ) -> Result<Arc<dyn Target>, WireError> {
+        self.store.target(repository).map_err(during(operation))
+    }
+
+    pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Reads a header that must be well-formed where it is there.
+    pub(super) fn parse_header<T>(
+        &self,
+        name: HeaderName,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, WireError> {
+        let Some(value) = self.headers.get(&name) else { return Ok(None) };
+        let parsed = value.to_str().ok().and_then(parse);
+        let error =
+            || WireError::new(ErrorCode::BlobUploadInvalid).because(format_args!("{name} is malformed"));
+        parsed.map(Some).ok_or_else(error)
+    }
+}
+
+/// The body of a request.
+pub(super) struct RequestBody {
+    /// Taken when it has come to its end.
+    incoming: Option<Incoming>,
+    /// How long its sender may take for the next piece.
+    patience: Duration,
+    /// How many bytes were announced, and how many came.
+    length: Option<u64>,
+    seen: u64,
+    /// The client sends only when it is asked to.
+    is_held_back: bool,
+}
+
+impl RequestBody {
+    fn new(incoming: Incoming, headers: &HeaderMap, patience: Duration) -> Self {
+        let length = incoming.size_hint().exact();
+        let is_held_back = headers.contains_key(EXPECT);
+        Self { incoming: Some(incoming), patience, length, seen: 0, is_held_back }
+    }
+
+    /// Returns the announced length; chunked bodies have none.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
+        self.is_held_back = false;
+        match tokio::time::timeout(self.patience, incoming.frame()).await {
+            // Trailers mean nothing here.
+            Ok(Some(Ok(frame))) => {
+                let data = frame.into_data().unwrap_or_default();
+                self.seen += data.len() as u64;
+                Ok(Some(data))
+            }
+            Ok(Some(Err(error))) => Err(self.broken().caused_by(error)),
+            Ok(None) if self.length.is_some_and(|length| length != self.seen) => Err(self.broken()),
+            Ok(None) => {
+                self.incoming = None;
+                Ok(None)
+            }
+            Err(_) => Err(self.broken().because("the client sends nothing any more")),
+        }
+    }
+
+    /// It is the client that breaks the protocol here; the store did nothing wrong.
+    fn broken(&mut self) -> Error {
+        self.incoming = None;
+        Error::new(ErrorKind::Invalid, Operation::PushBlob).because("the request broke off")
+    }
+
+    /// Makes it a body for a store, piece by piece as it arrives.
+    pub(super) fn into_blob(self) -> BlobBody {
+        let length = self.length;
+        let stream =
+            stream::try_unfold(
+                self,
+                |mut body| async move { Ok(body.next().await?.map(|piece| (piece, body))) },
+            );
+        BlobBody::from_stream(length, stream.boxed())
+    }
+
+    /// Reads it into memory; what is longer than `limit` is refused, before it is sent where it says so.
+    pub(super) async fn collect(mut self, limit: usize) -> Result<Bytes, WireError> {
+        let too_large = || WireError::new(ErrorCode::ManifestInvalid).status(StatusCode::PAYLOAD_TOO_LARGE);
+        if self.length.is_some_and(|length| length > limit as u64) {
+            return Err(too_large().because(format_args!("it has more than {limit} bytes")));
+        }
+        let mut all = BytesMut::new();
+        while let Some(piece) = self.next().await.map_err(during(Operation::PushManifest))? {
+            if all.len() + piece.len() > limit {
+                return Err(too_large().because(format_args!("it has more than {limit} bytes")));
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+}
+
+impl Drop for RequestBody {
+    /// Reads on beside the answer, for a while; a client that waits to be asked is not asked.
+    fn drop(&mut self) {
+        let Some(incoming) = self.incoming.take() else { return };
+        if self.is_held_back || incoming.is_end_stream() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(DRAIN_TIME, drain(incoming)));
+        }
+    }
+}
+
+async fn drain(mut incoming: Incoming) {
+    let mut seen = 0;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        seen += frame.data_ref().map_or(0, Bytes::len);
+        if seen > DRAIN_LIMIT {
+            return;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Writing: "Push".
+
+use bytes::Bytes;
+use sealift_oci::{Algorithm, Digest};
+use sealift_store::conformance::fixture;
+
+use super::{Fixture, Reply, chunked, name};
+
+async fn assert_blob(fixture: &Fixture, repository: &str, content: &[u8]) {
+    let reply = fixture.get(&format!("/v2/{repository}/blobs/{}", Digest::sha256(content))).await;
+    assert_eq!((reply.status, &reply.body[..]), (200, content));
+}
+
+fn assert_created(reply: &Reply, content: &[u8]) {
+    let digest = Digest::sha256(content).to_string();
+    assert_eq!((reply.status, reply.header("docker-content-digest")), (201, digest.as_str()), "{reply:?}");
+    assert_eq!(reply.header("location"), format!("/v2/a/blobs/{digest}"));
+}
+
+#[tokio::test]
+async fn blobs_in_one_request_or_two() {
+    let fixture = Fixture::new().await;
+    for content in [&b""[..], b"0123456789"] {
+        let digest = Digest::sha256(content);
+        let single = format!("/v2/a/blobs/uploads/?digest={digest}");
+        assert_created(&fixture.ask("POST", &single, "", content).await, content);
+        assert_blob(&fixture, "a", content).await;
+        let location = fixture.begin().await;
+        let reply = fixture.ask("PUT", &format!("{location}?digest={digest}"), "", content).await;
+        assert_created(&reply, content);
+        assert_eq!(fixture.get(&location).await.code(), "BLOB_UPLOAD_UNKNOWN");
+    }
+    let sha512 = Digest::of(Algorithm::Sha512, b"x");
+    let target = format!("/v2/a/blobs/uploads/?digest={}", sha512.to_string().replace(':', "%3A"));
+    assert_eq!(fixture.ask("POST", &target, "", b"x").await.status, 201);
+}
+
+#[tokio::test]
+async fn blobs_streamed() {
+    let fixture = Fixture::new().await;
+    let content = b"0123456789";
+    let location = fixture.begin().await;
+    let reply = fixture.ask("PATCH", &location, "Transfer-Encoding: chunked\r\n", &chunked(content)).await;
+    assert_eq!((reply.status, reply.header("range")), (202, "0-9"), "{reply:?}");
+    assert_eq!(reply.header("location"), location);
+    let reply = fixture.ask("PATCH", &location, "", b"ab").await;
+    assert_eq!((reply.status, reply.header("range")), (202, "0-11"));
+    let digest = Digest::sha256(b"0123456789ab");
+    let reply = fixture.ask("PUT", &format!("{location}?digest={digest}"), "", b"").await;
+    assert_created(&reply, b"0123456789ab");
+}
+
+#[tokio::test]
+async fn blobs_in_chunks() {
+    let fixture = Fixture::new().await;
+    let location = fixture.begin().await;
+    let cases = [
+        ("Content-Range: 0-3\r\n", &b"0123"[..], 202, "", "0-3"),
+        ("Content-Range: 0-3\r\n", b"0123", 416, "RANGE_INVALID", "0-3"),
+        ("Content-Range: 6-7\r\n", b"67", 416, "RANGE_INVALID", "0-3"),
+        ("Content-Range: 4-7\r\n", b"456", 400, "SIZE_INVALID", ""),
+        ("Content-Range: 4-3\r\n", b"", 400, "BLOB_UPLOAD_INVALID", ""),
+        ("Content-Range: bytes 4-5/9\r\n", b"45", 400, "BLOB_UPLOAD_INVALID", ""),
+        ("Content-Range: 4-18446744073709551615\r\n", b"45", 400, "SIZE_INVALID", ""),
+        ("Content-Range: 4-5\r\n", b"45", 202, "", "0-5"),
+    ];
+    for (header, body, status, code, range) in cases {
+        let reply = fixture.ask("PATCH", &location, header, body).await;
+        let found = (reply.status, reply.code(), reply.header("range"));
+        assert_eq!(found, (status, code.to_owned(), range), "{header}");
+        assert!(status == 400 || reply.header("location") == location, "{header}");
+    }
+    let digest = Digest::sha256(b"01234567");
+    let put = format!("{location}?digest={digest}");
+    assert_eq!(fixture.ask("PUT", &put, "Content-Range: 5-7\r\n", b"567").await.status, 416);
+    assert_created(&fixture.ask("PUT", &put, "Content-Range: 6-7\r\n", b"67").await, b"01234567");
+}
+
+#[tokio::test]
+async fn uploads_have_a_status_and_an_end() {
+    let fixture = Fixture::new().await;
+    let location = fixture.begin().await;
+    for (content, range) in [(&b""[..], "0-0"), (b"0", "0-0"), (b"1", "0-1")] {
+        fixture.ask("PATCH", &location, "", content).await;
+        let reply = fixture.get(&location).await;
+        assert_eq!((reply.status, reply.header("range")), (204, range));
+        assert_eq!(reply.header("location"), location);
+        assert!(!reply.header("docker-upload-uuid").is_empty());
+    }
+    // The same session in another repository is another one.
+    let elsewhere = location.replace("/v2/a/", "/v2/b/");
+    assert_eq!(fixture.get(&elsewhere).await.code(), "BLOB_UPLOAD_UNKNOWN");
+    assert_eq!(fixture.ask("DELETE", &location, "", b"").await.status, 204);
+    for method in ["GET", "PATCH", "DELETE"] {
+        assert_eq!(fixture.ask(method, &location, "", b"").await.status, 404, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_digests_are_refused() {
+    let fixture = Fixture::new().await;
+    let wrong = Digest::sha256(b"other");
+    let location = fixture.begin().await;
+    let cases = [
+        ("POST", format!("/v2/a/blobs/uploads/?digest={wrong}"), "DIGEST_INVALID"),
+        ("POST", "/v2/a/blobs/uploads/?digest=sha256:12".to_owned(), "DIGEST_INVALID"),
+        ("PUT", location.clone(), "DIGEST_INVALID"),
+        ("PUT", format!("{location}?digest=md5:12"), "DIGEST_INVALID"),
+        ("PUT", format!("{location}?digest={wrong}"), "DIGEST_INVALID"),
+    ];
+    for (method, target, code) in cases {
+        let reply = fixture.ask(method, &target, "", b"content").await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, code), "{method} {target}");
+    }
+    for content in [&b"other"[..], b"content"] {
+        let target = format!("/v2/a/blobs/{}", Digest::sha256(content));
+        assert_eq!(fixture.get(&target).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn mounting() {
+    let fixture = Fixture::new().await;
+    let target = fixture.store.target(&name("b/c")).unwrap();
+    let content = Bytes::from_static(b"0123456789");
+    let digest = fixture::push_blob(target.as_ref(), &content).await;
+    let none = Digest::sha256(b"none");
+    let cases = [
+        (format!("mount={digest}"), 202),
+        (format!("mount={none}&from=b/c"), 202),
+        (format!("mount={digest}&from=none"), 202),
+        (format!("mount={digest}&from=b%2Fc"), 201),
+        // What is here already need not come from anywhere.
+        (format!("mount={digest}"), 201),
+        (format!("mount={digest}&from=a"), 201),
+    ];
+    for (query, status) in cases {
+        let reply = fixture.ask("POST", &format!("/v2/a/blobs/uploads/?{query}"), "", b"").await;
+        assert_eq!(reply.status, status, "{query}");
+        match status {
+            201 => assert_created(&reply, &content),
+            _ => assert_eq!(fixture.get(reply.header("location")).await.status, 204, "{query}"),
+        }
+    }
+    assert_blob(&fixture, "a", &content).await;
+}
+
+#[tokio::test]
+async fn manifests() {
+    let fixture = Fixture::new().await;
+    let image = fixture::image("x");
+    let manifest = &image.manifest;
+    let headers = format!("Content-Type: {}\r\n", manifest.descriptor.media_type);
+    let (by_tag, by_digest) = ("/v2/a/manifests/t", format!("/v2/a/manifests/{}", image.digest()));
+    let early = fixture.ask("PUT", by_tag, &headers, &manifest.bytes).await;
+    assert_eq!((early.status, early.code().as_str()), (404, "MANIFEST_BLOB_UNKNOWN"));
+    assert!(String::from_utf8_lossy(&early.body).contains("sha256:"), "{early:?}");
+
+    image.push_content(fixture.store.target(&name("a")).unwrap().as_ref()).await;
+    for target in [&by_digest, by_tag] {
+        let reply = fixture.ask("PUT", target, &headers, &manifest.bytes).await;
+        assert_eq!((reply.status, reply.header("location")), (201, by_digest.as_str()), "{reply:?}");
+        assert_eq!(reply.header("docker-content-digest"), image.digest().to_string());
+        assert_eq!(reply.header("oci-subject"), "");
+        assert_eq!(fixture.get(target).await.body, manifest.bytes);
+    }
+    let wrong = format!("/v2/a/manifests/{}", Digest::sha256(b""));
+    let reply = fixture.ask("PUT", &wrong, &headers, &manifest.bytes).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "DIGEST_INVALID"));
+
+    let sha512 = Digest::of(Algorithm::Sha512, &manifest.bytes);
+    let reply = fixture.ask("PUT", &format!("/v2/a/manifests/{sha512}"), &headers, &manifest.bytes).await;
+    assert_eq!((reply.status, reply.header("docker-content-digest")), (201, sha512.to_string().as_str()));
+}
+
+#[tokio::test]
+async fn a_subject_is_acknowledged() {
+    let fixture = Fixture::new().await;
+    let subject = fixture::image("not pushed");
+    let artifact = fixture::artifact("x", &subject.manifest, "application/x");
+    artifact.push_content(fixture.store.target(&name("a")).unwrap().as_ref()).await;
+    let reply = fixture.ask("PUT", "/v2/a/manifests/t", "", &artifact.manifest.bytes).await;
+    assert_eq!((reply.status, reply.header("oci-subject")), (201, subject.digest().to_string().as_str()));
+}

@@ -1,0 +1,200 @@
+//! Blobs to write: "Pushing blobs". An upload lives in the store alone, and each request resumes it there.
+
+use http::header::{CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
+use http::{Method, StatusCode};
+use sealift_oci::{Digest, RepositoryName};
+use sealift_store::{ErrorKind, LinkOutcome, Operation, Target, Upload, UploadId};
+
+use super::answer::Answer;
+use super::error::{WireError, during};
+use super::request::{Call, RequestBody};
+use crate::wire::header::{DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID};
+use crate::wire::{ChunkRange, ErrorCode, Received, Route, UploadStart};
+
+/// POST: link a blob, write one whole, or begin an upload.
+pub(super) async fn start(
+    call: Call,
+    repository: RepositoryName,
+    start: UploadStart,
+) -> Result<Answer, WireError> {
+    if call.method != Method::POST {
+        return Err(WireError::method("POST"));
+    }
+    let target = call.target(Operation::PushBlob, &repository)?;
+    if let Some(digest) = start.mount {
+        let from = start.from.as_ref().unwrap_or(&repository);
+        return mount(target.as_ref(), digest, from).await;
+    }
+    let upload = begin(target.as_ref()).await?;
+    match start.digest {
+        Some(digest) => write_whole(upload, call.body, repository, digest).await,
+        None => accepted(upload.as_ref(), repository),
+    }
+}
+
+async fn begin(target: &dyn Target) -> Result<Box<dyn Upload>, WireError> {
+    target.begin_upload().await.map_err(during(Operation::PushBlob))
+}
+
+/// "Mounting a blob from another repository": where it does not work, an upload is opened instead. Without
+/// `from` only this repository is looked at.
+async fn mount(target: &dyn Target, digest: Digest, from: &RepositoryName) -> Result<Answer, WireError> {
+    let repository = target.repository().clone();
+    let upload = match target.link_blob(&digest, from).await {
+        Ok(LinkOutcome::Linked) => return created(repository, digest),
+        Ok(LinkOutcome::Upload(upload)) => upload,
+        Ok(LinkOutcome::Refused) => begin(target).await?,
+        Err(error) if is_refusal(error.kind()) => begin(target).await?,
+        Err(error) => return Err(WireError::from_store(Operation::MountBlob, &error)),
+    };
+    accepted(upload.as_ref(), repository)
+}
+
+fn is_refusal(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Unsupported)
+}
+
+/// "Single POST": the client never learns of the upload, so nobody could go on with one that broke off.
+async fn write_whole(
+    mut upload: Box<dyn Upload>,
+    body: RequestBody,
+    repository: RepositoryName,
+    digest: Digest,
+) -> Result<Answer, WireError> {
+    if let Err(error) = upload.append(body.into_blob()).await {
+        // The first error tells more than one of the cleaning up.
+        let _ = upload.cancel().await;
+        return Err(WireError::from_store(Operation::PushBlob, &error));
+    }
+    upload.finish(&digest).await.map_err(during(Operation::PushBlob))?;
+    created(repository, digest)
+}
+
+/// The requests to an upload's location.
+pub(super) async fn handle(
+    call: Call,
+    repository: RepositoryName,
+    id: UploadId,
+    digest: Option<Digest>,
+) -> Result<Answer, WireError> {
+    if ![Method::GET, Method::PATCH, Method::PUT, Method::DELETE].contains(&call.method) {
+        return Err(WireError::method("GET, PATCH, PUT, DELETE"));
+    }
+    let target = call.target(Operation::PushBlob, &repository)?;
+    let upload = target.resume_upload(&id).await.map_err(during(Operation::PushBlob))?;
+    match call.method {
+        Method::GET => status(upload.as_ref(), repository),
+        Method::PATCH => append(call, upload, repository).await,
+        Method::PUT => finish(call, upload, repository, digest).await,
+        _ => cancel(upload).await,
+    }
+}
+
+fn status(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {
+    describe(StatusCode::NO_CONTENT, upload, repository)
+}
+
+async fn cancel(upload: Box<dyn Upload>) -> Result<Answer, WireError> {
+    upload.cancel().await.map_err(during(Operation::PushBlob))?;
+    Ok(Answer::new(StatusCode::NO_CONTENT))
+}
+
+async fn append(
+    call: Call,
+    mut upload: Box<dyn Upload>,
+    repository: RepositoryName,
+) -> Result<Answer, WireError> {
+    append_body(call, upload.as_mut(), &repository).await?;
+    accepted(upload.as_ref(), repository)
+}
+
+/// PUT: the last chunk, or nothing, and then the digest of the whole.
+async fn finish(
+    call: Call,
+    mut upload: Box<dyn Upload>,
+    repository: RepositoryName,
+    digest: Option<Digest>,
+) -> Result<Answer, WireError> {
+    let missing = || WireError::new(ErrorCode::DigestInvalid).because("the digest of the blob is missing");
+    let digest = digest.ok_or_else(missing)?;
+    append_body(call, upload.as_mut(), &repository).await?;
+    upload.finish(&digest).await.map_err(during(Operation::PushBlob))?;
+    created(repository, digest)
+}
+
+/// Appends the body, which with a `Content-Range` must begin where the upload ends.
+async fn append_body(
+    call: Call,
+    upload: &mut dyn Upload,
+    repository: &RepositoryName,
+) -> Result<(), WireError> {
+    let chunk = call.parse_header(CONTENT_RANGE, ChunkRange::parse)?;
+    if let Some(chunk) = chunk {
+        check_chunk(chunk, call.body.length(), upload, repository)?;
+    }
+    if call.body.length() == Some(0) {
+        return Ok(());
+    }
+    let end = upload.append(call.body.into_blob()).await.map_err(during(Operation::PushBlob))?;
+    match chunk {
+        // Only the length of a chunked body is not known before.
+        Some(chunk) if chunk.last.checked_add(1) != Some(end) => Err(wrong_size(chunk)),
+        _ => Ok(()),
+    }
+}
+
+/// "Pushing a blob in chunks": a chunk out of order is 416, and where to go on is said beside it.
+fn check_chunk(
+    chunk: ChunkRange,
+    length: Option<u64>,
+    upload: &dyn Upload,
+    repository: &RepositoryName,
+) -> Result<(), WireError> {
+    if chunk.first != upload.offset() {
+        let reason = format!("the chunk begins at {} and the upload is at {}", chunk.first, upload.offset());
+        let error = WireError::new(ErrorCode::RangeInvalid).because(reason);
+        return Err(tell_offset(error, upload, repository));
+    }
+    if length.is_some_and(|length| chunk.length() != Some(length)) { Err(wrong_size(chunk)) } else { Ok(()) }
+}
+
+fn wrong_size(chunk: ChunkRange) -> WireError {
+    let reason = format!("the body has another length than the range {chunk}");
+    WireError::new(ErrorCode::SizeInvalid).because(reason)
+}
+
+fn tell_offset(mut error: WireError, upload: &dyn Upload, repository: &RepositoryName) -> WireError {
+    let location = location(upload, repository.clone()).path_and_query();
+    let range = Received::new(upload.offset()).to_string();
+    for (name, value) in [(LOCATION, location), (RANGE, range)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            error = error.header(name, value);
+        }
+    }
+    error
+}
+
+fn location(upload: &dyn Upload, repository: RepositoryName) -> Route {
+    Route::Upload { repository, id: upload.id().clone(), digest: None }
+}
+
+fn describe(
+    status: StatusCode,
+    upload: &dyn Upload,
+    repository: RepositoryName,
+) -> Result<Answer, WireError> {
+    Answer::new(status)
+        .header(LOCATION, location(upload, repository))?
+        .header(RANGE, Received::new(upload.offset()))?
+        .header(DOCKER_UPLOAD_UUID, upload.id().as_str())
+}
+
+fn accepted(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {
+    describe(StatusCode::ACCEPTED, upload, repository)
+}
+
+fn created(repository: RepositoryName, digest: Digest) -> Result<Answer, WireError> {
+    Answer::new(StatusCode::CREATED)
+        .header(LOCATION, Route::Blob { repository, digest })?
+        .header(DOCKER_CONTENT_DIGEST, digest)
+}
