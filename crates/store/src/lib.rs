@@ -7,6 +7,9 @@
 //!
 //! The traits have no default methods: a wrapper that forgot one would silently bypass what it wraps.
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
+//!
+//! The places on this machine are [`MemoryStore`] and [`DirectoryStore`]. [`Faults`] and [`Counting`] wrap
+//! any place for tests. [`conformance`] asks of every place and wrapper what the traits promise.
 
 mod accept;
 pub mod atomic;

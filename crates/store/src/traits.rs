@@ -129,7 +129,9 @@ pub trait Upload: Debug + Send + 'static {
     /// Returns how many bytes the place holds.
     fn offset(&self) -> u64;
 
-    /// Appends a body and returns the new offset.
+    /// Appends a body and returns the new offset. An error of the body comes back as it is, and what came
+    /// before it stays. [`crate::ErrorKind::Busy`] where somebody else is appending, or has appended since
+    /// this offset was told: then resume.
     async fn append(&mut self, body: BlobBody) -> Result<u64>;
 
     /// Makes the blob visible if all bytes together have `digest`, else fails with

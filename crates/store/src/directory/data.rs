@@ -66,15 +66,13 @@ impl Data {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
-    /// Saves how far the hash is.
-    pub(super) fn save(&mut self) -> io::Result<()> {
+    /// Saves how far the hash is. Where that fails, as on a full disk, more is hashed again and that is all.
+    pub(super) fn save(&mut self) {
         if !self.is_saved {
             let mut state = self.hashed.to_le_bytes().to_vec();
             state.extend(self.hasher.save());
-            atomic::write_unsynced(&self.paths.state(), &state)?;
-            self.is_saved = true;
+            self.is_saved = atomic::write_unsynced(&self.paths.state(), &state).is_ok();
         }
-        Ok(())
     }
 
     /// Returns the digest of everything. Only SHA-256 is made on the way, as nearly every digest is one and
@@ -128,8 +126,7 @@ impl Data {
 /// An append whose future is dropped, as servers do when a client goes away, keeps what it has done.
 impl Drop for Data {
     fn drop(&mut self) {
-        // If this fails more is hashed again, and that is all.
-        let _ = self.save();
+        self.save();
     }
 }
 

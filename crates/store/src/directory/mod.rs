@@ -9,6 +9,7 @@
 //! ```
 //!
 //! Other tools read a repository as what it is: `skopeo inspect oci:<root>/<repository>/_layout:<tag>`.
+//! (skopeo passes over manifests of Docker's types there; they stay what they are, for their digests' sake.)
 //! A part of a repository's name never begins with `_`, so `a` and `a/b` cannot collide. Blobs that several
 //! repositories have are hard links to one file, or copies where the file system has no links; so rights
 //! on one directory say nothing about another.

@@ -56,7 +56,7 @@ impl Session {
         let paths = self.paths.clone();
         let open = move |_: &Repository| {
             let mut data = Data::open(&paths)?;
-            data.save()?;
+            data.save();
             data.length()
         };
         self.offset = self.blocking(open).await?;
@@ -93,7 +93,7 @@ impl crate::Upload for Session {
         let mut data = self.blocking(open).await?;
         let appended = copy(body.into_stream(), &mut data).await;
         let close = move |_: &Repository| {
-            data.save()?;
+            data.save();
             data.length()
         };
         self.offset = self.blocking(close).await?;
@@ -202,5 +202,5 @@ fn upload_failure(error: io::Error) -> Error {
 }
 
 fn name(repository: &Repository, error: Error) -> Error {
-    error.at(&repository.place).object(format_args!("an upload of {}", repository.name))
+    error.at(&repository.place).object(format_args!("to {}", repository.name))
 }

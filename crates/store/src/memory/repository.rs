@@ -186,8 +186,6 @@ impl Target for Handle {
 
 impl Handle {
     pub(super) fn upload_error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind, Operation::PushBlob)
-            .at(&self.shared.place)
-            .object(format_args!("an upload of {}", self.name))
+        Error::new(kind, Operation::PushBlob).at(&self.shared.place).object(format_args!("to {}", self.name))
     }
 }
