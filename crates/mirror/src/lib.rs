@@ -13,6 +13,7 @@
 //! The engine knows places only by the traits of [`sealift_store`]; it never prints: what happens on the
 //! way leaves as [`Event`]s.
 
+mod attach;
 mod blobs;
 mod copy;
 mod event;
@@ -30,8 +31,9 @@ use std::sync::Arc;
 use sealift_oci::Platform;
 use sealift_store::{BlobBody, Store};
 
+pub use attach::Attachment;
 pub use event::{Event, Observer};
-pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, Step};
+pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, PlannedRoot, Step};
 pub use report::{Carried, Failure, ImageReport, Outcome, Report, Totals};
 pub use retry::RetryPolicy;
 pub use select::{Group, ImageRequest, Selection};
@@ -59,6 +61,8 @@ pub struct Options {
     pub transfers: usize,
     /// Copy only this platform's image out of each index.
     pub platform: Option<Platform>,
+    /// Carry what is attached to the images: signatures, attestations, SBOMs.
+    pub attachments: bool,
     /// Check every blob of an image although its tag at the target is right already.
     pub recheck: bool,
     /// How often a broken transfer is tried again, and how long to wait.
@@ -69,7 +73,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { transfers: 8, platform: None, recheck: false, retry: RetryPolicy::default(), foreign: None }
+        Self {
+            transfers: 8,
+            platform: None,
+            attachments: true,
+            recheck: false,
+            retry: RetryPolicy::default(),
+            foreign: None,
+        }
     }
 }
 

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName};
+use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName, Tag};
 use sealift_store::Error;
 
-use crate::{Found, Graph, ImageRequest, State, Survey, Surveyed, SurveyedGroup};
+use crate::{Attachment, Graph, ImageRequest, State, Survey, Surveyed, SurveyedGroup};
 
 /// What has to be done so that the target has everything that was found.
 #[derive(Clone, Debug, Default)]
@@ -37,17 +37,28 @@ pub struct PlannedImage {
     pub request: ImageRequest,
     /// What to do.
     pub step: Step,
+    /// What is attached to it and not at the target yet; it is pushed before the image gets its tag.
+    pub attachments: Vec<PlannedRoot>,
+}
+
+/// A manifest with everything below it.
+#[derive(Clone, Debug)]
+pub struct PlannedRoot {
+    /// The manifests, children first; the root is the last.
+    pub manifests: Vec<Arc<Manifest>>,
+    /// Which of [`Plan::blobs`] they need, by position.
+    pub blobs: Vec<usize>,
+    /// The tag that the root gets.
+    pub tag: Option<Tag>,
 }
 
 /// What to do with one image.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Copy it: when the blobs are there, push the manifests in this order; the root is the last.
+    /// Copy it: when the blobs are there, push the manifests in their order.
     Copy {
-        /// The manifests, children first.
-        manifests: Vec<Arc<Manifest>>,
-        /// Which of [`Plan::blobs`] it needs, by position.
-        blobs: Vec<usize>,
+        /// The image.
+        root: PlannedRoot,
         /// The platforms that its index names.
         platforms: Vec<Platform>,
     },
@@ -81,6 +92,17 @@ pub struct PlanTotals {
     pub blobs: usize,
     /// How many bytes those blobs have; what the target has already is not fetched.
     pub bytes: u64,
+}
+
+impl PlannedImage {
+    /// Goes through everything that the image needs, by position in [`Plan::blobs`].
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = usize> {
+        let root = match &self.step {
+            Step::Copy { root, .. } => root.blobs.as_slice(),
+            _ => &[],
+        };
+        root.iter().chain(self.attachments.iter().flat_map(|attached| &attached.blobs)).copied()
+    }
 }
 
 impl Plan {
@@ -121,24 +143,38 @@ impl Builder {
 
     fn image(&mut self, order: usize, image: Surveyed) -> PlannedImage {
         let Surveyed { request, state } = image;
+        let mut attachments = Vec::new();
         let step = match state {
-            State::Found(found) => match *found {
-                Found { root, graph: None } => Step::Keep(root),
-                Found { graph: Some(graph), .. } => self.copy(order, &request, graph),
-            },
+            State::Found(found) => {
+                for Attachment { graph, tag } in found.attachments {
+                    attachments.push(self.root(order, &request, graph, tag));
+                }
+                self.found(order, &request, found.root, found.graph)
+            }
             State::Missing => Step::Missing,
             State::NotPart => Step::NotPart,
             State::Failed(error) => Step::Failed(error),
         };
-        PlannedImage { request, step }
+        PlannedImage { request, step, attachments }
     }
 
-    fn copy(&mut self, order: usize, request: &ImageRequest, graph: Graph) -> Step {
+    fn found(
+        &mut self,
+        order: usize,
+        request: &ImageRequest,
+        root: Descriptor,
+        graph: Option<Graph>,
+    ) -> Step {
+        let Some(mut graph) = graph else { return Step::Keep(root) };
+        let platforms = std::mem::take(&mut graph.platforms);
+        Step::Copy { root: self.root(order, request, graph, request.tag.clone()), platforms }
+    }
+
+    fn root(&mut self, order: usize, request: &ImageRequest, graph: Graph, tag: Option<Tag>) -> PlannedRoot {
         let blobs = graph.blobs.iter().map(|blob| self.blob(order, request, blob)).collect();
         let shared =
             |manifest: Arc<Manifest>| Arc::clone(self.manifests.entry(manifest.digest()).or_insert(manifest));
-        let manifests = graph.manifests.into_iter().map(shared).collect();
-        Step::Copy { manifests, blobs, platforms: graph.platforms }
+        PlannedRoot { manifests: graph.manifests.into_iter().map(shared).collect(), blobs, tag }
     }
 
     fn blob(&mut self, order: usize, request: &ImageRequest, blob: &Descriptor) -> usize {
@@ -162,8 +198,12 @@ impl Builder {
             moved[old] = new;
         }
         for image in groups.iter_mut().flat_map(|group| &mut group.images) {
-            if let Step::Copy { blobs, .. } = &mut image.step {
-                blobs.iter_mut().for_each(|position| *position = moved[*position]);
+            let root = match &mut image.step {
+                Step::Copy { root, .. } => Some(root),
+                _ => None,
+            };
+            for root in root.into_iter().chain(&mut image.attachments) {
+                root.blobs.iter_mut().for_each(|position| *position = moved[*position]);
             }
         }
         let mut blobs: Vec<Option<PlannedBlob>> =
@@ -181,7 +221,7 @@ fn insert(repositories: &mut Vec<RepositoryName>, repository: &RepositoryName) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Surveyed;
+    use crate::Found;
     use bytes::Bytes;
     use sealift_oci::media_type;
 
@@ -206,7 +246,10 @@ mod tests {
             optional: false,
             gate: false,
         };
-        Surveyed { request, state: State::Found(Box::new(Found { root, graph: Some(graph) })) }
+        Surveyed {
+            request,
+            state: State::Found(Box::new(Found { root, graph: Some(graph), attachments: Vec::new() })),
+        }
     }
 
     fn plan(groups: &[&[(&str, &[&str])]]) -> Plan {
@@ -218,10 +261,7 @@ mod tests {
     }
 
     fn layers_of(plan: &Plan, group: usize, image: usize) -> Vec<u64> {
-        let Step::Copy { blobs, .. } = &plan.groups[group].images[image].step else {
-            panic!("nothing to copy")
-        };
-        blobs.iter().map(|&blob| plan.blobs[blob].descriptor.size).collect()
+        plan.groups[group].images[image].blobs().map(|blob| plan.blobs[blob].descriptor.size).collect()
     }
 
     #[test]
@@ -250,7 +290,7 @@ mod tests {
     fn equal_manifests_are_kept_once() {
         let plan = plan(&[&[("a", &["x"]), ("b", &["x"])]]);
         let root = |image: usize| match &plan.groups[0].images[image].step {
-            Step::Copy { manifests, .. } => Arc::clone(&manifests[0]),
+            Step::Copy { root, .. } => Arc::clone(&root.manifests[0]),
             _ => panic!("nothing to copy"),
         };
         assert!(Arc::ptr_eq(&root(0), &root(1)));

@@ -43,6 +43,8 @@ pub struct ImageReport {
     pub elapsed: Duration,
     /// Foreign layers that the source does not have and that were left out.
     pub skipped: Vec<Digest>,
+    /// How many attachments came with it: signatures, attestations, SBOMs.
+    pub attachments: usize,
 }
 
 /// What became of an image.
@@ -127,6 +129,7 @@ impl ImageReport {
             present: 0,
             elapsed: Duration::ZERO,
             skipped: Vec::new(),
+            attachments: 0,
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, Manifest, Platform, RepositoryName, media_type};
-use sealift_store::{Error, Result, Side};
+use sealift_store::{Error, Result, Side, Target};
 use serde_json::Value;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
@@ -104,7 +104,7 @@ impl Mirror {
         reports
     }
 
-    /// Waits for an image's blobs and pushes the manifests below its root.
+    /// Brings everything of an image but its root: blobs, children, attachments.
     async fn prepare(
         &self,
         work: &Work,
@@ -114,57 +114,57 @@ impl Mirror {
     ) -> ImageReport {
         let report = ImageReport::new(image.request.clone(), group.name.clone(), Outcome::Interrupted);
         match &image.step {
-            Step::Copy { manifests, blobs, platforms } => {
-                let ready = async {
-                    for &blob in blobs {
-                        work.placed[blob].wait().await;
-                    }
-                    self.prepare_copy(work, &image.request, manifests, blobs, platforms, report.clone()).await
-                };
-                tokio::select! {
-                    report = ready => report,
-                    // A sender that is gone will never say stop.
-                    Ok(_) = stop.wait_for(|stop| *stop) => report,
-                }
-            }
-            Step::Keep(root) => {
-                ImageReport { digest: Some(root.digest), outcome: Outcome::AlreadyThere, ..report }
-            }
+            Step::Copy { .. } | Step::Keep(_) => tokio::select! {
+                report = self.bring(work, image, report.clone()) => report,
+                // A sender that is gone will never say stop.
+                Ok(_) = stop.wait_for(|stop| *stop) => report,
+            },
             Step::Missing => ImageReport { outcome: Outcome::Missing, ..report },
             Step::NotPart => ImageReport { outcome: Outcome::NotPart, ..report },
             Step::Failed(error) => ImageReport { outcome: Outcome::Failed(Arc::clone(error)), ..report },
         }
     }
 
-    async fn prepare_copy(
-        &self,
-        work: &Work,
-        request: &ImageRequest,
-        manifests: &[Arc<Manifest>],
-        blobs: &[usize],
-        platforms: &[Platform],
-        mut report: ImageReport,
-    ) -> ImageReport {
-        report.digest = manifests.last().map(|root| root.digest());
-        report.outcome = match work.failure(request, blobs) {
-            Some(error) => Outcome::Failed(error),
-            None => match self.push_children(request, manifests).await {
-                Ok(()) => Outcome::Withheld,
-                Err(error) => Outcome::Failed(Arc::new(error.on(Side::Target))),
-            },
+    async fn bring(&self, work: &Work, image: &PlannedImage, mut report: ImageReport) -> ImageReport {
+        for blob in image.blobs() {
+            work.placed[blob].wait().await;
+        }
+        let brought = match work.failure(image) {
+            Some(error) => Err(error),
+            None => self.push_below(image).await.map_err(|error| Arc::new(error.on(Side::Target))),
         };
-        report.platforms = platforms.to_vec();
-        if platforms.is_empty() && matches!(report.outcome, Outcome::Withheld) {
-            report.platforms = self.read_platforms(work, request, blobs).await;
+        let is_whole = brought.is_ok();
+        if let Step::Keep(root) = &image.step {
+            report.digest = Some(root.digest);
+            report.outcome = Outcome::AlreadyThere;
+        }
+        if let Step::Copy { root, platforms } = &image.step {
+            report.digest = root.manifests.last().map(|root| root.digest());
+            report.outcome = Outcome::Withheld;
+            report.platforms = match platforms.as_slice() {
+                [] if is_whole => self.read_platforms(work, &image.request, &root.blobs).await,
+                platforms => platforms.to_vec(),
+            };
+        }
+        match brought {
+            Ok(()) => report.attachments = image.attachments.len(),
+            Err(error) => report.outcome = Outcome::Failed(error),
         }
         report
     }
 
-    async fn push_children(&self, request: &ImageRequest, manifests: &[Arc<Manifest>]) -> Result<()> {
-        let target = self.target.target(&request.target)?;
-        let children = manifests.split_last().map_or(&[][..], |(_, children)| children);
-        for manifest in children {
-            target.put_manifest(manifest, None).await?;
+    /// Pushes the children of the root, and what is attached: a cluster that asks for signatures shall
+    /// find them when it sees the tag.
+    async fn push_below(&self, image: &PlannedImage) -> Result<()> {
+        let target = self.target.target(&image.request.target)?;
+        if let Step::Copy { root, .. } = &image.step {
+            let children = root.manifests.split_last().map_or(&[][..], |(_, children)| children);
+            push_all(target.as_ref(), children).await?;
+        }
+        for attached in &image.attachments {
+            let Some((root, children)) = attached.manifests.split_last() else { continue };
+            push_all(target.as_ref(), children).await?;
+            target.put_manifest(root, attached.tag.as_ref()).await?;
         }
         Ok(())
     }
@@ -190,10 +190,10 @@ impl Mirror {
     }
 
     async fn tag_one(&self, image: &PlannedImage) -> Outcome {
-        let Step::Copy { manifests, .. } = &image.step else { return Outcome::AlreadyThere };
-        let Some(root) = manifests.last() else { return Outcome::AlreadyThere };
+        let Step::Copy { root, .. } = &image.step else { return Outcome::AlreadyThere };
+        let Some(manifest) = root.manifests.last() else { return Outcome::AlreadyThere };
         let pushed = match self.target.target(&image.request.target) {
-            Ok(target) => target.put_manifest(root, image.request.tag.as_ref()).await,
+            Ok(target) => target.put_manifest(manifest, root.tag.as_ref()).await,
             Err(error) => Err(error),
         };
         match pushed {
@@ -227,6 +227,13 @@ impl Mirror {
     }
 }
 
+async fn push_all(target: &dyn Target, manifests: &[Arc<Manifest>]) -> Result<()> {
+    for manifest in manifests {
+        target.put_manifest(manifest, None).await?;
+    }
+    Ok(())
+}
+
 /// Reads the platform that an image configuration names.
 fn platform_of(config: &[u8]) -> Option<Platform> {
     let config: Value = serde_json::from_slice(config).ok()?;
@@ -238,9 +245,9 @@ fn platform_of(config: &[u8]) -> Option<Platform> {
 
 impl Work {
     /// Finds why an image cannot be complete: the first of its blobs that is not in its repository.
-    fn failure(&self, request: &ImageRequest, blobs: &[usize]) -> Option<Arc<Error>> {
-        let placements = blobs.iter().filter_map(|&blob| {
-            self.placed[blob].get().and_then(|placed| placed.repositories.get(&request.target))
+    fn failure(&self, image: &PlannedImage) -> Option<Arc<Error>> {
+        let placements = image.blobs().filter_map(|blob| {
+            self.placed[blob].get().and_then(|placed| placed.repositories.get(&image.request.target))
         });
         placements.filter_map(|placement| placement.outcome.as_ref().err()).next().map(Arc::clone)
     }
@@ -248,8 +255,7 @@ impl Work {
     /// Counts what came for one image. A blob counts as moved or mounted with the first image that wants
     /// it in its repository, and as present with every other.
     fn account(&self, image: &PlannedImage, report: &mut ImageReport, claimed: &mut Claimed) {
-        let Step::Copy { blobs, .. } = &image.step else { return };
-        for &position in blobs {
+        for position in image.blobs() {
             let blob = &self.plan.blobs[position].descriptor;
             let placed = self.placed[position].get();
             let placement = placed.and_then(|placed| placed.repositories.get(&image.request.target));

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
 use sealift_store::{Error, ErrorKind, Result, Side, Source};
 
+use crate::attach::{Attachment, Known};
 use crate::walk::{Graph, Manifests};
 use crate::{Event, Group, ImageRequest, Mirror, Selection};
 
@@ -57,6 +58,8 @@ pub struct Found {
     pub root: Descriptor,
     /// What is to be copied; `None` where the target's tag points at the root already.
     pub graph: Option<Graph>,
+    /// What is attached to it and not at the target yet.
+    pub attachments: Vec<Attachment>,
 }
 
 impl Survey {
@@ -85,9 +88,9 @@ impl Mirror {
         let wishes = selection.groups.iter().enumerate().flat_map(|(position, group)| {
             group.images.iter().map(move |request| (position, request.clone()))
         });
-        let manifests = &Manifests::default();
+        let known = &Known::default();
         let surveyed: Vec<(usize, Surveyed)> = stream::iter(wishes.map(|(position, request)| async move {
-            let state = self.look(manifests, &request).await;
+            let state = self.look(known, &request).await;
             (position, Surveyed { request, state })
         }))
         .buffered(SURVEY_CONCURRENCY)
@@ -96,7 +99,7 @@ impl Mirror {
         Survey::new(selection, surveyed)
     }
 
-    async fn look(&self, manifests: &Manifests, request: &ImageRequest) -> State {
+    async fn look(&self, known: &Known, request: &ImageRequest) -> State {
         let source = self.source.source(&request.source);
         let root = match source.resolve(&request.reference).await {
             Ok(root) => root,
@@ -104,7 +107,7 @@ impl Mirror {
             Err(error) if error.kind() == ErrorKind::NotFound => return State::Missing,
             Err(error) => return State::Failed(Arc::new(error.on(Side::Source))),
         };
-        match self.examine(manifests, request, source.as_ref(), root).await {
+        match self.examine(known, request, source.as_ref(), root).await {
             Ok(found) => State::Found(Box::new(found)),
             Err(error) => State::Failed(Arc::new(error)),
         }
@@ -112,15 +115,17 @@ impl Mirror {
 
     async fn examine(
         &self,
-        manifests: &Manifests,
+        known: &Known,
         request: &ImageRequest,
         source: &dyn Source,
         root: Descriptor,
     ) -> Result<Found> {
+        let manifests = &known.manifests;
         let chosen = self.choose_platform(manifests, source, &root).await?;
         let root = chosen.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
         if !self.options.recheck && self.target_has(request, &root.digest).await? {
-            return Ok(Found { root, graph: None });
+            let attachments = self.attachments(known, request, source, &root).await?;
+            return Ok(Found { root, graph: None, attachments });
         }
         let manifest = match chosen {
             Some(manifest) => manifest,
@@ -128,7 +133,8 @@ impl Mirror {
         };
         let root = manifest.descriptor.clone();
         let graph = Graph::walk(manifests, source, manifest).await?;
-        Ok(Found { root, graph: Some(graph) })
+        let attachments = self.attachments(known, request, source, &root).await?;
+        Ok(Found { root, graph: Some(graph), attachments })
     }
 
     /// With `--platform` the root to copy is a child, and only the manifest tells which.

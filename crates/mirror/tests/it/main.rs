@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall say so")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod attachments;
 mod platforms;
 mod run;
 mod verify;

@@ -1,0 +1,191 @@
+//! What is attached to an image: signatures, attestations, SBOMs; and what is attached to those.
+//!
+//! Two ways of attaching are in use. A manifest names its subject, and the registry lists it as a referrer
+//! (OCI distribution 1.1, "Listing referrers"); or a tag is made from the subject's digest, as cosign did
+//! before: `sha256-<hex>.sig`, `.att`, `.sbom`. Both are followed, for children of an index too.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use sealift_oci::{Descriptor, Digest, ManifestRef, RepositoryName, Tag, media_type};
+use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages};
+use tokio::sync::OnceCell;
+
+use crate::copy::lock;
+use crate::walk::{Graph, Manifests};
+use crate::{ImageRequest, Mirror};
+
+/// The endings of the tags that cosign attaches by.
+const TAG_ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
+/// How many manifests may be attached to one image, directly and by way of one another. Real images have
+/// a handful for each platform.
+const ATTACHMENTS_LIMIT: usize = 4096;
+
+/// Something that is attached to an image.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    /// Its manifests and blobs.
+    pub graph: Graph,
+    /// The tag that it hangs on; without one it names its subject itself.
+    pub tag: Option<Tag>,
+}
+
+/// What one survey has read already.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) manifests: Manifests,
+    /// The tags of each of the source's repositories: read once, however many images lie in one.
+    tags: Mutex<HashMap<RepositoryName, Arc<OnceCell<Listing>>>>,
+}
+
+/// The tags of a repository that something can hang on; `None` where the place does not list tags, and has
+/// to be asked for each.
+type Listing = Option<Arc<HashSet<Tag>>>;
+
+/// An attachment as it was found: what to read, and the tag that it hangs on.
+struct Hanging {
+    digest: Digest,
+    tag: Option<Tag>,
+}
+
+impl Mirror {
+    /// Finds what is attached to an image and is not at the target yet.
+    pub(crate) async fn attachments(
+        &self,
+        known: &Known,
+        request: &ImageRequest,
+        source: &dyn Source,
+        root: &Descriptor,
+    ) -> Result<Vec<Attachment>> {
+        if !self.options.attachments {
+            return Ok(Vec::new());
+        }
+        let mut subjects = subjects(known, source, root).await?;
+        let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
+        let mut attachments = Vec::new();
+        while let Some(subject) = subjects.pop() {
+            for hanging in hanging_on(known, source, &subject).await? {
+                if !seen.insert(hanging.digest) {
+                    continue;
+                }
+                if seen.len() > ATTACHMENTS_LIMIT {
+                    return Err(too_many(source));
+                }
+                subjects.push(hanging.digest);
+                if !self.target_holds(request, &subject, &hanging).await? {
+                    attachments.push(read(known, source, hanging).await?);
+                }
+            }
+        }
+        // Those that were found first are nearest to the image; a signature of an SBOM follows the SBOM.
+        Ok(attachments)
+    }
+
+    async fn target_holds(
+        &self,
+        request: &ImageRequest,
+        subject: &Digest,
+        hanging: &Hanging,
+    ) -> Result<bool> {
+        match &hanging.tag {
+            Some(tag) => {
+                let target = self.target.target(&request.target)?;
+                let there = target.stat_manifest(&ManifestRef::Tag(tag.clone())).await;
+                let there = there.map_err(|error| error.on(Side::Target))?;
+                Ok(there.is_some_and(|there| there.digest == hanging.digest))
+            }
+            // Where the target keeps the list in a manifest of its own, an interrupted run can have left
+            // the attachment there and the list without it; so the list is asked.
+            None => {
+                let target = self.target.source(&request.target);
+                let listed = referrers(target.as_ref(), subject).await;
+                let listed = listed.map_err(|error| error.on(Side::Target))?;
+                Ok(listed.iter().any(|referrer| referrer.digest == hanging.digest))
+            }
+        }
+    }
+}
+
+/// The manifests that something can be attached to: the root and, where it is an index, everything in it.
+async fn subjects(known: &Known, source: &dyn Source, root: &Descriptor) -> Result<Vec<Digest>> {
+    let mut subjects = vec![root.digest];
+    let mut indexes = vec![root.clone()];
+    while let Some(index) = indexes.pop() {
+        if !is_index(&index) {
+            continue;
+        }
+        let manifest = known.manifests.read(source, &index.digest).await?;
+        for child in &manifest.links.manifests {
+            if !subjects.contains(&child.digest) {
+                subjects.push(child.digest);
+                indexes.push(child.clone());
+            }
+        }
+        if subjects.len() > ATTACHMENTS_LIMIT {
+            return Err(too_many(source));
+        }
+    }
+    Ok(subjects)
+}
+
+fn is_index(descriptor: &Descriptor) -> bool {
+    descriptor.media_type == media_type::OCI_INDEX || descriptor.media_type == media_type::DOCKER_LIST
+}
+
+async fn hanging_on(known: &Known, source: &dyn Source, subject: &Digest) -> Result<Vec<Hanging>> {
+    let listed = referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
+    let mut hanging: Vec<Hanging> =
+        listed.into_iter().map(|referrer| Hanging { digest: referrer.digest, tag: None }).collect();
+    let tags = known.tags(source).await?;
+    for ending in TAG_ENDINGS {
+        let tag = format!("{}-{}.{ending}", subject.algorithm().as_str(), subject.hex()).parse::<Tag>();
+        // A sha512 digest makes a tag that is too long; nobody can have attached by it.
+        let may_be = |tag: &Tag| tags.as_ref().is_none_or(|tags| tags.contains(tag));
+        let Some(tag) = tag.ok().filter(may_be) else { continue };
+        match source.resolve(&ManifestRef::Tag(tag.clone())).await {
+            Ok(found) => hanging.push(Hanging { digest: found.digest, tag: Some(tag) }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.on(Side::Source)),
+        }
+    }
+    Ok(hanging)
+}
+
+async fn referrers(source: &dyn Source, subject: &Digest) -> Result<Vec<Descriptor>> {
+    let page = |page: PageRequest| async move { source.referrers(subject, None, &page).await };
+    collect_pages(Operation::ListReferrers, page).await
+}
+
+async fn read(known: &Known, source: &dyn Source, hanging: Hanging) -> Result<Attachment> {
+    let manifest = known.manifests.read(source, &hanging.digest).await?;
+    let graph = Graph::walk(&known.manifests, source, manifest).await?;
+    Ok(Attachment { graph, tag: hanging.tag })
+}
+
+impl Known {
+    async fn tags(&self, source: &dyn Source) -> Result<Listing> {
+        let cell = Arc::clone(lock(&self.tags).entry(source.repository().clone()).or_default());
+        let tags = cell.get_or_try_init(|| async {
+            let page = |page: PageRequest| async move { source.tags(&page).await };
+            match collect_pages(Operation::ListTags, page).await {
+                Ok(tags) => Ok(Some(Arc::new(attaching(tags)))),
+                Err(error) if error.kind().is_transient() => Err(error.on(Side::Source)),
+                Err(_) => Ok(None),
+            }
+        });
+        tags.await.cloned()
+    }
+}
+
+/// Keeps the tags that something can hang on; a repository can have many others.
+fn attaching(tags: Vec<Tag>) -> HashSet<Tag> {
+    let ends = |tag: &Tag| TAG_ENDINGS.iter().any(|ending| tag.as_str().ends_with(ending));
+    tags.into_iter().filter(ends).collect()
+}
+
+fn too_many(source: &dyn Source) -> Error {
+    Error::new(ErrorKind::Invalid, Operation::ListReferrers)
+        .object(source.repository())
+        .because(format_args!("more than {ATTACHMENTS_LIMIT} manifests are attached to one image"))
+        .on(Side::Source)
+}
