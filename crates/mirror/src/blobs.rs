@@ -127,6 +127,7 @@ impl Mirror {
         let transfer = Transfer {
             blob: descriptor,
             origins,
+            place: self.source.place(),
             side: Side::Source,
             target: target.as_ref(),
             observer: &self.observer,
@@ -169,6 +170,7 @@ impl Mirror {
         let transfer = Transfer {
             blob,
             origins: vec![Origin::Repository(self.target.source(leader))],
+            place: self.target.place(),
             side: Side::Target,
             target: target.as_ref(),
             observer: &self.observer,

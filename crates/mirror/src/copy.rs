@@ -43,7 +43,9 @@ pub(crate) struct Transfer<'a> {
     pub(crate) blob: &'a Descriptor,
     /// Where it can be read; one is as good as another.
     pub(crate) origins: Vec<Origin>,
-    /// The side on which the origins stand: a read-back has its origin at the target.
+    /// The place in which the origins are, for messages.
+    pub(crate) place: &'a str,
+    /// The side on which they stand: a read-back has its origin at the target.
     pub(crate) side: Side,
     pub(crate) target: &'a dyn Target,
     pub(crate) observer: &'a Arc<dyn Observer>,
@@ -113,7 +115,8 @@ impl Transfer<'_> {
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
         };
-        let place = self.origins.get(first % self.origins.len().max(1)).map(Origin::describe);
+        let origin = self.origins.get(first % self.origins.len().max(1)).map(|it| it.describe(&digest));
+        let place = self.place.to_owned();
         let checked = verified(BlobBody::from_stream(Some(size), reader.into_stream(side)), digest, size);
         let marked = checked.into_stream().map(move |piece| match piece {
             Ok(piece) => {
@@ -122,25 +125,25 @@ impl Transfer<'_> {
                 }
                 Ok(piece)
             }
-            Err(error) => Err(name_place(error.on(side), place.as_deref())),
+            Err(error) => Err(name_origin(error.on(side), &place, origin.as_deref())),
         });
         BlobBody::from_stream(Some(size), marked.boxed())
     }
 }
 
 impl Origin {
-    fn describe(&self) -> String {
+    fn describe(&self, digest: &Digest) -> String {
         match self {
-            Self::Repository(source) => source.repository().to_string(),
+            Self::Repository(source) => format!("{}@{digest}", source.repository()),
             Self::Url(_, url) => url.clone(),
         }
     }
 }
 
-/// A difference is found by the hash, which does not know where the bytes come from.
-fn name_place(error: Error, origin: Option<&str>) -> Error {
+/// What is found here, such as a difference, does not know yet where the bytes come from.
+fn name_origin(error: Error, place: &str, origin: Option<&str>) -> Error {
     match (error.place(), origin) {
-        (None, Some(origin)) => error.at(origin),
+        (None, Some(origin)) => error.at(place).object(origin),
         _ => error,
     }
 }

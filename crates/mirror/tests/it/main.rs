@@ -4,7 +4,9 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod attachments;
+mod faults;
 mod platforms;
+mod property;
 mod run;
 mod verify;
 mod world;

@@ -1,0 +1,86 @@
+//! After plan and run over any set of images, the target equals the source.
+
+use proptest::prelude::*;
+use sealift_mirror::{Group, Outcome, Selection, Verdict};
+use sealift_oci::ManifestRef;
+use sealift_store::conformance::fixture::{self, Image};
+use sealift_store::{Counting, Method, Store};
+use std::sync::Arc;
+
+use crate::world::{World, layer, repository, wish};
+
+/// One tagged image: in which repository, under which tag, in which release, of which layers; several lists
+/// of layers make an index.
+#[derive(Clone, Debug)]
+struct Sketch {
+    repository: u8,
+    tag: u8,
+    release: usize,
+    children: Vec<Vec<u8>>,
+}
+
+fn sketch() -> impl Strategy<Value = Sketch> {
+    let layers = proptest::collection::vec(0..6_u8, 0..4);
+    let children = proptest::collection::vec(layers, 1..4);
+    (0..4_u8, 0..3_u8, 0..2_usize, children).prop_map(|(repository, tag, release, children)| Sketch {
+        repository,
+        tag,
+        release,
+        children,
+    })
+}
+
+fn image(sketch: &Sketch) -> Image {
+    let mut children: Vec<Image> = sketch.children.iter().map(|layers| plain(layers)).collect();
+    match children.len() {
+        1 => children.remove(0),
+        _ => fixture::index(&children),
+    }
+}
+
+fn plain(layers: &[u8]) -> Image {
+    let layers: Vec<_> = layers.iter().map(|number| layer(&format!("number {number}"))).collect();
+    fixture::image_of("any", &layers)
+}
+
+async fn publish(world: &World, sketches: &[Sketch]) -> Selection {
+    let mut groups = vec![Group::default(), Group::default()];
+    for sketch in sketches {
+        let (name, tag) = (format!("r{}", sketch.repository), format!("t{}", sketch.tag));
+        image(sketch).push(world.source.as_ref(), &repository("src", &name), Some(&tag)).await;
+        let mut wanted = wish(&name);
+        wanted.reference = ManifestRef::Tag(tag.parse().unwrap());
+        wanted.tag = Some(tag.parse().unwrap());
+        groups[sketch.release].images.push(wanted);
+    }
+    Selection { groups }
+}
+
+async fn check(sketches: &[Sketch]) {
+    let mut world = World::new();
+    let selection = publish(&world, sketches).await;
+    let counted = Arc::new(Counting::new(Arc::clone(&world.source)));
+    world.source = Arc::clone(&counted) as Arc<dyn Store>;
+    let report = world.run(&selection).await;
+    assert!(report.images.iter().all(|image| matches!(image.outcome, Outcome::Arrived)), "{report:?}");
+    for (counted, tally) in counted.tallies() {
+        assert!(counted.method != Method::OpenBlob || tally.calls == 1, "{counted:?} was fetched again");
+    }
+    assert_eq!(counted.of(Method::OpenBlob).bytes, report.totals.bytes_moved);
+    let verification = world.mirror().verify(&selection, true).await;
+    assert!(
+        verification.images.iter().all(|image| matches!(image.verdict, Verdict::Right)),
+        "{verification:?}"
+    );
+    let again = world.run(&selection).await;
+    assert!(again.images.iter().all(|image| matches!(image.outcome, Outcome::AlreadyThere)), "{again:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_target_equals_the_source(sketches in proptest::collection::vec(sketch(), 1..8)) {
+        tokio::runtime::Runtime::new().unwrap().block_on(check(&sketches));
+    }
+}
