@@ -1,0 +1,122 @@
+//! An answer: its status, its headers, and a body that is read within bounds.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use sealift_oci::Digest;
+use sealift_store::{ByteStream, ErrorKind};
+use std::time::Duration;
+use url::Url;
+
+use super::fault::{Fault, Purpose};
+use super::transport::{failure, silence};
+use crate::wire::header::DOCKER_CONTENT_DIGEST;
+
+/// The head of an answer, with its body read or still to come.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// Where it came from in the end.
+    pub(super) url: Url,
+    /// Whether that is another host than the one that was asked.
+    pub(super) is_foreign: bool,
+    pub(super) body: Body,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// All of it, or as much as was wanted of it.
+    Whole(Bytes),
+    /// Still on its way.
+    Open(reqwest::Response),
+}
+
+impl Answer {
+    /// Returns a header as text.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Returns the length that the header says, also of an answer to HEAD.
+    pub(super) fn content_length(&self) -> Option<u64> {
+        self.header(&header::CONTENT_LENGTH).and_then(|text| text.trim().parse().ok())
+    }
+
+    /// Returns the digest that the header says; `None` also where it cannot be read.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.header(&DOCKER_CONTENT_DIGEST).and_then(|text| text.trim().parse().ok())
+    }
+
+    /// Returns the body that was read.
+    pub(super) fn bytes(&self) -> Bytes {
+        match &self.body {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Open(_) => Bytes::new(),
+        }
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn collect(
+    response: &mut reqwest::Response,
+    limit: usize,
+    stall_timeout: Duration,
+    purpose: &Purpose,
+) -> Result<Bytes, Fault> {
+    let mut all = BytesMut::new();
+    while let Some(piece) = next(response, stall_timeout, purpose).await? {
+        if all.len() + piece.len() > limit {
+            let reason = format_args!("the answer has more than {limit} bytes");
+            return Err(purpose.fault(ErrorKind::Invalid).because(reason));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all.freeze())
+}
+
+/// Reads the body of an error: the beginning of it is better than nothing, and how it ends tells nothing.
+pub(super) async fn collect_error(
+    response: &mut reqwest::Response,
+    limit: usize,
+    stall_timeout: Duration,
+    purpose: &Purpose,
+) -> Bytes {
+    let mut all = BytesMut::new();
+    while let Ok(Some(piece)) = next(response, stall_timeout, purpose).await {
+        let room = limit - all.len();
+        all.extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.len() >= room {
+            break;
+        }
+    }
+    all.freeze()
+}
+
+/// Passes a body on piece by piece. `place` stands in the errors.
+pub(super) fn stream(
+    response: reqwest::Response,
+    stall_timeout: Duration,
+    purpose: Purpose,
+    place: String,
+) -> ByteStream {
+    stream::try_unfold((response, purpose, place), move |(mut response, purpose, place)| async move {
+        match next(&mut response, stall_timeout, &purpose).await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, (response, purpose, place)))),
+            Err(fault) => Err(fault.at(&place)),
+        }
+    })
+    .boxed()
+}
+
+async fn next(
+    response: &mut reqwest::Response,
+    stall_timeout: Duration,
+    purpose: &Purpose,
+) -> Result<Option<Bytes>, Fault> {
+    match tokio::time::timeout(stall_timeout, response.chunk()).await {
+        Ok(piece) => piece.map_err(|error| failure(error, purpose)),
+        Err(_) => Err(silence(stall_timeout, purpose)),
+    }
+}

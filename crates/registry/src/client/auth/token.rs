@@ -1,0 +1,212 @@
+//! Tokens: reading them, keeping them, and knowing when they have ended.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde::Deserialize;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::super::flight::Flight;
+use super::{Scopes, sensitive};
+
+/// The largest answer of a token service, in bytes. Tokens of users with very many rights have reached
+/// hundreds of kilobytes.
+pub(in crate::client) const TOKEN_ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// How long a token lives where its service does not say (Docker token authentication, "Token response").
+const DEFAULT_LIFETIME: u64 = 60;
+
+/// A token is not believed to live longer; the clock that measures it has bounds.
+const LONGEST_LIFETIME: u64 = 24 * 60 * 60;
+
+/// A token is renewed that long before it ends, so that it does not end on its way; a short one after three
+/// quarters of its life.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// So many tokens in a row may be refused for a stream before the refusal is believed.
+const STREAM_REFUSALS: u32 = 2;
+
+/// A token, ready to be sent.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct Token {
+    header: HeaderValue,
+    generation: u64,
+    renewal: Instant,
+}
+
+impl Token {
+    pub(super) fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Tells whether it is still to be used.
+    pub(in crate::client) fn is_good(&self, now: Instant) -> bool {
+        now < self.renewal
+    }
+
+    /// Tells whether it is the one with that number.
+    pub(in crate::client) fn is(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+}
+
+/// The tokens of one registry, by what they allow.
+#[derive(Debug, Default)]
+pub(in crate::client) struct Tokens {
+    slots: Mutex<HashMap<Scopes, Arc<TokenSlot>>>,
+    count: AtomicU64,
+}
+
+/// The token for one set of scopes.
+#[derive(Debug, Default)]
+pub(in crate::client) struct TokenSlot {
+    pub(in crate::client) flight: Flight<Token>,
+    state: Mutex<SlotState>,
+}
+
+#[derive(Debug, Default)]
+struct SlotState {
+    /// What the registry wanted beyond what was asked for.
+    extra: Scopes,
+    /// The number of the token that was refused for a stream last, and how many were in a row.
+    refused: Option<u64>,
+    refusals: u32,
+}
+
+/// The answer of a token service. Both names are in use; they mean the same.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<serde_json::Value>,
+}
+
+impl Tokens {
+    /// Returns the slot for a set of scopes.
+    pub(in crate::client) fn slot(&self, scopes: &Scopes) -> Arc<TokenSlot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(scopes.clone()).or_default())
+    }
+
+    /// Reads the answer to a request that was sent at `asked`; `None` where there is no token in it.
+    pub(in crate::client) fn read(&self, body: &[u8], asked: Instant) -> Option<Token> {
+        let Answer { token, access_token, expires_in } = serde_json::from_slice(body).ok()?;
+        let mut filled = [token, access_token].into_iter().flatten().map(Zeroizing::new);
+        let token = filled.find(|token| !token.is_empty())?;
+        let header = sensitive(&Zeroizing::new(format!("Bearer {}", token.as_str())))?;
+        let generation = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(Token { header, generation, renewal: asked + usable(lifetime(expires_in.as_ref())) })
+    }
+}
+
+/// Some services write the number as a text; what cannot be read counts as not said.
+fn lifetime(expires_in: Option<&serde_json::Value>) -> u64 {
+    let number = expires_in.and_then(|value| match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        other => other.as_u64(),
+    });
+    number.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME).min(LONGEST_LIFETIME)
+}
+
+fn usable(lifetime: u64) -> Duration {
+    let lifetime = Duration::from_secs(lifetime);
+    lifetime - MARGIN.min(lifetime / 4)
+}
+
+impl TokenSlot {
+    /// Returns what the registry wanted beyond what was asked for.
+    pub(in crate::client) fn extra(&self) -> Scopes {
+        self.state().extra.clone()
+    }
+
+    /// Adds what a challenge named.
+    pub(in crate::client) fn want(&self, scopes: &Scopes) {
+        let mut state = self.state();
+        state.extra = std::mem::take(&mut state.extra).and(scopes);
+    }
+
+    /// Notes that a token was refused for a stream; tells whether another one is worth an attempt. Many
+    /// streams that lose the same token count once.
+    pub(in crate::client) fn refused(&self, generation: u64) -> bool {
+        let mut state = self.state();
+        if state.refused != Some(generation) {
+            state.refused = Some(generation);
+            state.refusals += 1;
+        }
+        state.refusals < STREAM_REFUSALS
+    }
+
+    /// Notes that a stream was accepted.
+    pub(in crate::client) fn accepted(&self) {
+        let mut state = self.state();
+        state.refused = None;
+        state.refusals = 0;
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_of_token_services() {
+        let cases = [
+            (r#"{"token":"abc"}"#, Some(("Bearer abc", 50))),
+            (r#"{"access_token":"abc","expires_in":300}"#, Some(("Bearer abc", 290))),
+            (r#"{"token":"","access_token":"x","expires_in":"300"}"#, Some(("Bearer x", 290))),
+            (r#"{"token":"a","access_token":"b","expires_in":4,"more":[]}"#, Some(("Bearer a", 3))),
+            (r#"{"token":"a","expires_in":-1}"#, Some(("Bearer a", 50))),
+            (r#"{"token":"a","expires_in":18446744073709551615}"#, Some(("Bearer a", 86390))),
+            (r#"{"token":"a\nb"}"#, None),
+            (r#"{"token":null}"#, None),
+            ("{}", None),
+            ("<html>", None),
+            ("", None),
+        ];
+        for (body, expected) in cases {
+            let (tokens, now) = (Tokens::default(), Instant::now());
+            let token = tokens.read(body.as_bytes(), now);
+            let seen = token.as_ref().map(|it| (it.header.to_str().unwrap(), (it.renewal - now).as_secs()));
+            assert_eq!(seen, expected, "{body}");
+            assert!(!format!("{token:?}").contains("Bearer"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_ends() {
+        let token = Tokens::default().read(br#"{"token":"a","expires_in":100}"#, Instant::now()).unwrap();
+        assert!(token.is_good(Instant::now()));
+        tokio::time::advance(Duration::from_secs(89)).await;
+        assert!(token.is_good(Instant::now()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!token.is_good(Instant::now()));
+    }
+
+    #[test]
+    fn the_second_token_that_a_stream_is_refused_for_is_one_too_many() {
+        let slot = TokenSlot::default();
+        assert!(slot.refused(1) && slot.refused(1));
+        assert!(!slot.refused(2));
+        slot.accepted();
+        assert!(slot.refused(3));
+    }
+
+    #[test]
+    fn equal_scopes_share_a_slot() {
+        let tokens = Tokens::default();
+        let [one, other] = [Scopes::catalog(), Scopes::default()].map(|scopes| tokens.slot(&scopes));
+        assert!(Arc::ptr_eq(&one, &tokens.slot(&Scopes::catalog())) && !Arc::ptr_eq(&one, &other));
+    }
+}

@@ -1,0 +1,63 @@
+//! What a client is told: for whom it speaks, whom it trusts, how patient it is.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use super::{Credentials, RetryPolicy};
+
+/// How long a connection may take to stand, TLS included. Registries answer within a second or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a peer may keep silent before it is given up. Large blobs are hashed by some registries before
+/// they answer, at several hundred megabytes a second.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The settings of a [`super::RegistryClient`].
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// Who asks.
+    pub credentials: Credentials,
+    /// PEM files, each with one or more certificates, that are trusted beside the system's.
+    pub ca_files: Vec<Vec<u8>>,
+    /// Whether the registry is spoken to in plain HTTP. On loopback that is found out without it.
+    pub plain_http: bool,
+    /// The name under which the client introduces itself.
+    pub user_agent: String,
+    /// How often requests are repeated.
+    pub retry: RetryPolicy,
+    /// How long a connection may take to stand.
+    pub connect_timeout: Duration,
+    /// How long the peer may keep silent: before an answer, between two pieces of a body, while an upload
+    /// takes nothing.
+    pub stall_timeout: Duration,
+    /// The wall clock, by which dates from servers are read.
+    pub now: fn() -> SystemTime,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            credentials: Credentials::Anonymous,
+            ca_files: Vec::new(),
+            plain_http: false,
+            user_agent: concat!("sealift/", env!("CARGO_PKG_VERSION")).to_owned(),
+            retry: RetryPolicy::default(),
+            connect_timeout: CONNECT_TIMEOUT,
+            stall_timeout: STALL_TIMEOUT,
+            now: SystemTime::now,
+        }
+    }
+}
+
+/// Certificates are long, so they are counted.
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("credentials", &self.credentials)
+            .field("ca_files", &self.ca_files.len())
+            .field("plain_http", &self.plain_http)
+            .field("user_agent", &self.user_agent)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}

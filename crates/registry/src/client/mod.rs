@@ -1,0 +1,106 @@
+//! The client: a registry anywhere as a [`Store`]. It speaks OCI distribution 1.1 and Docker's protocol
+//! version 2, and sees no more of the other side than these say.
+//!
+//! The modules are layers, each of which knows only those below it:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `lists`, `referrers` |
+//! | one request on its way | `connection`, `ping`, `authorize` |
+//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `retry` |
+//! | HTTP | `transport`, `answer`, `upload_body` |
+//!
+//! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
+//! nothing more. Content is not: what reads a blob passes it through [`sealift_store::verified`].
+
+mod answer;
+mod auth;
+mod authorize;
+mod blobs;
+mod config;
+mod connection;
+mod endpoint;
+mod fault;
+mod flight;
+mod lists;
+mod manifests;
+mod ping;
+mod redirect;
+mod referrers;
+mod repository;
+mod request;
+mod retry;
+mod secret;
+mod status;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod upload_body;
+mod uploads;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sealift_oci::{Registry, RepositoryName};
+use sealift_store::{Admin, Page, PageRequest, Result, Source, Store, Target};
+
+pub use config::ClientConfig;
+pub use retry::RetryPolicy;
+pub use secret::{Credentials, Secret};
+
+use connection::Connection;
+use repository::{Access, Repository};
+
+/// A registry that is spoken to over the network. Clones and the handles made of it share connections,
+/// tokens and what was learnt.
+#[derive(Clone, Debug)]
+pub struct RegistryClient {
+    connection: Arc<Connection>,
+}
+
+impl RegistryClient {
+    /// Makes a client. Nothing is sent before something is asked for.
+    ///
+    /// # Errors
+    /// [`sealift_store::ErrorKind::Invalid`] where a certificate or the credentials cannot be used.
+    pub fn new(registry: Registry, config: ClientConfig) -> Result<Self> {
+        Ok(Self { connection: Arc::new(Connection::new(registry, config)?) })
+    }
+
+    /// Finds out how the registry is spoken to, and whether it answers at all.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn connect(&self) -> Result<()> {
+        self.connection.endpoint().await.map(drop).map_err(|fault| fault.at(self.place()))
+    }
+
+    fn repository(&self, name: &RepositoryName, access: Access) -> Arc<Repository> {
+        Arc::new(Repository::new(Arc::clone(&self.connection), name, access))
+    }
+}
+
+impl Store for RegistryClient {
+    fn place(&self) -> &str {
+        self.connection.place()
+    }
+
+    fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
+        self.repository(repository, Access::Pull)
+    }
+
+    fn target(&self, repository: &RepositoryName) -> Result<Arc<dyn Target>> {
+        Ok(self.repository(repository, Access::Push))
+    }
+
+    fn admin(&self) -> Arc<dyn Admin> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Admin for RegistryClient {
+    async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
+        self.connection.list_repositories(page).await.map_err(|fault| fault.at(self.place()))
+    }
+}

@@ -1,0 +1,80 @@
+//! Finding out how a registry is spoken to: `GET /v2/` ("Determining Support"), once per client.
+//!
+//! HTTPS, always; except for
+//! - a registry that the settings name as plain HTTP, which is spoken to in nothing else;
+//! - loopback, where HTTPS is tried first. Only if the peer does not speak TLS at all is plain HTTP tried,
+//!   and only if a registry answers to that is it taken. Whatever else is wrong, a certificate above all, is
+//!   an error. No credentials go out before this is known.
+
+use http::{Method, StatusCode};
+use sealift_store::{ErrorKind, Operation};
+
+use super::answer::Answer;
+use super::auth::{Authorization, challenges};
+use super::connection::Connection;
+use super::endpoint::Endpoint;
+use super::fault::{Fault, Purpose};
+use super::request::Request;
+use super::retry::Repeat;
+use super::status::is_transient;
+use super::transport::speaks_no_tls;
+use crate::wire::Route;
+
+impl Connection {
+    /// Returns where the registry answers. The first caller finds it out.
+    pub(super) async fn endpoint(&self) -> Result<Endpoint, Fault> {
+        self.endpoint.get(|_| true, self.find_endpoint()).await
+    }
+
+    async fn find_endpoint(&self) -> Result<Endpoint, Fault> {
+        let purpose = Purpose::of(Operation::Connect);
+        if self.config.plain_http {
+            return self.ping("http", Repeat::Always, &purpose).await.map(|(endpoint, _)| endpoint);
+        }
+        let fault = match self.ping("https", Repeat::Always, &purpose).await {
+            Ok((endpoint, _)) => return Ok(endpoint),
+            Err(fault) => fault,
+        };
+        if !self.registry.is_loopback() || !speaks_no_tls(&fault) {
+            return Err(fault);
+        }
+        match self.ping("http", Repeat::Never, &purpose).await {
+            Ok((endpoint, status)) if is_registry(status) => Ok(endpoint),
+            // What was wrong with HTTPS is what has to be put right.
+            _ => Err(fault),
+        }
+    }
+
+    /// Asks for the base of the API, without credentials, and remembers what the registry asks for.
+    async fn ping(
+        &self,
+        scheme: &str,
+        repeat: Repeat,
+        purpose: &Purpose,
+    ) -> Result<(Endpoint, StatusCode), Fault> {
+        let endpoint = Endpoint::new(&self.registry, scheme);
+        let address = endpoint.and_then(|endpoint| Some((endpoint.route(&Route::Ping)?, endpoint)));
+        let Some((url, endpoint)) = address else {
+            return Err(purpose.fault(ErrorKind::Invalid).because("its name is no address"));
+        };
+        let request = Request::new(Method::GET, url, purpose).repeat(repeat);
+        let answer = self.exchange(&request, &Authorization::None).await?;
+        if is_transient(answer.status) {
+            return Err(self.refusal(&request, &answer));
+        }
+        self.remember(&answer, &endpoint, purpose)?;
+        Ok((endpoint, answer.status))
+    }
+
+    fn remember(&self, answer: &Answer, endpoint: &Endpoint, purpose: &Purpose) -> Result<(), Fault> {
+        if answer.status == StatusCode::UNAUTHORIZED && !answer.is_foreign {
+            self.authenticator.learn(&challenges(&answer.headers), endpoint.base(), purpose)?;
+        }
+        Ok(())
+    }
+}
+
+/// A TLS server answers plain HTTP with `400`, and any web server with `404`: credentials must go to neither.
+fn is_registry(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::UNAUTHORIZED
+}

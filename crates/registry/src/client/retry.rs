@@ -1,0 +1,193 @@
+//! The one loop that repeats requests, and what a server says about when to come back.
+//!
+//! A request states its facts ([`Repeat`]); an attempt states what became of it ([`Attempt`]). Nothing in
+//! here knows HTTP's methods, and no other module of the client has a loop of its own. Bodies that are
+//! streams cannot be repeated and never come here.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+/// How often a request is repeated, and how long to wait before.
+#[derive(Clone, Debug)]
+pub struct RetryPolicy {
+    /// How often a request is sent at most; at least 1.
+    pub attempts: u32,
+    /// The wait after the first failure; it doubles with each one that follows.
+    pub first_wait: Duration,
+    /// The longest wait that is chosen here.
+    pub longest_wait: Duration,
+    /// The longest wait that a server may ask for; who asks for more is busy.
+    pub longest_asked: Duration,
+    /// Gives a number from 0 to 1 that spreads waits, so that many clients do not come back at once.
+    pub jitter: fn() -> f64,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            first_wait: Duration::from_millis(300),
+            longest_wait: Duration::from_secs(20),
+            longest_asked: Duration::from_secs(120),
+            jitter: || 0.5,
+        }
+    }
+}
+
+/// Whether a request may be sent twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Twice is as good as once.
+    Always,
+    /// Only where the first one had no effect for certain.
+    IfWithoutEffect,
+    /// Nothing depends on it.
+    Never,
+}
+
+/// What became of one attempt.
+#[derive(Debug)]
+pub(super) enum Attempt<T> {
+    /// Another one would end the same way.
+    Final(T),
+    /// Another one may end better.
+    Transient {
+        /// What remains if there is no other attempt.
+        outcome: T,
+        /// Whether it is certain that nothing was done.
+        without_effect: bool,
+        /// How long the server asked to wait.
+        asked: Option<Duration>,
+    },
+}
+
+/// Makes attempts until one is final or the policy ends them.
+pub(super) async fn repeat<T, F>(policy: &RetryPolicy, fact: Repeat, mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Attempt<T>>,
+{
+    let mut count = 0;
+    loop {
+        let (outcome, without_effect, asked) = match attempt().await {
+            Attempt::Final(outcome) => return outcome,
+            Attempt::Transient { outcome, without_effect, asked } => (outcome, without_effect, asked),
+        };
+        count += 1;
+        let may = match fact {
+            Repeat::Always => true,
+            Repeat::IfWithoutEffect => without_effect,
+            Repeat::Never => false,
+        };
+        let is_too_long = asked.is_some_and(|wait| wait > policy.longest_asked);
+        if !may || is_too_long || count >= policy.attempts {
+            return outcome;
+        }
+        tokio::time::sleep(policy.wait(count, asked)).await;
+    }
+}
+
+impl RetryPolicy {
+    /// What the server asked for; else half of the doubled wait for certain, the other half by the jitter.
+    fn wait(&self, failures: u32, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_else(|| {
+            let doubled = self.first_wait.saturating_mul(1 << (failures - 1).min(16));
+            doubled.min(self.longest_wait).mul_f64(0.5 + (self.jitter)().clamp(0.0, 1.0) / 2.0)
+        })
+    }
+}
+
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date. A date in the past means at
+/// once. `now` is the server's own `Date` where it sent one, so that clocks need not agree.
+pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More seconds than a number holds are too many whatever the bound is.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::time::Instant;
+
+    fn transient(asked: Option<u64>, without_effect: bool) -> Attempt<&'static str> {
+        Attempt::Transient { outcome: "no", without_effect, asked: asked.map(Duration::from_secs) }
+    }
+
+    /// Plays the attempts and returns the outcome, how many were made, and how long it took.
+    async fn play(fact: Repeat, attempts: Vec<Attempt<&'static str>>) -> (&'static str, usize, Duration) {
+        let policy = RetryPolicy { jitter: || 1.0, ..RetryPolicy::default() };
+        let (began, total) = (Instant::now(), attempts.len());
+        let mut attempts = attempts.into_iter();
+        let outcome = repeat(&policy, fact, || {
+            let next = attempts.next().unwrap();
+            async { next }
+        });
+        let outcome = outcome.await;
+        (outcome, total - attempts.len(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_are_bounded_and_waits_double() {
+        let many = (0..9).map(|_| transient(None, false)).collect();
+        let (outcome, count, elapsed) = play(Repeat::Always, many).await;
+        assert_eq!((outcome, count), ("no", 5));
+        assert!((4500..4600).contains(&elapsed.as_millis()), "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_facts_of_a_request_decide() {
+        let cases = [
+            (Repeat::Always, false, 2),
+            (Repeat::IfWithoutEffect, false, 1),
+            (Repeat::IfWithoutEffect, true, 2),
+            (Repeat::Never, true, 1),
+        ];
+        for (fact, without_effect, expected) in cases {
+            let attempts = vec![transient(None, without_effect), Attempt::Final("yes")];
+            let (outcome, count, _) = play(fact, attempts).await;
+            assert_eq!(count, expected, "{fact:?} {without_effect}");
+            assert_eq!(outcome, if expected == 2 { "yes" } else { "no" });
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_may_ask_for_a_wait_up_to_a_bound() {
+        let attempts = |asked| vec![transient(Some(asked), true), Attempt::Final("yes")];
+        let (outcome, _, elapsed) = play(Repeat::Always, attempts(7)).await;
+        assert_eq!((outcome, elapsed.as_secs()), ("yes", 7));
+        let (outcome, count, elapsed) = play(Repeat::Always, attempts(121)).await;
+        assert_eq!((outcome, count, elapsed.as_secs()), ("no", 1, 0));
+    }
+
+    #[test]
+    fn both_forms_of_retry_after_are_read() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let cases = [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,40}|[A-Za-z0-9, :-]{0,30}") {
+            let _ = parse_retry_after(&text, SystemTime::now());
+        }
+    }
+}

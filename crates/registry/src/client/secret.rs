@@ -1,0 +1,59 @@
+//! Credentials: who asks. A secret is wiped from memory when it is dropped, and nothing prints it.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A password or a token.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a secret in.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(Zeroizing::new(secret.into()))
+    }
+
+    /// Returns the secret itself, to be sent and not to be printed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Who a client speaks for.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// Nobody in particular.
+    #[default]
+    Anonymous,
+    /// A user, or what stands for one: a robot, a token with the name that its registry wants.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password, or a token in its place.
+        password: Secret,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let password = Secret::new("hunter2");
+        let credentials = Credentials::Basic { username: "me".to_owned(), password: password.clone() };
+        for text in [format!("{password:?}"), format!("{credentials:#?}")] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert_eq!(password.expose(), "hunter2");
+    }
+}

@@ -1,0 +1,200 @@
+//! The body of an upload: pieces are passed on as they are, its length is exact, and three things stay
+//! visible while the transport owns it: how many bytes went out, whether its source is what keeps it
+//! waiting, and with what error the source broke off.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body::{Body, Frame, SizeHint};
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation};
+
+/// What is seen of a body from outside.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    taken: AtomicU64,
+    is_starved: AtomicBool,
+    /// The source's own error: the transport would only say that the body broke.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Progress {
+    /// Returns how many bytes the transport took.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Returns with what the source broke off, once.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn fail(&self, error: Error) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// Returns once the transport has taken nothing for `limit`, though there was something to take. A
+    /// source that gives nothing is its own guard's matter.
+    pub(super) async fn stalled(&self, limit: Duration) {
+        loop {
+            let before = self.taken();
+            tokio::time::sleep(limit).await;
+            if self.taken() == before && !self.is_starved.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
+}
+
+/// A body that the transport can send.
+pub(super) struct UploadBody {
+    /// Never locked: the mutex makes a stream that is only [`Send`] shareable.
+    stream: Mutex<ByteStream>,
+    left: Option<u64>,
+    progress: Arc<Progress>,
+}
+
+/// The body ended early; the reason is kept in [`Progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the source of the upload broke off")]
+pub(super) struct BrokenOff;
+
+impl UploadBody {
+    pub(super) fn new(body: BlobBody, progress: &Arc<Progress>) -> Self {
+        let left = body.length();
+        Self { stream: Mutex::new(body.into_stream()), left, progress: Arc::clone(progress) }
+    }
+
+    fn pass(&mut self, piece: Bytes) -> Result<Frame<Bytes>, BrokenOff> {
+        let length = piece.len() as u64;
+        if let Some(left) = &mut self.left {
+            *left = left
+                .checked_sub(length)
+                .ok_or_else(|| self.progress.fail(wrong_length("more")))
+                .map_err(|()| BrokenOff)?;
+        }
+        self.progress.taken.fetch_add(length, Ordering::Relaxed);
+        Ok(Frame::data(piece))
+    }
+
+    fn end(&self) -> Option<Result<Frame<Bytes>, BrokenOff>> {
+        if self.left.is_none_or(|left| left == 0) {
+            return None;
+        }
+        self.progress.fail(wrong_length("fewer"));
+        Some(Err(BrokenOff))
+    }
+}
+
+fn wrong_length(which: &str) -> Error {
+    Error::new(ErrorKind::Mismatch, Operation::FetchBlob)
+        .because(format_args!("it has {which} bytes than were announced"))
+}
+
+impl Body for UploadBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let this = &mut *self;
+        let stream = this.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let polled = stream.poll_next_unpin(context);
+        this.progress.is_starved.store(polled.is_pending(), Ordering::Relaxed);
+        Poll::Ready(match ready!(polled) {
+            Some(Ok(piece)) => Some(this.pass(piece)),
+            Some(Err(error)) => {
+                this.progress.fail(error);
+                Some(Err(BrokenOff))
+            }
+            None => this.end(),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for UploadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UploadBody").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::BodyExt;
+
+    fn body(
+        announced: Option<u64>,
+        pieces: Vec<sealift_store::Result<Bytes>>,
+    ) -> (UploadBody, Arc<Progress>) {
+        let progress = Arc::default();
+        let body = BlobBody::from_stream(announced, stream::iter(pieces).boxed());
+        (UploadBody::new(body, &progress), progress)
+    }
+
+    fn pieces() -> Vec<sealift_store::Result<Bytes>> {
+        vec![Ok(Bytes::from_static(b"abc")), Ok(Bytes::from_static(b"de"))]
+    }
+
+    #[tokio::test]
+    async fn the_length_is_exact() {
+        let (body, progress) = body(Some(5), pieces());
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
+        assert_eq!(progress.taken(), 5);
+        assert!(progress.failure().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_length_is_the_sources_fault() {
+        for (announced, taken) in [(4, 3), (6, 5)] {
+            let (body, progress) = body(Some(announced), pieces());
+            assert_eq!(body.collect().await.unwrap_err(), BrokenOff);
+            assert_eq!(progress.failure().unwrap().kind(), ErrorKind::Mismatch);
+            assert_eq!(progress.taken(), taken);
+        }
+        let (body, progress) = body(None, pieces());
+        assert_eq!(body.size_hint().exact(), None);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
+        assert!(progress.failure().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_sources_error_is_kept() {
+        let mut pieces = pieces();
+        pieces.push(Err(Error::new(ErrorKind::Denied, Operation::FetchBlob).at("source")));
+        let (body, progress) = body(Some(50), pieces);
+        assert!(body.collect().await.is_err());
+        let error = progress.failure().unwrap();
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Denied, Some("source")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_seen_unless_the_source_is_to_blame() {
+        let limit = Duration::from_secs(60);
+        let progress = Progress::default();
+        let began = tokio::time::Instant::now();
+        progress.stalled(limit).await;
+        assert_eq!(began.elapsed(), limit);
+
+        progress.is_starved.store(true, Ordering::Relaxed);
+        let waited = tokio::time::timeout(limit * 10, progress.stalled(limit)).await;
+        assert!(waited.is_err());
+    }
+}
