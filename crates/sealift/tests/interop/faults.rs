@@ -15,8 +15,13 @@ const BROKEN: &str = "arc-sqlmi";
 
 /// The largest blob that only the broken image has.
 fn own_blob(site: &Site) -> sealift_oci::Descriptor {
-    let others: Vec<_> =
-        site.set.images().iter().filter(|image| image.name != BROKEN).flat_map(|image| image.blobs()).collect();
+    let others: Vec<_> = site
+        .set
+        .images()
+        .iter()
+        .filter(|image| image.name != BROKEN)
+        .flat_map(|image| image.blobs())
+        .collect();
     let own = site.set.image(BROKEN).unwrap().blobs().into_iter();
     let own = own.filter(|blob| others.iter().all(|other| other.digest != blob.digest));
     own.max_by_key(|blob| blob.size).unwrap()

@@ -90,7 +90,8 @@ async fn verifying_finds_every_damage(site: &Site) {
 /// One image's tag is pointed at what another repository's tag points at.
 async fn wrong_tag(site: &Site, from: &str, to: &str) {
     let link = |name: &str| {
-        let repository = site.target.storage().join("docker/registry/v2/repositories").join(TARGET).join(name);
+        let repository =
+            site.target.storage().join("docker/registry/v2/repositories").join(TARGET).join(name);
         repository.join("_manifests/tags").join(RELEASE_TAG).join("current/link")
     };
     let index = site.set.images().iter().find(|image| !image.children.is_empty()).unwrap();

@@ -1,0 +1,308 @@
+//! What was typed. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use sealift_oci::{Platform, Registry};
+
+use crate::answers::Answer;
+use crate::ui::Level;
+
+/// Carries the images of a release into the registry of an offline site.
+///
+/// Every byte is checked, digests stay the same, and each distinct byte moves once.
+#[derive(Debug, Parser)]
+#[command(name = "sealift", version, max_term_width = 80, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 all arrived, 1 some failed, 2 usage, 3 missing at the source, \
+4 authentication or rights, 5 content differs, 130 interrupted.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Mirror releases from one registry into another
+    Mirror(MirrorArgs),
+    /// Compare what the target has with the source, digest by digest
+    Verify(VerifyArgs),
+    /// List the known releases, and what a registry really has of them
+    Releases(ReleasesArgs),
+    /// Show it all on this machine: needs no registry, network or Docker
+    Quickstart(QuickstartArgs),
+}
+
+impl Command {
+    pub(crate) fn talk(&self) -> TalkArgs {
+        match self {
+            Self::Mirror(args) => args.talk,
+            Self::Verify(args) => args.talk,
+            Self::Releases(args) => args.talk,
+            Self::Quickstart(args) => args.talk,
+        }
+    }
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  sealift mirror --target-registry registry.ship.lan:5000 \\
+      --target-repository arcdata
+  sealift mirror --tag v1.41.0_2025-09-09 --tag v1.42.0_2025-10-14 \\
+      --target-registry registry.ship.lan:5000 --target-repository arcdata
+  pass ship | sealift mirror --target-username captain --target-password-stdin \\
+      --target-registry registry.ship.lan:5000 --target-repository arcdata")]
+pub(crate) struct MirrorArgs {
+    #[command(flatten)]
+    pub(crate) answers: AnswerArgs,
+    #[command(flatten)]
+    pub(crate) what: WhatArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Go on without images that the source lacks; still ends with code 3
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+    /// Check every blob of images that the target has already
+    #[arg(long)]
+    pub(crate) recheck: bool,
+    /// Fetch foreign layers that the source lacks from where their publisher
+    /// keeps them
+    #[arg(long)]
+    pub(crate) foreign_urls: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  sealift verify --target-registry registry.ship.lan:5000 \\
+      --target-repository arcdata
+  sealift verify --deep --tag v1.42.0_2025-10-14 --output json \\
+      --target-registry registry.ship.lan:5000 --target-repository arcdata")]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) answers: AnswerArgs,
+    #[command(flatten)]
+    pub(crate) what: WhatArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Read every blob of the target back and hash it
+    #[arg(long)]
+    pub(crate) deep: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  sealift releases
+  sealift releases --source-registry mcr.microsoft.com")]
+pub(crate) struct ReleasesArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  sealift quickstart
+  sealift quickstart --serve --port 5000")]
+pub(crate) struct QuickstartArgs {
+    /// Where the mirrored images are kept
+    #[arg(long, value_name = "DIRECTORY", default_value = "./sealift-quickstart")]
+    pub(crate) dir: PathBuf,
+    /// Keep the target registry up until Ctrl-C, to pull from it
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// The port of the target registry; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+/// The ten answers, as flags. A flag beats the variable, the variable beats the question.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Where from and where to (a flag beats its variable)")]
+pub(crate) struct AnswerArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Release to take; repeatable [SOURCE_DOCKER_TAG]
+    /// [default: the newest at the source]
+    #[arg(long, visible_alias = "tag", value_name = "TAG")]
+    pub(crate) source_tag: Vec<String>,
+    /// Registry to bring to [TARGET_DOCKER_REGISTRY]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) target_registry: Option<String>,
+    /// Repository there [TARGET_DOCKER_REPOSITORY]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target_repository: Option<String>,
+    /// User there [TARGET_DOCKER_USERNAME]
+    #[arg(long, value_name = "USER")]
+    pub(crate) target_username: Option<String>,
+    /// Read that user's password as a line of stdin, behind the source's if
+    /// both are read [TARGET_DOCKER_PASSWORD]
+    #[arg(long)]
+    pub(crate) target_password_stdin: bool,
+    /// Tag there [TARGET_DOCKER_TAG] [default: the source's]
+    #[arg(long, value_name = "TAG")]
+    pub(crate) target_tag: Option<String>,
+}
+
+/// The answers about the source, as flags.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Where from and where to (a flag beats its variable)")]
+pub(crate) struct SourceArgs {
+    /// Registry to take from [SOURCE_DOCKER_REGISTRY]
+    /// [default: mcr.microsoft.com]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) source_registry: Option<String>,
+    /// Repository there, above the images' own [SOURCE_DOCKER_REPOSITORY]
+    /// [default: arcdata]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source_repository: Option<String>,
+    /// User there [SOURCE_DOCKER_USERNAME] [default: none]
+    #[arg(long, value_name = "USER")]
+    pub(crate) source_username: Option<String>,
+    /// Read that user's password as a line of stdin [SOURCE_DOCKER_PASSWORD]
+    #[arg(long)]
+    pub(crate) source_password_stdin: bool,
+}
+
+impl AnswerArgs {
+    /// Returns what was typed for an answer; passwords and source tags are not typed like this.
+    pub(crate) fn get(&self, answer: Answer) -> Option<&str> {
+        let typed = match answer {
+            Answer::SourceRegistry => &self.source.source_registry,
+            Answer::SourceRepository => &self.source.source_repository,
+            Answer::SourceUsername => &self.source.source_username,
+            Answer::TargetRegistry => &self.target_registry,
+            Answer::TargetRepository => &self.target_repository,
+            Answer::TargetUsername => &self.target_username,
+            Answer::TargetTag => &self.target_tag,
+            Answer::SourceTag | Answer::SourcePassword | Answer::TargetPassword => &None,
+        };
+        typed.as_deref()
+    }
+
+    /// Tells whether a password is to be read from standard input.
+    pub(crate) fn is_on_stdin(&self, answer: Answer) -> bool {
+        match answer {
+            Answer::SourcePassword => self.source.source_password_stdin,
+            Answer::TargetPassword => self.target_password_stdin,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "What to take")]
+pub(crate) struct WhatArgs {
+    /// Only this image of the release; repeatable
+    #[arg(long = "image", value_name = "NAME")]
+    pub(crate) images: Vec<String>,
+    /// Only this platform out of each multi-platform image
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "How to connect")]
+pub(crate) struct ConnectionArgs {
+    /// Speak plain HTTP with this registry; repeatable
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) plain_http: Vec<Registry>,
+    /// Trust the certificates in this PEM file, too; repeatable
+    #[arg(long = "ca-file", value_name = "FILE")]
+    pub(crate) ca_files: Vec<PathBuf>,
+    /// How many blobs move at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) max_connections: u16,
+}
+
+#[derive(Clone, Copy, Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How the report is written to stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct TalkArgs {
+    /// Tell nothing on the way but warnings and errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Tell about every blob
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl TalkArgs {
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Self { quiet: true, .. } => Level::Quiet,
+            Self { verbose: true, .. } => Level::Verbose,
+            _ => Level::Normal,
+        }
+    }
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Text,
+    /// A document for programs; docs/REPORT.md explains it
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_fits_80_columns() {
+        let mut command = Args::command().term_width(80);
+        command.build();
+        let mut texts = vec![command.render_long_help().to_string()];
+        texts.extend(command.get_subcommands_mut().map(|it| it.render_long_help().to_string()));
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_answer_has_its_flag_and_no_password_is_an_argument() {
+        let mut command = Args::command();
+        command.build();
+        for name in ["mirror", "verify"] {
+            let command = command.find_subcommand(name).unwrap();
+            for answer in Answer::ALL {
+                let flag = answer.flag().trim_start_matches("--");
+                let argument = command.get_arguments().find(|it| it.get_long() == Some(flag)).unwrap();
+                let is_password = matches!(answer, Answer::SourcePassword | Answer::TargetPassword);
+                assert_eq!(argument.get_action().takes_values(), !is_password, "{flag}");
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `sealift mirror`: survey, plan, run, report.
+
+use std::sync::Arc;
+
+use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
+
+use super::{Job, Result, settle};
+use crate::args::{Format, MirrorArgs};
+use crate::environment::Environment;
+use crate::errors::{Advice, CommandError, Exit, exit_of};
+use crate::output::failures::{self, Failure};
+use crate::output::units::count;
+use crate::output::{json, report};
+use crate::places::Connection;
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// Mirrors releases from one registry into another.
+pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Environment) -> Result<Exit> {
+    let format = args.output.output;
+    match mirror(ui, &args, environment).await {
+        Ok(exit) => Ok(exit),
+        Err(error) => {
+            if format == Format::Json {
+                write(ui, &json::text(&json::Report::of_error(&error)))?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
+    let connection = Connection::read(&args.connection)?;
+    let settings = settle(ui, &args.answers, &connection, environment).await?;
+    let mut job = Job::new(ui, settings, &args.what, &connection)?;
+    job.mirror.options.recheck = args.recheck;
+    if args.foreign_urls {
+        job.mirror.options.foreign = Some(connection.foreign_layers()?);
+    }
+    transfer(ui, &job, args.allow_missing, args.output.output, &Stop::listen(ui)).await
+}
+
+/// What came of a transfer.
+pub(crate) struct Transfer {
+    pub(crate) report: Report,
+    /// Nothing was begun, because images are missing at the source.
+    pub(crate) is_refused: bool,
+}
+
+/// Brings everything that is selected, and tells what came of it.
+pub(super) async fn transfer(
+    ui: &Ui,
+    job: &Job,
+    allow_missing: bool,
+    format: Format,
+    stop: &Stop,
+) -> Result<Exit> {
+    job.announce(ui);
+    let survey = tokio::select! {
+        survey = job.mirror.survey(&job.selection) => survey,
+        () = stop.asked() => return Err(CommandError::Interrupted),
+    };
+    let missing: Vec<ImageRequest> = survey.missing().cloned().collect();
+    let is_refused = !missing.is_empty() && !allow_missing;
+    let report = match is_refused {
+        true => refusal(survey),
+        false => job.mirror.run(Plan::new(survey), stop.receiver()).await,
+    };
+    let transfer = Transfer { report, is_refused };
+    let exit = transfer.exit();
+    match format {
+        Format::Json => write(ui, &json::text(&json::Report::new(job.places(), &transfer, exit)))?,
+        Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
+        Format::Text => {}
+    }
+    tell_missing(ui, job, &missing, is_refused);
+    failures::tell(ui, &transfer.failures());
+    if exit == Exit::Interrupted {
+        ui.error("interrupted");
+        ui.note("Hint: run the same command again to go on: what arrived is not moved again.");
+    }
+    Ok(exit)
+}
+
+pub(super) fn write(ui: &Ui, text: &str) -> Result<()> {
+    ui.data(text).map_err(|error| CommandError::Machine("standard output cannot be written", error))
+}
+
+/// Reports on a survey after which nothing was begun.
+fn refusal(survey: Survey) -> Report {
+    let groups = survey.groups.into_iter();
+    let images = groups.flat_map(|group| {
+        let name = group.name;
+        group.images.into_iter().map(move |image| surveyed(image, name.clone()))
+    });
+    Report { images: images.collect(), ..Report::default() }
+}
+
+fn surveyed(image: Surveyed, group: Option<String>) -> ImageReport {
+    let mut digest = None;
+    let outcome = match image.state {
+        State::Found(found) => {
+            digest = Some(found.root.digest);
+            if found.graph.is_some() { Outcome::Interrupted } else { Outcome::AlreadyThere }
+        }
+        State::Missing => Outcome::Missing,
+        State::NotPart => Outcome::NotPart,
+        State::Failed(error) => Outcome::Failed(error),
+    };
+    let zero = std::time::Duration::ZERO;
+    let (platforms, skipped) = (Vec::new(), Vec::new());
+    ImageReport {
+        request: image.request,
+        group,
+        digest,
+        platforms,
+        outcome,
+        moved: 0,
+        mounted: 0,
+        present: 0,
+        elapsed: zero,
+        attachments: 0,
+        skipped,
+    }
+}
+
+fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_refused: bool) {
+    if missing.is_empty() {
+        return;
+    }
+    let registry = &job.settings.source.registry;
+    let what = if is_refused { "; nothing was moved" } else { "" };
+    ui.error(format_args!("{} missing at the source {registry}{what}", are(missing.len())));
+    for image in missing {
+        ui.note(image.source_name());
+    }
+    let hint = match is_refused {
+        true => "Hint: --allow-missing goes on without them; --image NAME names the images to take.",
+        false => {
+            "Hint: arc-controller gets its tag when all that is wanted of its release is there: name the wanted images with --image, without the missing ones."
+        }
+    };
+    ui.note(hint);
+}
+
+fn are(number: usize) -> String {
+    format!("{} {}", count(number, "image"), if number == 1 { "is" } else { "are" })
+}
+
+impl Transfer {
+    /// Puts images together that failed for the same reason.
+    pub(crate) fn failures(&self) -> Vec<Failure<'_>> {
+        failures::gather(self.report.images.iter().filter_map(|image| match &image.outcome {
+            Outcome::Failed(error) => Some((&image.request, error)),
+            _ => None,
+        }))
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        let is_short = |image: &ImageReport| !image.is_there();
+        if self.report.interrupted && self.report.wanted().any(is_short) {
+            return Exit::Interrupted;
+        }
+        if self.is_refused {
+            return Exit::Missing;
+        }
+        let exit = exit_of(self.report.images.iter().filter_map(|image| match &image.outcome {
+            Outcome::Failed(error) => Some(Advice::of(error).exit),
+            Outcome::Missing => Some(Exit::Missing),
+            _ => None,
+        }));
+        // What is withheld hangs on another image that failed; should it ever not, the run is no success.
+        if exit == Exit::Success && self.report.wanted().any(is_short) { Exit::Failed } else { exit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealift_store::{Error, ErrorKind, Operation, Side};
+
+    fn image(outcome: Outcome) -> ImageReport {
+        let request = ImageRequest {
+            name: "a".to_owned(),
+            source: "s/a".parse().unwrap(),
+            reference: "v1".parse().unwrap(),
+            target: "t/a".parse().unwrap(),
+            tag: None,
+            optional: false,
+            gate: false,
+        };
+        let state = State::Missing;
+        ImageReport { outcome, ..surveyed(Surveyed { request, state }, None) }
+    }
+
+    fn failed(kind: ErrorKind, side: Side) -> Outcome {
+        Outcome::Failed(Arc::new(Error::new(kind, Operation::FetchBlob).on(side)))
+    }
+
+    #[test]
+    fn how_a_run_ends() {
+        use ErrorKind::{Denied, Mismatch, NotFound, Unauthenticated, Unavailable};
+        use Outcome::{AlreadyThere, Arrived, Interrupted, Missing, NotPart, Withheld};
+        use Side::{Source, Target};
+        let cases = [
+            (vec![], false, Exit::Success),
+            (vec![Arrived, AlreadyThere, NotPart], false, Exit::Success),
+            (vec![Arrived, AlreadyThere], true, Exit::Success),
+            (vec![Arrived, Interrupted], true, Exit::Interrupted),
+            (vec![Arrived, Missing, Withheld], false, Exit::Missing),
+            (vec![Arrived, failed(NotFound, Source), Withheld], false, Exit::Missing),
+            (vec![failed(NotFound, Target)], false, Exit::Failed),
+            (vec![failed(Denied, Target), failed(Unauthenticated, Target)], false, Exit::Access),
+            (vec![failed(Mismatch, Source), Withheld], false, Exit::Difference),
+            (vec![failed(Mismatch, Source), Missing], false, Exit::Failed),
+            (vec![failed(Unavailable, Source)], false, Exit::Failed),
+        ];
+        for (outcomes, interrupted, expected) in cases {
+            let images = outcomes.into_iter().map(image).collect();
+            let report = Report { images, interrupted, ..Report::default() };
+            let exit = Transfer { report, is_refused: false }.exit();
+            assert_eq!(exit, expected);
+        }
+        let report = Report { images: vec![image(failed(Unavailable, Source))], ..Report::default() };
+        assert_eq!(Transfer { report, is_refused: true }.exit(), Exit::Missing);
+    }
+}

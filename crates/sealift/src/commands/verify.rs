@@ -1,0 +1,78 @@
+//! `sealift verify`: looks at the target again and believes nothing that a run said.
+
+use std::sync::Arc;
+
+use sealift_mirror::{Verdict, Verification};
+
+use super::mirror::write;
+use super::{Job, Result, settle};
+use crate::args::{Format, VerifyArgs};
+use crate::environment::Environment;
+use crate::errors::{Advice, CommandError, Exit, exit_of};
+use crate::output::{failures, json, verification};
+use crate::places::Connection;
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// Compares what the target has with the source, digest by digest.
+pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+    let verified = verify(ui, &args, environment).await;
+    if let (Err(error), Format::Json) = (&verified, args.output.output) {
+        write(ui, &json::text(&json::VerificationReport::of_error(error, args.deep)))?;
+    }
+    verified
+}
+
+async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+    let connection = Connection::read(&args.connection)?;
+    let settings = settle(ui, &args.answers, &connection, environment).await?;
+    let job = Job::new(ui, settings, &args.what, &connection)?;
+    compare(ui, &job, args.deep, args.output.output, &Stop::listen(ui)).await
+}
+
+/// Compares everything that is selected, and tells what was found.
+pub(super) async fn compare(ui: &Ui, job: &Job, deep: bool, format: Format, stop: &Stop) -> Result<Exit> {
+    job.announce(ui);
+    let found = tokio::select! {
+        found = job.mirror.verify(&job.selection, deep) => found,
+        () = stop.asked() => return Err(CommandError::Interrupted),
+    };
+    let exit = exit(&found);
+    match format {
+        Format::Text => write(ui, &verification::text(&found, deep, ui.width()))?,
+        Format::Json => {
+            write(ui, &json::text(&json::VerificationReport::new(job.places(), &found, deep, exit)))?;
+        }
+    }
+    tell(ui, job, &found);
+    Ok(exit)
+}
+
+fn tell(ui: &Ui, job: &Job, found: &Verification) {
+    let failed = found.images.iter().filter_map(|image| match &image.verdict {
+        Verdict::Failed(error) => Some((&image.request, error)),
+        _ => None,
+    });
+    failures::tell(ui, &failures::gather(failed));
+    let is = |wanted: fn(&Verdict) -> bool| found.images.iter().any(|image| wanted(&image.verdict));
+    if is(|verdict| matches!(verdict, Verdict::Missing)) {
+        ui.error(format_args!("images are missing at the source {}", job.settings.source.registry));
+        ui.note("Hint: --image NAME names the images to look at.");
+    }
+    if is(|verdict| matches!(verdict, Verdict::Wrong(_))) {
+        ui.error(format_args!("the target {} differs from the source", job.settings.target.registry));
+        ui.note("Hint: what is not there comes with `sealift mirror --recheck` and the same answers; what has wrong content must be deleted at the target first.");
+    }
+}
+
+/// A difference is what was looked for, so it counts more than what could not be compared.
+fn exit(found: &Verification) -> Exit {
+    if found.images.iter().any(|image| matches!(image.verdict, Verdict::Wrong(_))) {
+        return Exit::Difference;
+    }
+    exit_of(found.images.iter().filter_map(|image| match &image.verdict {
+        Verdict::Failed(error) => Some(Advice::of(error).exit),
+        Verdict::Missing => Some(Exit::Missing),
+        Verdict::Right | Verdict::NotPart | Verdict::Wrong(_) => None,
+    }))
+}

@@ -1,0 +1,65 @@
+//! What surrounds a run: variables, standard streams, the terminal. It comes in as a parameter, so that
+//! nothing else in the program looks for it and tests can make one up.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use crate::prompt::{Prompter, Terminal};
+
+/// What surrounds a run.
+pub struct Environment {
+    /// The environment variables.
+    pub variables: HashMap<OsString, OsString>,
+    /// Someone can be asked: input and messages are on a terminal.
+    pub is_interactive: bool,
+    /// Standard input is a terminal.
+    pub stdin_is_terminal: bool,
+    /// Messages are on a terminal.
+    pub stderr_is_terminal: bool,
+    /// How wide the terminal is that the report goes to, where it is one.
+    pub width: Option<usize>,
+    /// Standard input.
+    pub stdin: Box<dyn BufRead + Send>,
+    /// Where data goes.
+    pub stdout: Box<dyn Write + Send>,
+    /// Where everything else goes.
+    pub stderr: Box<dyn Write + Send>,
+    /// Who is asked.
+    pub prompter: Box<dyn Prompter>,
+}
+
+impl Environment {
+    /// Takes what surrounds this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let stdin_is_terminal = io::stdin().is_terminal();
+        let stderr_is_terminal = io::stderr().is_terminal();
+        Self {
+            variables: std::env::vars_os().collect(),
+            is_interactive: stdin_is_terminal && stderr_is_terminal,
+            stdin_is_terminal,
+            stderr_is_terminal,
+            width: io::stdout().is_terminal().then(terminal_width).flatten(),
+            stdin: Box::new(io::BufReader::new(io::stdin())),
+            stdout: Box::new(io::stdout()),
+            stderr: Box::new(io::stderr()),
+            prompter: Box::new(Terminal),
+        }
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Variables can hold passwords, so none is printed.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("is_interactive", &self.is_interactive)
+            .field("stderr_is_terminal", &self.stderr_is_terminal)
+            .field("width", &self.width)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,369 @@
+//! Errors at the door: what each kind means for the exit code, and what the user can do next.
+//!
+//! The libraries say what is wrong and never what to do. The one table here, [`RULES`], turns their errors
+//! into an exit code and a hint.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use sealift_store::{Error, ErrorKind, Side};
+
+use crate::prompt::PromptError;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// Everything that was wanted is there.
+    Success = 0,
+    /// Something failed.
+    Failed = 1,
+    /// The command line, a variable or an answer is wrong.
+    Usage = 2,
+    /// Something that was wanted is not at the source.
+    Missing = 3,
+    /// Credentials or rights are not enough.
+    Access = 4,
+    /// Content differs from what it should be.
+    Difference = 5,
+    /// The run was interrupted.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Returns the number that the process ends with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(crate) enum CommandError {
+    /// What was asked for makes no sense.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// A place failed.
+    Place(Error),
+    /// The user broke off.
+    Interrupted,
+    /// This machine failed.
+    Machine(&'static str, io::Error),
+}
+
+impl CommandError {
+    pub(crate) fn usage(message: impl fmt::Display, hint: impl fmt::Display) -> Self {
+        Self::Usage { message: message.to_string(), hint: hint.to_string() }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::Place(error) => Advice::of(error).exit,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Machine(..) => Exit::Failed,
+        }
+    }
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        Self::Place(error)
+    }
+}
+
+impl From<PromptError> for CommandError {
+    fn from(error: PromptError) -> Self {
+        match error {
+            PromptError::Interrupted => Self::Interrupted,
+            PromptError::Terminal(error) => Self::Machine("the terminal cannot be read", error),
+        }
+    }
+}
+
+/// What an error of a place means for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// The exit code of a run that fails with this error alone.
+    pub(crate) exit: Exit,
+    /// What to do next.
+    pub(crate) hint: String,
+}
+
+/// One row: which errors it is for, what they mean, what to do.
+struct Rule {
+    kind: ErrorKind,
+    side: Option<Side>,
+    /// Words of which one must stand somewhere in the error and its causes, in lower case; none: any error.
+    words: &'static [&'static str],
+    exit: Exit,
+    /// `{side}`, `{SIDE}` and `{place}` are filled in.
+    hint: &'static str,
+}
+
+const ANY: &[&str] = &[];
+const SOURCE: Option<Side> = Some(Side::Source);
+const TARGET: Option<Side> = Some(Side::Target);
+
+const fn rule(
+    kind: ErrorKind,
+    side: Option<Side>,
+    words: &'static [&'static str],
+    exit: Exit,
+    hint: &'static str,
+) -> Rule {
+    Rule { kind, side, words, exit, hint }
+}
+
+/// The first row that fits counts.
+const RULES: &[Rule] = &[
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        &["dns error", "failed to lookup", "name or service not known", "no such host"],
+        Exit::Failed,
+        "No such host is known here: check the name (--{side}-registry, {SIDE}_DOCKER_REGISTRY) and this machine's DNS.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        &["connection refused"],
+        Exit::Failed,
+        "Nothing listens at {place}: check the port, and that the registry runs.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        &["unknownissuer", "unknown issuer", "invalid peer certificate", "certificate"],
+        Exit::Failed,
+        "The registry's certificate is not trusted. If a private authority signed it, name that authority's certificate with --ca-file FILE.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        &["plain http", "plain-http", "wrong version number", "invalidcontenttype", "corrupt message"],
+        Exit::Failed,
+        "The registry does not speak TLS. If plain HTTP is meant, allow it with --plain-http {place}.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        ANY,
+        Exit::Failed,
+        "Check the network and that {place} works, then run the same command again: what arrived is not moved again.",
+    ),
+    rule(
+        ErrorKind::Unauthenticated,
+        None,
+        ANY,
+        Exit::Access,
+        "Check user and password for the {side}: --{side}-username or {SIDE}_DOCKER_USERNAME, --{side}-password-stdin or {SIDE}_DOCKER_PASSWORD.",
+    ),
+    rule(
+        ErrorKind::Denied,
+        SOURCE,
+        ANY,
+        Exit::Access,
+        "The user may not read there. Ask who runs {place} for the right to pull, or check the repository's name.",
+    ),
+    rule(
+        ErrorKind::Denied,
+        None,
+        ANY,
+        Exit::Access,
+        "The user may not write there. Ask who runs {place} for the right to push, or check the repository's name.",
+    ),
+    rule(
+        ErrorKind::NotFound,
+        SOURCE,
+        ANY,
+        Exit::Missing,
+        "The source lacks it. `sealift releases --source-registry {place}` lists the releases that are there.",
+    ),
+    rule(
+        ErrorKind::NotFound,
+        None,
+        ANY,
+        Exit::Failed,
+        "Check the target's repository (--target-repository, TARGET_DOCKER_REPOSITORY); some registries want it to be made first.",
+    ),
+    rule(
+        ErrorKind::Mismatch,
+        SOURCE,
+        ANY,
+        Exit::Difference,
+        "The source, or a proxy before it, sends wrong content. Nothing wrong was kept. Run again; if it stays, tell who runs {place}.",
+    ),
+    rule(
+        ErrorKind::Mismatch,
+        None,
+        ANY,
+        Exit::Difference,
+        "The content at the target is damaged. Delete it there, then mirror again with --recheck.",
+    ),
+    rule(
+        ErrorKind::NoSpace,
+        None,
+        ANY,
+        Exit::Failed,
+        "Make room at {place}, then run the same command again: what arrived is not moved again.",
+    ),
+    rule(
+        ErrorKind::Busy,
+        None,
+        ANY,
+        Exit::Failed,
+        "{place} limits how much it is asked. Wait, then run again, with a smaller --max-connections.",
+    ),
+    rule(ErrorKind::ReadOnly, TARGET, ANY, Exit::Failed, "{place} can only be read. Choose another target."),
+    rule(ErrorKind::ReadOnly, None, ANY, Exit::Failed, "{place} can only be read."),
+    rule(
+        ErrorKind::Unsupported,
+        None,
+        ANY,
+        Exit::Failed,
+        "{place} cannot do this; another version or product may.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        None,
+        ANY,
+        Exit::Failed,
+        "Check that {place} is a container registry, and that no proxy answers in its name.",
+    ),
+    rule(ErrorKind::Io, None, ANY, Exit::Failed, "Check this machine's disk and rights, then run again."),
+];
+
+impl Advice {
+    /// Looks an error up in the table.
+    pub(crate) fn of(error: &Error) -> Self {
+        let text = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("\n");
+        let text = text.to_lowercase();
+        let fits = |rule: &&Rule| {
+            rule.kind == error.kind()
+                && (rule.side.is_none() || rule.side == error.side())
+                && (rule.words.is_empty() || rule.words.iter().any(|word| text.contains(word)))
+        };
+        match RULES.iter().find(fits) {
+            Some(rule) => Self { exit: rule.exit, hint: fill_in(rule.hint, error) },
+            None => Self { exit: Exit::Failed, hint: "Run again with -v to see more.".to_owned() },
+        }
+    }
+}
+
+fn fill_in(hint: &str, error: &Error) -> String {
+    let side = error.side().unwrap_or(Side::Source).to_string();
+    let place = error.place().unwrap_or("the registry");
+    hint.replace("{side}", &side).replace("{SIDE}", &side.to_uppercase()).replace("{place}", place)
+}
+
+/// Lists what an error comes from, nearest first. Libraries repeat themselves; what the line before says
+/// already is left out.
+pub(crate) fn causes(error: &Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut last = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !last.contains(&text) {
+            causes.push(text.clone());
+            last = text;
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+/// Decides how a run ends in which these failed: all for one reason means that reason.
+pub(crate) fn exit_of(failures: impl IntoIterator<Item = Exit>) -> Exit {
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Exit::Success };
+    if failures.all(|exit| exit == first) { first } else { Exit::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealift_store::Operation;
+
+    fn error(kind: ErrorKind, side: Side) -> Error {
+        Error::new(kind, Operation::FetchBlob).at("reg.lan:5000").on(side)
+    }
+
+    /// kind × side → exit code, and a word of the hint.
+    #[test]
+    fn every_kind_has_an_exit_code_and_a_next_step() {
+        use ErrorKind as K;
+        use Side::{Source, Target};
+        let cases = [
+            (K::NotFound, Source, Exit::Missing, "sealift releases --source-registry reg.lan:5000"),
+            (K::NotFound, Target, Exit::Failed, "--target-repository"),
+            (K::Denied, Source, Exit::Access, "pull"),
+            (K::Denied, Target, Exit::Access, "push"),
+            (K::Unauthenticated, Source, Exit::Access, "SOURCE_DOCKER_PASSWORD"),
+            (K::Unauthenticated, Target, Exit::Access, "--target-password-stdin"),
+            (K::ReadOnly, Target, Exit::Failed, "another target"),
+            (K::Mismatch, Source, Exit::Difference, "proxy"),
+            (K::Mismatch, Target, Exit::Difference, "--recheck"),
+            (K::Invalid, Source, Exit::Failed, "is a container registry"),
+            (K::Unsupported, Target, Exit::Failed, "cannot do this"),
+            (K::Busy, Target, Exit::Failed, "--max-connections"),
+            (K::Unavailable, Source, Exit::Failed, "not moved again"),
+            (K::NoSpace, Target, Exit::Failed, "Make room at reg.lan:5000"),
+            (K::Io, Source, Exit::Failed, "disk"),
+        ];
+        for (kind, side, exit, words) in cases {
+            let advice = Advice::of(&error(kind, side));
+            assert_eq!(advice.exit, exit, "{kind:?} {side}");
+            assert!(advice.hint.contains(words), "{kind:?} {side}: {}", advice.hint);
+            assert!(!advice.hint.contains('{'), "{}", advice.hint);
+        }
+    }
+
+    #[test]
+    fn connection_failures_are_told_apart_by_their_cause() {
+        let cases = [
+            ("dns error: failed to lookup address information", "DNS"),
+            ("tcp connect error: Connection refused (os error 111)", "Nothing listens at reg.lan:5000"),
+            ("invalid peer certificate: UnknownIssuer", "--ca-file"),
+            ("received corrupt message of type InvalidContentType", "--plain-http reg.lan:5000"),
+            ("reset by peer", "Check the network"),
+        ];
+        for (cause, words) in cases {
+            let advice = Advice::of(&error(ErrorKind::Unavailable, Side::Target).caused_by(cause));
+            assert!(advice.hint.contains(words), "{cause}: {}", advice.hint);
+        }
+    }
+
+    #[test]
+    fn a_run_ends_with_the_reason_that_all_failures_share() {
+        use Exit::{Access, Difference, Failed, Missing, Success};
+        for (failures, expected) in [
+            (&[][..], Success),
+            (&[Missing, Missing], Missing),
+            (&[Access], Access),
+            (&[Difference, Difference], Difference),
+            (&[Access, Missing], Failed),
+            (&[Failed, Access], Failed),
+        ] {
+            assert_eq!(exit_of(failures.iter().copied()), expected, "{failures:?}");
+        }
+    }
+
+    #[test]
+    fn a_cause_that_repeats_what_was_said_is_left_out() {
+        let error = error(ErrorKind::Io, Side::Source).because("disk on fire").caused_by("disk on fire");
+        assert_eq!(causes(&error), [""; 0]);
+    }
+}

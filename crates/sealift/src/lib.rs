@@ -1,0 +1,71 @@
+//! The door to sealift: arguments, answers, opening places, drawing what happens, exit codes.
+//!
+//! A run walks one line: [`args`] is what was typed, [`settings`] what it means, [`selection`] which images
+//! that makes, [`places`] opens both ends, a file of [`commands`] does the work with the engine, and
+//! [`output`] writes down what came of it. [`errors`] decides how the process ends. What surrounds the
+//! process comes in as [`Environment`]; all output leaves through [`ui`].
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod answers;
+mod args;
+mod commands;
+mod environment;
+mod errors;
+mod foreign;
+mod observe;
+mod output;
+mod places;
+mod prompt;
+mod quickstart;
+mod selection;
+mod settings;
+mod stop;
+mod ui;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use args::Args;
+use errors::CommandError;
+use ui::{Level, Ui};
+
+pub use environment::Environment;
+pub use errors::Exit;
+pub use prompt::{PromptError, Prompter, Terminal};
+pub use sealift_registry::client::Secret;
+
+/// Runs one command line, the program's name first, and says how it ended.
+pub fn run<T: Into<OsString> + Clone>(
+    args: impl IntoIterator<Item = T>,
+    mut environment: Environment,
+) -> Exit {
+    let parsed = Args::try_parse_from(args);
+    let level = parsed.as_ref().map_or(Level::Normal, |args| args.command.talk().level());
+    let ui = Arc::new(Ui::of(&mut environment, level));
+    let ended = match parsed {
+        Ok(args) => on_runtime(commands::run(&ui, args.command, &mut environment)),
+        Err(refused) => return usage(&ui, &refused),
+    };
+    ended.unwrap_or_else(|error| {
+        ui.command_error(&error);
+        error.exit()
+    })
+}
+
+fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::Machine("threads cannot be started", error))?;
+    runtime.block_on(command)
+}
+
+/// `--help` and `--version` are asked for and go to stdout; anything else is a mistake.
+fn usage(ui: &Ui, refused: &clap::Error) -> Exit {
+    let text = refused.render().to_string();
+    if !refused.use_stderr() {
+        return if ui.data(&text).is_ok() { Exit::Success } else { Exit::Failed };
+    }
+    ui.raw_error(text.trim_end());
+    Exit::Usage
+}

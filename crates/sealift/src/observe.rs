@@ -1,0 +1,118 @@
+//! What happens on the way, told in lines.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sealift_mirror::{Carried, Event, ImageReport, Observer, Outcome};
+
+use crate::output::units::{bytes, seconds};
+use crate::ui::Ui;
+
+/// How often a sign of life is given where somebody watches.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// Tells what happens.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    ui: Arc<Ui>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    began: Instant,
+    told: Instant,
+    moved: u64,
+    planned: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(ui: Arc<Ui>) -> Self {
+        let now = Instant::now();
+        Self { ui, state: Mutex::new(State { began: now, told: now, moved: 0, planned: 0 }) }
+    }
+
+    fn plan(&self, planned: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        *state = State { began: now, told: now, moved: 0, planned };
+    }
+
+    fn moved(&self, bytes: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.moved += bytes;
+        if self.ui.is_live() && state.told.elapsed() >= SIGN_OF_LIFE {
+            state.told = Instant::now();
+            self.ui.status(state.line());
+        }
+    }
+}
+
+impl State {
+    fn line(&self) -> String {
+        let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
+        // A rate is for people: the fraction of a byte does not matter.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let rate = (self.moved as f64 / elapsed) as u64;
+        format!("{} moved of at most {}, {}/s", bytes(self.moved), bytes(self.planned), bytes(rate))
+    }
+}
+
+impl Observer for Progress {
+    fn notice(&self, event: &Event<'_>) {
+        match event {
+            Event::SurveyStarted { images } => self.ui.status(format_args!("Looking up {images} images.")),
+            Event::RunStarted { totals } => {
+                self.plan(totals.bytes);
+                if totals.images > 0 {
+                    self.ui.status(format_args!(
+                        "Bringing {} images: {} in {} blobs, less what is there already.",
+                        totals.images,
+                        bytes(totals.bytes),
+                        totals.blobs
+                    ));
+                }
+            }
+            Event::BlobStarted { digest, size } => {
+                self.ui.detail(format_args!("blob {} ({}) starts", digest.short(), bytes(*size)));
+            }
+            Event::BlobProgress { bytes, .. } => self.moved(*bytes),
+            Event::BlobFinished { digest, size, carried } => {
+                self.ui.detail(format_args!("blob {} ({}) {}", digest.short(), bytes(*size), how(*carried)))
+            }
+            Event::Retrying { error, wait } => {
+                let when =
+                    if wait.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(*wait)) };
+                self.ui.status(format_args!("Trying again {when}: {error}"));
+            }
+            Event::ImageFinished { report } => self.image(report),
+            _ => {}
+        }
+    }
+}
+
+impl Progress {
+    fn image(&self, report: &ImageReport) {
+        let name = report.request.source_name();
+        let what = match &report.outcome {
+            Outcome::NotPart => return,
+            Outcome::Arrived => format!("arrived ({} moved)", bytes(report.moved)),
+            Outcome::AlreadyThere => "is there already".to_owned(),
+            Outcome::Missing => "is missing at the source".to_owned(),
+            Outcome::Withheld => "is withheld: others of its release are not there".to_owned(),
+            Outcome::Failed(_) => "failed".to_owned(),
+            Outcome::Interrupted => "was interrupted".to_owned(),
+        };
+        self.ui.status(format_args!("{name} {what}"));
+    }
+}
+
+fn how(carried: Carried) -> &'static str {
+    match carried {
+        Carried::Moved => "arrived",
+        Carried::Mounted => "mounted",
+        Carried::ReadBack => "read back from the target",
+        Carried::Present => "is there already",
+        Carried::Skipped => "left out: a foreign layer that the source lacks",
+    }
+}

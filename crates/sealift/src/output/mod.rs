@@ -1,0 +1,8 @@
+//! What a command gives back: tables for people, documents for programs.
+
+pub(crate) mod failures;
+pub(crate) mod json;
+pub(crate) mod report;
+pub(crate) mod table;
+pub(crate) mod units;
+pub(crate) mod verification;

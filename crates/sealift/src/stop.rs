@@ -1,0 +1,56 @@
+//! Ctrl-C: the first one asks for an orderly end, the second one ends at once.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::errors::Exit;
+use crate::ui::Ui;
+
+/// The wish to stop.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Listens for Ctrl-C, and for SIGTERM, which means the same.
+    pub(crate) fn listen(ui: &Arc<Ui>) -> Self {
+        let (sender, receiver) = watch::channel(false);
+        if let (Ok(interrupt), Ok(terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        {
+            tokio::spawn(wait(Arc::clone(ui), sender, interrupt, terminate));
+        }
+        Self(receiver)
+    }
+
+    /// Returns what the engine watches.
+    pub(crate) fn receiver(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
+    /// Waits until stopping is asked for.
+    pub(crate) async fn asked(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could ask.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn wait(ui: Arc<Ui>, sender: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
+    either(&mut interrupt, &mut terminate).await;
+    ui.status("Stopping. Press Ctrl-C again to stop at once.");
+    // The sender must outlive the wish: a receiver without one waits no longer.
+    sender.send_replace(true);
+    either(&mut interrupt, &mut terminate).await;
+    std::process::exit(Exit::Interrupted.code().into());
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

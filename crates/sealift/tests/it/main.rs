@@ -1,0 +1,24 @@
+//! The binary against registries in this process: one module for each command, and one for what they share.
+
+// Clippy knows tests only by their attribute, not the functions that they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod mirror;
+mod quickstart;
+mod releases;
+mod secrets;
+mod site;
+mod usage;
+mod verify;
+
+/// A file that nobody declares is a test that nobody runs.
+#[test]
+fn no_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(here.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs") else { continue };
+        assert!(module == "main" || main.contains(&format!("mod {module};")), "{name}");
+    }
+}
