@@ -60,14 +60,14 @@ pub(crate) struct MirrorArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     /// Go on without images that the source lacks; still ends with code 3
-    #[arg(long)]
+    #[arg(long, help_heading = "What to take")]
     pub(crate) allow_missing: bool,
     /// Check every blob of images that the target has already
-    #[arg(long)]
+    #[arg(long, help_heading = "What to take")]
     pub(crate) recheck: bool,
     /// Fetch foreign layers that the source lacks from where their publisher
     /// keeps them
-    #[arg(long)]
+    #[arg(long, help_heading = "What to take")]
     pub(crate) foreign_urls: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -289,6 +289,27 @@ mod tests {
         for line in texts.iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }
+    }
+
+    /// The reference, made of the help texts. `UPDATE_SNAPSHOTS=1` writes docs/CLI.md anew.
+    #[test]
+    fn the_published_reference_is_that_of_the_definitions() {
+        let mut command = Args::command().term_width(80);
+        command.build();
+        let mut text = include_str!("cli-intro.md").to_owned();
+        let section = |name: &str, help: &str| format!("\n## {name}\n\n```text\n{}\n```\n", help.trim_end());
+        text += &section("sealift", &command.render_long_help().to_string());
+        for command in command.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            text += &section(&format!("sealift {}", command.get_name()), &help);
+        }
+        let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CLI.md");
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(published == text, "docs/CLI.md is old; UPDATE_SNAPSHOTS=1 cargo test -p sealift");
     }
 
     #[test]

@@ -15,10 +15,10 @@ pub struct Environment {
     pub is_interactive: bool,
     /// Standard input is a terminal.
     pub stdin_is_terminal: bool,
-    /// Messages are on a terminal.
-    pub stderr_is_terminal: bool,
-    /// How wide the terminal is that the report goes to, where it is one.
-    pub width: Option<usize>,
+    /// How wide the terminal is that the report goes to, where it goes to one.
+    pub stdout_width: Option<usize>,
+    /// How wide the terminal is that messages go to, where they go to one.
+    pub stderr_width: Option<usize>,
     /// Standard input.
     pub stdin: Box<dyn BufRead + Send>,
     /// Where data goes.
@@ -34,13 +34,12 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let stdin_is_terminal = io::stdin().is_terminal();
-        let stderr_is_terminal = io::stderr().is_terminal();
         Self {
             variables: std::env::vars_os().collect(),
-            is_interactive: stdin_is_terminal && stderr_is_terminal,
+            is_interactive: stdin_is_terminal && io::stderr().is_terminal(),
             stdin_is_terminal,
-            stderr_is_terminal,
-            width: io::stdout().is_terminal().then(terminal_width).flatten(),
+            stdout_width: width_of(io::stdout()),
+            stderr_width: width_of(io::stderr()),
             stdin: Box::new(io::BufReader::new(io::stdin())),
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
@@ -49,8 +48,11 @@ impl Environment {
     }
 }
 
-fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+/// A terminal that does not tell is taken for one of the usual width.
+fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {
+    const USUAL: usize = 80;
+    let width = terminal_size::terminal_size_of(&stream).map(|(width, _)| usize::from(width.0));
+    stream.is_terminal().then(|| width.filter(|width| *width > 0).unwrap_or(USUAL))
 }
 
 /// Variables can hold passwords, so none is printed.
@@ -58,8 +60,8 @@ impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Environment")
             .field("is_interactive", &self.is_interactive)
-            .field("stderr_is_terminal", &self.stderr_is_terminal)
-            .field("width", &self.width)
+            .field("stdout_width", &self.stdout_width)
+            .field("stderr_width", &self.stderr_width)
             .finish_non_exhaustive()
     }
 }

@@ -103,7 +103,8 @@ pub(crate) struct Advice {
 
 /// One row: which errors it is for, what they mean, what to do.
 struct Rule {
-    kind: ErrorKind,
+    /// Without a kind: any.
+    kind: Option<ErrorKind>,
     side: Option<Side>,
     /// Words of which one must stand somewhere in the error and its causes, in lower case; none: any error.
     words: &'static [&'static str],
@@ -123,38 +124,31 @@ const fn rule(
     exit: Exit,
     hint: &'static str,
 ) -> Rule {
-    Rule { kind, side, words, exit, hint }
+    Rule { kind: Some(kind), side, words, exit, hint }
+}
+
+/// A row for errors of connecting, which clients give several kinds.
+const fn connecting(words: &'static [&'static str], hint: &'static str) -> Rule {
+    Rule { kind: None, side: None, words, exit: Exit::Failed, hint }
 }
 
 /// The first row that fits counts.
 const RULES: &[Rule] = &[
-    rule(
-        ErrorKind::Unavailable,
-        None,
-        &["dns error", "failed to lookup", "name or service not known", "no such host"],
-        Exit::Failed,
+    connecting(
+        &["cannot be resolved", "dns error", "failed to lookup", "name or service not known"],
         "No such host is known here: check the name (--{side}-registry, {SIDE}_DOCKER_REGISTRY) and this machine's DNS.",
     ),
-    rule(
-        ErrorKind::Unavailable,
-        None,
+    connecting(
         &["connection refused"],
-        Exit::Failed,
         "Nothing listens at {place}: check the port, and that the registry runs.",
     ),
-    rule(
-        ErrorKind::Unavailable,
-        None,
-        &["unknownissuer", "unknown issuer", "invalid peer certificate", "certificate"],
-        Exit::Failed,
-        "The registry's certificate is not trusted. If a private authority signed it, name that authority's certificate with --ca-file FILE.",
+    connecting(
+        &["certificate"],
+        "If a private authority signed the registry's certificate, name the authority's own with --ca-file FILE.",
     ),
-    rule(
-        ErrorKind::Unavailable,
-        None,
-        &["plain http", "plain-http", "wrong version number", "invalidcontenttype", "corrupt message"],
-        Exit::Failed,
-        "The registry does not speak TLS. If plain HTTP is meant, allow it with --plain-http {place}.",
+    connecting(
+        &["spoken to by tls", "invalidcontenttype", "corrupt message"],
+        "If plain HTTP is meant, allow it with --plain-http {place}.",
     ),
     rule(
         ErrorKind::Unavailable,
@@ -251,7 +245,7 @@ impl Advice {
         let text = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("\n");
         let text = text.to_lowercase();
         let fits = |rule: &&Rule| {
-            rule.kind == error.kind()
+            rule.kind.is_none_or(|kind| kind == error.kind())
                 && (rule.side.is_none() || rule.side == error.side())
                 && (rule.words.is_empty() || rule.words.iter().any(|word| text.contains(word)))
         };

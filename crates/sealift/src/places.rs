@@ -1,5 +1,6 @@
 //! Opening the two ends.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,12 +73,18 @@ impl Connection {
 }
 
 fn read_certificates(path: &PathBuf) -> std::result::Result<Vec<u8>, CommandError> {
-    std::fs::read(path).map_err(|error| {
+    let refuse = |reason: &dyn Display| {
         CommandError::usage(
-            format_args!("--ca-file {}: {error}", path.display()),
+            format_args!("--ca-file {}: {reason}", path.display()),
             "Name a PEM file with the certificate of the authority that signed the registry's.",
         )
-    })
+    };
+    let content = std::fs::read(path).map_err(|error| refuse(&error))?;
+    let begins = |part: &[u8]| part.starts_with(b"-----BEGIN CERTIFICATE-----");
+    match content.split(|byte| *byte == b'\n').any(begins) {
+        true => Ok(content),
+        false => Err(refuse(&"it has no certificate in PEM form")),
+    }
 }
 
 /// Lists the releases that a place has: the tags of the image that opens a release.

@@ -47,6 +47,7 @@ impl Prompter for Terminal {
         let asked = Password::new(question)
             .with_render_config(plain())
             .with_display_mode(PasswordDisplayMode::Hidden)
+            .with_formatter(&|_| String::new())
             .without_confirmation();
         Ok(Secret::new(asked.prompt()?))
     }

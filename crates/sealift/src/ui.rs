@@ -25,8 +25,8 @@ pub(crate) struct Ui {
     stdout: Mutex<Box<dyn Write + Send>>,
     stderr: Mutex<Box<dyn Write + Send>>,
     level: Level,
-    is_live: bool,
-    width: Option<usize>,
+    stdout_width: Option<usize>,
+    stderr_width: Option<usize>,
 }
 
 impl Ui {
@@ -36,19 +36,19 @@ impl Ui {
             stdout: Mutex::new(std::mem::replace(&mut environment.stdout, Box::new(io::sink()))),
             stderr: Mutex::new(std::mem::replace(&mut environment.stderr, Box::new(io::sink()))),
             level,
-            is_live: environment.stderr_is_terminal,
-            width: environment.width,
+            stdout_width: environment.stdout_width,
+            stderr_width: environment.stderr_width,
         }
     }
 
     /// Returns how wide a table may be, where somebody looks at it on a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
-        self.width
+        self.stdout_width
     }
 
     /// Tells whether signs of life are wanted.
     pub(crate) fn is_live(&self) -> bool {
-        self.is_live && self.level > Level::Quiet
+        self.stderr_width.is_some() && self.level > Level::Quiet
     }
 
     /// Writes what was asked for. Who stops reading early has seen enough: a broken pipe is no error.
@@ -96,7 +96,11 @@ impl Ui {
     }
 
     fn message(&self, text: fmt::Arguments<'_>) {
-        let line = format!("{}\n", printable(&text.to_string()));
+        let mut line = printable(&text.to_string());
+        if let Some(width) = self.stderr_width {
+            line = fold(&line, width);
+        }
+        line.push('\n');
         let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         // Where stderr is gone there is nobody to tell.
         let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
@@ -107,6 +111,29 @@ impl Ui {
 fn printable(text: &str) -> String {
     let safe = |character: char| if character.is_control() && character != '\n' { '?' } else { character };
     text.chars().map(safe).collect()
+}
+
+/// Breaks lines between words where they are wider than the terminal; what follows stands behind an indent.
+fn fold(text: &str, width: usize) -> String {
+    let fold_line = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        let (mut folded, mut column) = (" ".repeat(indent), indent);
+        for word in line.split_whitespace() {
+            let length = word.chars().count();
+            if column > indent && column + 1 + length > width {
+                column = indent + 2;
+                folded.push('\n');
+                folded.push_str(&" ".repeat(column));
+            } else if column > indent {
+                column += 1;
+                folded.push(' ');
+            }
+            column += length;
+            folded.push_str(word);
+        }
+        folded
+    };
+    text.split('\n').map(fold_line).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Debug for Ui {
@@ -122,6 +149,13 @@ mod tests {
     #[test]
     fn no_server_writes_to_the_terminal() {
         assert_eq!(printable("a\x1b[31mred\r\nb\u{9b}"), "a?[31mred?\nb?");
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        assert_eq!(fold("one two three", 9), "one two\n  three");
+        assert_eq!(fold("  note: aaaaaaaaaaaa bb\nx", 8), "  note:\n    aaaaaaaaaaaa\n    bb\nx");
+        assert_eq!(fold("", 8), "");
     }
 
     struct Broken(io::ErrorKind);
@@ -143,8 +177,8 @@ mod tests {
                 stdout: Mutex::new(Box::new(Broken(kind))),
                 stderr: Mutex::new(Box::new(io::sink())),
                 level: Level::Normal,
-                is_live: false,
-                width: None,
+                stdout_width: None,
+                stderr_width: None,
             };
             assert_eq!(ui.data("x").is_ok(), fine);
         }

@@ -47,8 +47,9 @@ async fn an_unreadable_ca_file_is_told() {
     let site = Site::new().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "no certificate").unwrap();
-    let run = site.run("mirror", &["--tag", KNOWN, "--ca-file", file.path().to_str().unwrap()]).await;
-    assert_ne!(run.code, Some(0), "{}", run.stderr);
+    let run =
+        site.run("mirror", &["--tag", KNOWN, "--ca-file", file.path().to_str().unwrap()]).await.expect(2);
+    assert!(run.stderr.contains("it has no certificate in PEM form"), "{}", run.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
