@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use sealift_oci::{Descriptor, Digest, ManifestRef, RepositoryName, Tag, media_type};
+use sealift_oci::{Algorithm, Descriptor, Digest, ManifestRef, RepositoryName, Tag, media_type};
 use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages};
 use tokio::sync::OnceCell;
 
@@ -36,6 +36,16 @@ pub(crate) struct Known {
     pub(crate) manifests: Manifests,
     /// The tags of each of the source's repositories: read once, however many images lie in one.
     tags: Mutex<HashMap<RepositoryName, Arc<OnceCell<Listing>>>>,
+    /// The first question for referrers. Its answer tells how the source keeps such lists, so all others
+    /// wait for it.
+    asked: OnceCell<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    repository: RepositoryName,
+    subject: Digest,
+    listed: Vec<Descriptor>,
 }
 
 /// The tags of a repository that something can hang on; `None` where the place does not list tags, and has
@@ -57,7 +67,7 @@ impl Mirror {
         source: &dyn Source,
         root: &Descriptor,
     ) -> Result<Vec<Attachment>> {
-        if !self.options.attachments {
+        if !self.options.attachments || known.nothing_hangs(source, &root.digest).await? {
             return Ok(Vec::new());
         }
         let mut subjects = subjects(known, source, root).await?;
@@ -133,15 +143,14 @@ fn is_index(descriptor: &Descriptor) -> bool {
 }
 
 async fn hanging_on(known: &Known, source: &dyn Source, subject: &Digest) -> Result<Vec<Hanging>> {
-    let listed = referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
+    let listed = known.referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
     let mut hanging: Vec<Hanging> =
         listed.into_iter().map(|referrer| Hanging { digest: referrer.digest, tag: None }).collect();
     let tags = known.tags(source).await?;
     for ending in TAG_ENDINGS {
         let tag = format!("{}-{}.{ending}", subject.algorithm().as_str(), subject.hex()).parse::<Tag>();
         // A sha512 digest makes a tag that is too long; nobody can have attached by it.
-        let may_be = |tag: &Tag| tags.as_ref().is_none_or(|tags| tags.contains(tag));
-        let Some(tag) = tag.ok().filter(may_be) else { continue };
+        let Some(tag) = tag.ok().filter(|tag| may_have(&tags, tag)) else { continue };
         match source.resolve(&ManifestRef::Tag(tag.clone())).await {
             Ok(found) => hanging.push(Hanging { digest: found.digest, tag: Some(tag) }),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -149,6 +158,11 @@ async fn hanging_on(known: &Known, source: &dyn Source, subject: &Digest) -> Res
         }
     }
     Ok(hanging)
+}
+
+/// Where tags are not listed, each may be there.
+fn may_have(tags: &Listing, tag: &Tag) -> bool {
+    tags.as_ref().is_none_or(|tags| tags.contains(tag))
 }
 
 async fn referrers(source: &dyn Source, subject: &Digest) -> Result<Vec<Descriptor>> {
@@ -163,6 +177,40 @@ async fn read(known: &Known, source: &dyn Source, hanging: Hanging) -> Result<At
 }
 
 impl Known {
+    /// Tells whether it is certain that nothing is attached to anything in a repository: where lists of
+    /// referrers are tags, and no tag is made of a digest.
+    async fn nothing_hangs(&self, source: &dyn Source, subject: &Digest) -> Result<bool> {
+        self.ask_first(source, subject).await?;
+        if !source.keeps_referrers_in_tags() {
+            return Ok(false);
+        }
+        Ok(self.tags(source).await?.is_some_and(|tags| tags.is_empty()))
+    }
+
+    async fn ask_first(&self, source: &dyn Source, subject: &Digest) -> Result<&Asked> {
+        let asked = self.asked.get_or_try_init(|| async {
+            let listed = referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
+            Ok(Asked { repository: source.repository().clone(), subject: *subject, listed })
+        });
+        asked.await
+    }
+
+    async fn referrers(&self, source: &dyn Source, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let asked = self.ask_first(source, subject).await?;
+        if asked.subject == *subject && asked.repository == *source.repository() {
+            return Ok(asked.listed.clone());
+        }
+        if source.keeps_referrers_in_tags() {
+            // The hash is cut to 64 characters (distribution 1.1, "Referrers Tag Schema").
+            let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex()).parse();
+            let tags = self.tags(source).await?;
+            if tag.is_ok_and(|tag| !may_have(&tags, &tag)) {
+                return Ok(Vec::new());
+            }
+        }
+        referrers(source, subject).await
+    }
+
     async fn tags(&self, source: &dyn Source) -> Result<Listing> {
         let cell = Arc::clone(lock(&self.tags).entry(source.repository().clone()).or_default());
         let tags = cell.get_or_try_init(|| async {
@@ -177,10 +225,14 @@ impl Known {
     }
 }
 
-/// Keeps the tags that something can hang on; a repository can have many others.
+/// Keeps the tags that are made of a digest; a repository can have many others.
 fn attaching(tags: Vec<Tag>) -> HashSet<Tag> {
-    let ends = |tag: &Tag| TAG_ENDINGS.iter().any(|ending| tag.as_str().ends_with(ending));
-    tags.into_iter().filter(ends).collect()
+    let made_of_digest = |tag: &Tag| {
+        Algorithm::ALL.iter().any(|algorithm| {
+            tag.as_str().strip_prefix(algorithm.as_str()).is_some_and(|rest| rest.starts_with('-'))
+        })
+    };
+    tags.into_iter().filter(made_of_digest).collect()
 }
 
 fn too_many(source: &dyn Source) -> Error {

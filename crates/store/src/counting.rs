@@ -196,6 +196,10 @@ impl Source for CountingSource {
         self.counter.call(Method::Referrers, subject);
         self.inner.referrers(subject, artifact_type, page).await
     }
+
+    fn keeps_referrers_in_tags(&self) -> bool {
+        self.inner.keeps_referrers_in_tags()
+    }
 }
 
 #[derive(Debug)]

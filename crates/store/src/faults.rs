@@ -274,6 +274,10 @@ impl Source for FaultySource {
         let call = self.inner.referrers(subject, artifact_type, page);
         self.scene.play(Method::Referrers, subject, call).await
     }
+
+    fn keeps_referrers_in_tags(&self) -> bool {
+        self.inner.keeps_referrers_in_tags()
+    }
 }
 
 #[derive(Debug)]

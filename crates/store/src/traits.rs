@@ -69,6 +69,11 @@ pub trait Source: Debug + Send + Sync + 'static {
         artifact_type: Option<&str>,
         page: &PageRequest,
     ) -> Result<Page<Descriptor>>;
+
+    /// Tells whether an earlier call of [`Source::referrers`] found that the place leaves the lists of
+    /// referrers to its clients, who keep each as an index under the tag `<algorithm>-<hash>` of the subject
+    /// (OCI distribution 1.1, "Referrers Tag Schema"). Who has listed the tags need not ask again then.
+    fn keeps_referrers_in_tags(&self) -> bool;
 }
 
 /// One repository to write. It is not a [`Source`]: a pipe cannot be read back.

@@ -102,6 +102,10 @@ impl Source for Repository {
     ) -> Result<Page<Descriptor>> {
         self.named(self.list_referrers(subject, artifact_type, page).await)
     }
+
+    fn keeps_referrers_in_tags(&self) -> bool {
+        self.connection.quirks().has_no_referrers
+    }
 }
 
 #[async_trait]

@@ -73,6 +73,10 @@ impl Source for Handle {
         let list = move |repository: &Repository| referrers(repository, &asked, wanted.as_deref(), &page);
         self.blocking(Operation::ListReferrers, list).await.map_err(self.name(&(*subject).into()))
     }
+
+    fn keeps_referrers_in_tags(&self) -> bool {
+        false
+    }
 }
 
 fn find(repository: &Repository, operation: Operation, reference: &ManifestRef) -> Result<Descriptor> {

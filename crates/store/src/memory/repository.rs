@@ -128,6 +128,10 @@ impl Source for Handle {
             Page::of_sorted(all, page, |descriptor| descriptor.digest.to_string())
         }))
     }
+
+    fn keeps_referrers_in_tags(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
