@@ -72,6 +72,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn endpoint(registry: &str, scheme: &str) -> Endpoint {
         Endpoint::new(&registry.parse().unwrap(), scheme).unwrap()
@@ -115,6 +116,20 @@ mod tests {
             let endpoint = endpoint("r.example:5000", scheme);
             let from = endpoint.base().join("/v2/a/tags/list").unwrap();
             assert_eq!(endpoint.locate(&from, reference), expected, "{scheme} {reference}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_reference_leads_from_https_to_http(
+            reference in "\\PC{0,40}|https?://(r\\.example|x)(:[0-9]{1,5})?/[a-z?/@:]{0,9}",
+        ) {
+            let endpoint = endpoint("r.example:5000", "https");
+            if let Some(located) = endpoint.locate(endpoint.base(), &reference) {
+                prop_assert_eq!(located.url().scheme(), "https");
+                let is_own = matches!(located, Located::Own(_));
+                prop_assert_eq!(is_own, located.url().as_str().starts_with("https://r.example:5000/"));
+            }
         }
     }
 }

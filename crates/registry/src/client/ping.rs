@@ -31,18 +31,28 @@ impl Connection {
         if self.config.plain_http {
             return self.ping("http", Repeat::Always, &purpose).await.map(|(endpoint, _)| endpoint);
         }
-        let fault = match self.ping("https", Repeat::Always, &purpose).await {
-            Ok((endpoint, _)) => return Ok(endpoint),
+        if self.registry.is_loopback()
+            && let Some(endpoint) = self.find_on_loopback(&purpose).await?
+        {
+            return Ok(endpoint);
+        }
+        self.ping("https", Repeat::Always, &purpose).await.map(|(endpoint, _)| endpoint)
+    }
+
+    /// Tries HTTPS, then perhaps plain HTTP, once each; `None` where waiting may help.
+    async fn find_on_loopback(&self, purpose: &Purpose) -> Result<Option<Endpoint>, Fault> {
+        let fault = match self.ping("https", Repeat::Never, purpose).await {
+            Ok((endpoint, _)) => return Ok(Some(endpoint)),
             Err(fault) => fault,
         };
-        if !self.registry.is_loopback() || !speaks_no_tls(&fault) {
-            return Err(fault);
+        if speaks_no_tls(&fault)
+            && let Ok((endpoint, answer)) = self.ping("http", Repeat::Never, purpose).await
+            && is_registry(&answer)
+        {
+            return Ok(Some(endpoint));
         }
-        match self.ping("http", Repeat::Never, &purpose).await {
-            Ok((endpoint, status)) if is_registry(status) => Ok(endpoint),
-            // What was wrong with HTTPS is what has to be put right.
-            _ => Err(fault),
-        }
+        // What is wrong with HTTPS is what has to be put right.
+        if fault.kind.is_transient() { Ok(None) } else { Err(fault) }
     }
 
     /// Asks for the base of the API, without credentials, and remembers what the registry asks for.
@@ -51,7 +61,7 @@ impl Connection {
         scheme: &str,
         repeat: Repeat,
         purpose: &Purpose,
-    ) -> Result<(Endpoint, StatusCode), Fault> {
+    ) -> Result<(Endpoint, Answer), Fault> {
         let endpoint = Endpoint::new(&self.registry, scheme);
         let address = endpoint.and_then(|endpoint| Some((endpoint.route(&Route::Ping)?, endpoint)));
         let Some((url, endpoint)) = address else {
@@ -63,7 +73,7 @@ impl Connection {
             return Err(self.refusal(&request, &answer));
         }
         self.remember(&answer, &endpoint, purpose)?;
-        Ok((endpoint, answer.status))
+        Ok((endpoint, answer))
     }
 
     fn remember(&self, answer: &Answer, endpoint: &Endpoint, purpose: &Purpose) -> Result<(), Fault> {
@@ -74,7 +84,8 @@ impl Connection {
     }
 }
 
-/// A TLS server answers plain HTTP with `400`, and any web server with `404`: credentials must go to neither.
-fn is_registry(status: StatusCode) -> bool {
-    status.is_success() || status == StatusCode::UNAUTHORIZED
+/// A TLS server answers plain HTTP with `400`, any web server with `404`, and some send one elsewhere:
+/// credentials must go to none of them.
+fn is_registry(answer: &Answer) -> bool {
+    !answer.is_foreign && (answer.status.is_success() || answer.status == StatusCode::UNAUTHORIZED)
 }

@@ -1,7 +1,7 @@
 //! One request as a value, with the facts that decide how it is sent.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
@@ -112,10 +112,13 @@ impl Request {
         if let Some(authorization) = authorization.filter(|_| !is_foreign) {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        // Without a body POST and PUT still say so: some servers answer 411 otherwise.
-        let needs_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
-        if let Some(body) = self.body.clone().or_else(|| needs_body.then(Bytes::new)) {
-            *request.body_mut() = Some(body.into());
+        match self.body.clone() {
+            Some(body) => *request.body_mut() = Some(body.into()),
+            // Without a body POST and PUT still say so: some servers answer 411 otherwise.
+            None if matches!(self.method, Method::POST | Method::PUT) => {
+                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            None => {}
         }
         request
     }

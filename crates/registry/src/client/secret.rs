@@ -4,7 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A password or a token.
+/// A password or a token. Only this value is wiped; the header that is made of it belongs to the HTTP
+/// library, which marks it as sensitive and prints it no more than this does.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

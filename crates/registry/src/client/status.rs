@@ -50,18 +50,13 @@ fn reason(answer: &Answer, words: &Words, kind: ErrorKind) -> String {
         _ => "it answers ".to_owned(),
     };
     reason.push_str(answer.status.as_str());
-    for text in [&words.code, &words.message] {
+    for (separator, text) in [(" ", words.code.as_str()), (": ", words.message.as_str())] {
         if !text.is_empty() {
-            reason.push(if std::ptr::eq(text, &words.code) { ' ' } else { ':' });
-            if std::ptr::eq(text, &words.message) {
-                reason.push(' ');
-            }
+            reason.push_str(separator);
             reason.push_str(text);
         }
     }
-    if let Some(hint) = hint(answer.status, kind, words) {
-        reason.push_str(hint);
-    }
+    reason.push_str(hint(answer.status, kind, words).unwrap_or_default());
     reason
 }
 

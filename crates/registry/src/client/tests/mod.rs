@@ -1,3 +1,43 @@
-//! The client against servers: sealift's own, and scripted ones that do what real registries do.
+//! The client against servers: sealift's own, Docker's, and scripted ones that do what real registries do.
 
+mod authentication;
+mod blobs;
 mod conformance;
+mod endpoints;
+mod lists;
+mod manifests;
+mod peer;
+mod repeating;
+mod uploads;
+
+use std::sync::Arc;
+
+use sealift_oci::{Digest, RepositoryName};
+use sealift_store::{Source, Store, Target};
+
+use super::RegistryClient;
+
+/// The repository of all scripts.
+fn name() -> RepositoryName {
+    "a/b".parse().unwrap()
+}
+
+fn source(client: &RegistryClient) -> Arc<dyn Source> {
+    client.source(&name())
+}
+
+fn target(client: &RegistryClient) -> Arc<dyn Target> {
+    client.target(&name()).unwrap()
+}
+
+/// The blob of all scripts.
+const CONTENT: &[u8] = b"0123456789";
+
+fn digest() -> Digest {
+    Digest::sha256(CONTENT)
+}
+
+/// The request for the blob of all scripts.
+fn blob(method: &str) -> String {
+    format!("{method} /v2/a/b/blobs/{}", digest())
+}

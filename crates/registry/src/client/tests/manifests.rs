@@ -1,0 +1,172 @@
+//! Manifests: what HEAD tells and what has to be read, and digests that must agree.
+
+use bytes::Bytes;
+use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, media_type};
+use sealift_store::{ErrorKind, Result};
+use serde_json::json;
+
+use super::peer::{Peer, Reply, reply};
+use super::{source, target};
+
+fn manifest() -> Manifest {
+    let config = Descriptor::of(media_type::OCI_CONFIG, b"{}");
+    let value =
+        json!({"schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": config, "layers": []});
+    Manifest::parse(None, Bytes::from(value.to_string())).unwrap()
+}
+
+fn told(manifest: &Manifest) -> Reply {
+    reply(200)
+        .header("content-type", media_type::OCI_MANIFEST)
+        .header("docker-content-digest", manifest.digest().to_string())
+        .body(manifest.bytes.clone())
+}
+
+fn tag() -> ManifestRef {
+    "v1".parse().unwrap()
+}
+
+async fn ask(exchanges: Vec<(&str, Reply)>) -> (Peer, crate::client::RegistryClient) {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    for (request, reply) in exchanges {
+        peer.on(request, reply);
+    }
+    let client = peer.client();
+    (peer, client)
+}
+
+async fn resolve(exchanges: Vec<(&str, Reply)>) -> Result<Descriptor> {
+    let (peer, client) = ask(exchanges).await;
+    let resolved = source(&client).resolve(&tag()).await;
+    let seen = peer.finish();
+    for kind in media_type::MANIFESTS {
+        assert!(seen[1].header("accept").contains(kind));
+    }
+    resolved
+}
+
+const HEAD: &str = "HEAD /v2/a/b/manifests/v1";
+const GET: &str = "GET /v2/a/b/manifests/v1";
+
+#[tokio::test]
+async fn head_is_enough_where_it_tells_all() {
+    let manifest = manifest();
+    let found = resolve(vec![(HEAD, told(&manifest))]).await.unwrap();
+    assert_eq!(found.digest, manifest.digest());
+    assert_eq!(found.size, manifest.descriptor.size);
+    assert_eq!(found.media_type, media_type::OCI_MANIFEST);
+}
+
+#[tokio::test]
+async fn what_head_does_not_tell_is_read() {
+    let manifest = manifest();
+    let bytes = || manifest.bytes.clone();
+    let heads = [
+        reply(200).header("content-type", media_type::OCI_MANIFEST).body(bytes()),
+        reply(200).header("docker-content-digest", manifest.digest().to_string()).body(bytes()),
+        told(&manifest).replace("content-type", "text/plain"),
+        reply(405),
+        reply(404),
+    ];
+    for head in heads {
+        let found = resolve(vec![(HEAD, head), (GET, told(&manifest))]).await.unwrap();
+        assert_eq!((found.digest, found.size), (manifest.digest(), manifest.descriptor.size));
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_not_found() {
+    let missing = || reply(404).error("MANIFEST_UNKNOWN", "no such tag");
+    let error = resolve(vec![(HEAD, missing())]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("cannot look up a/b:v1"), "{error}");
+    let error = resolve(vec![(HEAD, reply(404)), (GET, missing())]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let (peer, client) = ask(vec![(HEAD, missing())]).await;
+    assert_eq!(target(&client).stat_manifest(&tag()).await.unwrap(), None);
+    peer.finish();
+    let error = resolve(vec![(HEAD, reply(403))]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn digests_must_agree() {
+    let manifest = manifest();
+    let other = Digest::sha256(b"other");
+    let by_digest = |digest: &Digest| format!("GET /v2/a/b/manifests/{digest}");
+    let lying = || {
+        reply(200)
+            .header("content-type", media_type::OCI_MANIFEST)
+            .header("docker-content-digest", other.to_string())
+            .body(manifest.bytes.clone())
+    };
+    let cases = [
+        (tag(), GET.to_owned(), lying()),
+        (other.into(), by_digest(&other), reply(200).body(manifest.bytes.clone())),
+        (manifest.digest().into(), by_digest(&manifest.digest()), lying()),
+    ];
+    for (reference, request, answer) in cases {
+        let (peer, client) = ask(vec![(&request, answer)]).await;
+        let error = source(&client).manifest(&reference).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+        peer.finish();
+    }
+    let head = format!("HEAD /v2/a/b/manifests/{}", manifest.digest());
+    let (peer, client) = ask(vec![(&head, lying())]).await;
+    let error = source(&client).resolve(&manifest.digest().into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+    peer.finish();
+}
+
+#[tokio::test]
+async fn what_cannot_be_carried_is_refused() {
+    let large = Bytes::from(vec![b' '; MANIFEST_LIMIT + 1]);
+    let cases = [
+        (reply(200).body(r#"{"schemaVersion":1,"fsLayers":[]}"#), ErrorKind::Unsupported, "schema 1"),
+        (reply(200).body("<html>"), ErrorKind::Invalid, "not a manifest"),
+        (reply(200).body(large), ErrorKind::Invalid, "4194304 bytes"),
+    ];
+    for (answer, kind, words) in cases {
+        let (peer, client) = ask(vec![(GET, answer)]).await;
+        let error = source(&client).manifest(&tag()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(words), "{error}");
+        peer.finish();
+    }
+    let schema_1 = told(&manifest())
+        .replace("content-type", "application/vnd.docker.distribution.manifest.v1+prettyjws");
+    let error = resolve(vec![(HEAD, schema_1)]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_cut_is_read_again() {
+    let manifest = manifest();
+    let cut = told(&manifest).header("content-length", "5000").cut();
+    let (peer, client) = ask(vec![(GET, cut), (GET, told(&manifest))]).await;
+    assert_eq!(source(&client).manifest(&tag()).await.unwrap(), manifest);
+    peer.finish();
+}
+
+#[tokio::test]
+async fn a_manifest_is_written_as_it_is() {
+    let manifest = manifest();
+    for status in [200, 201, 202, 204] {
+        let (peer, client) = ask(vec![("PUT /v2/a/b/manifests/v1", reply(status))]).await;
+        let tag = "v1".parse().unwrap();
+        target(&client).put_manifest(&manifest, Some(&tag)).await.unwrap();
+        let seen = peer.finish().remove(1);
+        assert_eq!(seen.body, manifest.bytes);
+        assert_eq!(seen.header("content-type"), media_type::OCI_MANIFEST);
+    }
+    let untagged = format!("PUT /v2/a/b/manifests/{}", manifest.digest());
+    let stored_other = reply(201).header("docker-content-digest", Digest::sha256(b"x").to_string());
+    let missing = reply(400).error("MANIFEST_BLOB_UNKNOWN", "push it first");
+    for (answer, kind) in [(stored_other, ErrorKind::Mismatch), (missing, ErrorKind::NotFound)] {
+        let (peer, client) = ask(vec![(&untagged, answer)]).await;
+        let error = target(&client).put_manifest(&manifest, None).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        peer.finish();
+    }
+}

@@ -1,0 +1,88 @@
+//! What is repeated, and when.
+
+use sealift_store::ErrorKind;
+
+use super::peer::{Peer, Reply, reply};
+use super::{CONTENT, blob, digest, source, target};
+
+async fn peer() -> Peer {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    peer
+}
+
+#[tokio::test]
+async fn what_may_pass_is_asked_again() {
+    let peer = peer().await;
+    let failures = [408, 429, 500, 502].map(|status| reply(status).header("retry-after", "0"));
+    for failure in failures {
+        peer.on(&blob("HEAD"), failure);
+    }
+    peer.on(&blob("HEAD"), reply(200).body(CONTENT));
+    assert_eq!(source(&peer.client()).stat_blob(&digest()).await.unwrap(), 10);
+    peer.finish();
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_asked_again() {
+    let peer = peer().await;
+    for failure in [Reply::dropped(), reply(504)] {
+        peer.on(&blob("GET"), failure);
+    }
+    peer.on(&blob("GET"), reply(200).body(CONTENT));
+    source(&peer.client()).open_blob(&digest(), 0).await.unwrap();
+    peer.finish();
+}
+
+#[tokio::test]
+async fn attempts_come_to_an_end() {
+    let peer = peer().await;
+    for _ in 0..5 {
+        peer.on(&blob("GET"), reply(503).error("UNAVAILABLE", "later"));
+    }
+    let error = source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().ends_with("it answers 503 UNAVAILABLE: later"), "{error}");
+    peer.finish();
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_told() {
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    for (wait, least) in [("600".to_owned(), 600), (httpdate::fmt_http_date(later), 3590)] {
+        let peer = peer().await;
+        peer.on(&blob("GET"), reply(429).header("retry-after", wait).error("TOOMANYREQUESTS", "slow down"));
+        let error = source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.wait().is_some_and(|wait| wait.as_secs() >= least), "{:?}", error.wait());
+        peer.finish();
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_opened_again() {
+    let peer = peer().await;
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(503));
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
+    target(&peer.client()).begin_upload().await.unwrap();
+    peer.finish();
+}
+
+#[tokio::test]
+async fn what_will_not_change_is_asked_once() {
+    for status in [400, 403, 404, 410, 418, 501] {
+        let peer = peer().await;
+        peer.on(&blob("GET"), reply(status));
+        source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+        peer.finish();
+    }
+}
+
+#[tokio::test]
+async fn the_first_question_is_repeated_too() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(503));
+    peer.on("GET /v2/", reply(200));
+    peer.client().connect().await.unwrap();
+    peer.finish();
+}
