@@ -262,15 +262,20 @@ fn fill_in(hint: &str, error: &Error) -> String {
     hint.replace("{side}", &side).replace("{SIDE}", &side.to_uppercase()).replace("{place}", place)
 }
 
-/// Lists what an error comes from, nearest first. Libraries repeat themselves; what the line before says
-/// already is left out.
+/// What the HTTP client says of every failure alike.
+const NOISE: [&str; 4] =
+    ["error sending request", "client error (", "request or response body error", "error resolving DNS"];
+
+/// Lists what an error comes from, nearest first. Libraries repeat themselves: what the line before says
+/// already is left out, and so is what says nothing.
 pub(crate) fn causes(error: &Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut last = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !last.contains(&text) {
+        let is_noise = NOISE.iter().any(|noise| text.starts_with(noise));
+        if !is_noise && !last.contains(&text) {
             causes.push(text.clone());
             last = text;
         }

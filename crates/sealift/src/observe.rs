@@ -95,13 +95,13 @@ impl Progress {
     fn image(&self, report: &ImageReport) {
         let name = report.request.source_name();
         let what = match &report.outcome {
-            Outcome::NotPart => return,
+            // Nothing happened to these.
+            Outcome::NotPart | Outcome::Interrupted => return,
             Outcome::Arrived => format!("arrived ({} moved)", bytes(report.moved)),
             Outcome::AlreadyThere => "is there already".to_owned(),
             Outcome::Missing => "is missing at the source".to_owned(),
             Outcome::Withheld => "is withheld: others of its release are not there".to_owned(),
             Outcome::Failed(_) => "failed".to_owned(),
-            Outcome::Interrupted => "was interrupted".to_owned(),
         };
         self.ui.status(format_args!("{name} {what}"));
     }

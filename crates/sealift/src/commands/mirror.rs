@@ -43,7 +43,7 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
 /// What came of a transfer.
 pub(crate) struct Transfer {
     pub(crate) report: Report,
-    /// Nothing was begun, because images are missing at the source.
+    /// Nothing was begun: images are missing at the source, or nothing could be found out.
     pub(crate) is_refused: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn transfer(
         () = stop.asked() => return Err(CommandError::Interrupted),
     };
     let missing: Vec<ImageRequest> = survey.missing().cloned().collect();
-    let is_refused = !missing.is_empty() && !allow_missing;
+    let is_refused = (!missing.is_empty() && !allow_missing) || is_hopeless(&survey);
     let report = match is_refused {
         true => refusal(survey),
         false => job.mirror.run(Plan::new(survey), stop.receiver()).await,
@@ -84,6 +84,13 @@ pub(super) async fn transfer(
 
 pub(super) fn write(ui: &Ui, text: &str) -> Result<()> {
     ui.data(text).map_err(|error| CommandError::Machine("standard output cannot be written", error))
+}
+
+/// Tells whether no image can come: a place that does not answer fails them all.
+fn is_hopeless(survey: &Survey) -> bool {
+    let mut states = survey.groups.iter().flat_map(|group| &group.images).map(|image| &image.state);
+    let has_failed = states.clone().any(|state| matches!(state, State::Failed(_)));
+    has_failed && !states.any(|state| matches!(state, State::Found(_)))
 }
 
 /// Reports on a survey after which nothing was begun.
@@ -161,7 +168,8 @@ impl Transfer {
         if self.report.interrupted && self.report.wanted().any(is_short) {
             return Exit::Interrupted;
         }
-        if self.is_refused {
+        let is_missing = |image: &ImageReport| matches!(image.outcome, Outcome::Missing);
+        if self.is_refused && self.report.images.iter().any(is_missing) {
             return Exit::Missing;
         }
         let exit = exit_of(self.report.images.iter().filter_map(|image| match &image.outcome {
@@ -221,7 +229,8 @@ mod tests {
             let exit = Transfer { report, is_refused: false }.exit();
             assert_eq!(exit, expected);
         }
-        let report = Report { images: vec![image(failed(Unavailable, Source))], ..Report::default() };
+        let images = vec![image(Missing), image(failed(Unavailable, Source))];
+        let report = Report { images, ..Report::default() };
         assert_eq!(Transfer { report, is_refused: true }.exit(), Exit::Missing);
     }
 }

@@ -95,7 +95,7 @@ enum OutcomeName {
     Failed,
     /// The run was stopped before it arrived.
     Interrupted,
-    /// It was not begun, because images are missing at the source.
+    /// It was not begun: others are missing at the source, or a place did not answer.
     NotBegun,
 }
 

@@ -3,7 +3,9 @@
 // Clippy knows tests only by their attribute, not the functions that they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod interrupt;
 mod mirror;
+mod prompts;
 mod quickstart;
 mod releases;
 mod secrets;
