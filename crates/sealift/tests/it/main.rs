@@ -3,8 +3,10 @@
 // Clippy knows tests only by their attribute, not the functions that they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod foreign;
 mod interrupt;
 mod mirror;
+mod platforms;
 mod prompts;
 mod quickstart;
 mod releases;

@@ -89,7 +89,7 @@ impl Site {
         Self::of(Arc::new(Faults::new(store, script))).await
     }
 
-    async fn of(store: Arc<dyn Store>) -> Self {
+    pub(crate) async fn of(store: Arc<dyn Store>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let target = Arc::new(DirectoryStore::open(directory.path()).unwrap());
         Self { source: Served::new(store).await, target: Served::new(target).await, directory }

@@ -1,0 +1,117 @@
+//! What the documents share: who wrote them, the two ends, why something failed.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::errors::{Advice, CommandError, causes};
+use crate::output::failures;
+
+/// The version of sealift that writes.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// One end of a transfer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Place {
+    /// The registry's address.
+    registry: String,
+    /// The repository below which the images are.
+    repository: String,
+}
+
+/// One reason why images failed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Failure {
+    /// What kind of error it is.
+    kind: String,
+    /// On which side: `source` or `target`.
+    side: Option<String>,
+    /// Where: a registry's address.
+    place: Option<String>,
+    /// What was being done.
+    operation: Option<String>,
+    /// What went wrong, of the first image.
+    message: String,
+    /// What that comes from, nearest first.
+    causes: Vec<String>,
+    /// What to do next.
+    hint: String,
+    /// The images that failed for this reason: their repositories and tags at the source.
+    images: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn of(settings: &crate::settings::PlaceSettings) -> Self {
+        Self { registry: settings.registry.to_string(), repository: settings.repository.to_string() }
+    }
+}
+
+impl Failure {
+    pub(super) fn of(failure: &failures::Failure<'_>) -> Self {
+        let images = failure.images.iter().map(|image| image.source_name()).collect();
+        Self { images, ..Self::of_error(&failure.error) }
+    }
+
+    fn of_error(error: &sealift_store::Error) -> Self {
+        Self {
+            kind: kebab(&format!("{:?}", error.kind())),
+            side: error.side().map(|side| side.to_string()),
+            place: error.place().map(str::to_owned),
+            operation: Some(kebab(&format!("{:?}", error.operation()))),
+            message: error.to_string(),
+            causes: causes(error),
+            hint: Advice::of(error).hint,
+            images: Vec::new(),
+        }
+    }
+
+    pub(super) fn of_command(error: &CommandError) -> Self {
+        let plain = |kind: &str, message: &str, causes: Vec<String>, hint: &str| Self {
+            kind: kind.to_owned(),
+            side: None,
+            place: None,
+            operation: None,
+            message: message.to_owned(),
+            causes,
+            hint: hint.to_owned(),
+            images: Vec::new(),
+        };
+        match error {
+            CommandError::Place(error) => Self::of_error(error),
+            CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
+            CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),
+            CommandError::Machine(what, error) => plain("io", what, vec![error.to_string()], ""),
+        }
+    }
+}
+
+/// Writes a time in whole milliseconds.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Writes `NotFound` as `not-found`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(character.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_with_hyphens() {
+        assert_eq!(kebab("NotFound"), "not-found");
+        assert_eq!(kebab("Io"), "io");
+    }
+}

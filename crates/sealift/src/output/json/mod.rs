@@ -1,0 +1,39 @@
+//! The documents for programs. docs/REPORT.md explains every field and what is promised of them; the
+//! schemas beside it are made from the types here, and a test says when they differ.
+
+mod common;
+mod report;
+mod verification;
+
+use serde::Serialize;
+
+pub(crate) use report::Report;
+pub(crate) use verification::VerificationReport;
+
+/// Writes a document, indented, for people look at it as well.
+pub(crate) fn text(document: &impl Serialize) -> String {
+    // Plain fields with text keys can always be written.
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_SNAPSHOTS=1` writes the schemas anew.
+    #[test]
+    fn the_published_schemas_are_those_of_the_types() {
+        for (file, schema) in [
+            ("report.schema.json", schemars::schema_for!(Report)),
+            ("verification.schema.json", schemars::schema_for!(VerificationReport)),
+        ] {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/").to_owned() + file;
+            let current = text(&schema);
+            if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+                std::fs::write(&path, &current).unwrap();
+            }
+            let published = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(published == current, "docs/{file} is old; UPDATE_SNAPSHOTS=1 cargo test -p sealift");
+        }
+    }
+}

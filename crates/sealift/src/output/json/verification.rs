@@ -1,0 +1,187 @@
+//! `sealift.verification/1`: what verifying found.
+
+use schemars::JsonSchema;
+use sealift_mirror::{Finding, ImageVerdict, Verdict, Verification};
+use serde::Serialize;
+
+use super::common::{Failure, Place, VERSION, milliseconds};
+use crate::commands::Places;
+use crate::errors::{CommandError, Exit};
+use crate::output::failures;
+use crate::output::verification::sentence;
+
+const SCHEMA: &str = "sealift.verification/1";
+
+/// What `sealift verify --output json` writes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "sealift.verification/1")]
+pub(crate) struct VerificationReport {
+    /// Always `sealift.verification/1`.
+    schema: &'static str,
+    /// The version of sealift that wrote the document.
+    version: &'static str,
+    /// What the process ends with.
+    exit_code: u8,
+    /// What the target was compared with; null where the run failed before that was settled.
+    source: Option<Place>,
+    /// What was looked at; null where the run failed before that was settled.
+    target: Option<Place>,
+    /// Whether every blob was read back and hashed; else presence and size were compared.
+    deep: bool,
+    /// Every image that was looked for, release by release, older releases first.
+    images: Vec<VerifiedImage>,
+    /// The distinct blobs and manifests at the target that are wrong or not there, sorted.
+    damaged: Vec<String>,
+    /// How many blobs were looked at, each once in each repository.
+    blobs: usize,
+    /// How many bytes were read back and hashed.
+    bytes_read: u64,
+    /// From the first request to the last.
+    elapsed_milliseconds: u64,
+    /// Why images could not be compared, each reason once.
+    failures: Vec<Failure>,
+}
+
+/// What was found of one image.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct VerifiedImage {
+    /// The image's name.
+    name: String,
+    /// The release that it belongs to: the tag at the source.
+    release: Option<String>,
+    /// Its repository and tag at the source.
+    source: String,
+    /// Its repository and tag at the target.
+    target: String,
+    /// The digest of its root manifest at the source, where it is known.
+    digest: Option<String>,
+    /// The verdict.
+    verdict: VerdictName,
+    /// What differs.
+    findings: Vec<FindingEntry>,
+}
+
+/// The verdict over one image.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum VerdictName {
+    /// Everything is there and right.
+    Right,
+    /// The source does not have it and need not: it is not part of this release.
+    NotPart,
+    /// The source does not have it, and should.
+    Missing,
+    /// The target differs.
+    Wrong,
+    /// One of the places could not be asked; `failures` tells why.
+    Failed,
+}
+
+/// One difference.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct FindingEntry {
+    /// What kind of difference it is.
+    finding: FindingName,
+    /// What it is about: a tag, or a digest.
+    object: String,
+    /// The difference as a sentence.
+    message: String,
+}
+
+/// The kind of a difference.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum FindingName {
+    /// The target has no such tag or manifest.
+    NoManifest,
+    /// The target's tag points at another digest.
+    WrongTag,
+    /// The target has no such blob.
+    NoBlob,
+    /// The target has the manifest or blob with wrong bytes, or a wrong length.
+    WrongContent,
+}
+
+impl VerificationReport {
+    pub(crate) fn new(places: Places<'_>, verification: &Verification, deep: bool, exit: Exit) -> Self {
+        let failed = failures::gather(verification.images.iter().filter_map(|image| match &image.verdict {
+            Verdict::Failed(error) => Some((&image.request, error)),
+            _ => None,
+        }));
+        let mut damaged: Vec<String> = verification.damaged().iter().map(ToString::to_string).collect();
+        damaged.sort();
+        Self {
+            source: Some(Place::of(places.source)),
+            target: Some(Place::of(places.target)),
+            images: verification.images.iter().map(VerifiedImage::of).collect(),
+            damaged,
+            blobs: verification.blobs,
+            bytes_read: verification.bytes_read,
+            elapsed_milliseconds: milliseconds(verification.elapsed),
+            failures: failed.iter().map(Failure::of).collect(),
+            ..Self::empty(deep, exit)
+        }
+    }
+
+    /// A run that failed before there was anything to report.
+    pub(crate) fn of_error(error: &CommandError, deep: bool) -> Self {
+        Self { failures: vec![Failure::of_command(error)], ..Self::empty(deep, error.exit()) }
+    }
+
+    fn empty(deep: bool, exit: Exit) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: VERSION,
+            exit_code: exit.code(),
+            source: None,
+            target: None,
+            deep,
+            images: Vec::new(),
+            damaged: Vec::new(),
+            blobs: 0,
+            bytes_read: 0,
+            elapsed_milliseconds: 0,
+            failures: Vec::new(),
+        }
+    }
+}
+
+impl VerifiedImage {
+    fn of(image: &ImageVerdict) -> Self {
+        let request = &image.request;
+        let (verdict, findings) = match &image.verdict {
+            Verdict::Right => (VerdictName::Right, &[][..]),
+            Verdict::NotPart => (VerdictName::NotPart, &[][..]),
+            Verdict::Missing => (VerdictName::Missing, &[][..]),
+            Verdict::Wrong(findings) => (VerdictName::Wrong, findings.as_slice()),
+            Verdict::Failed(_) => (VerdictName::Failed, &[][..]),
+        };
+        Self {
+            name: request.name.clone(),
+            release: image.group.clone(),
+            source: request.source_name(),
+            target: request.target_name(),
+            digest: image.digest.map(|digest| digest.to_string()),
+            verdict,
+            findings: findings.iter().map(|finding| FindingEntry::of(image, finding)).collect(),
+        }
+    }
+}
+
+impl FindingEntry {
+    fn of(image: &ImageVerdict, finding: &Finding) -> Self {
+        let (name, object) = match finding {
+            Finding::NoManifest(reference) => (FindingName::NoManifest, reference.to_string()),
+            Finding::WrongTag { .. } => {
+                let tag = image.request.tag.as_ref().map(ToString::to_string);
+                (FindingName::WrongTag, tag.unwrap_or_default())
+            }
+            Finding::NoBlob(digest) => (FindingName::NoBlob, digest.to_string()),
+            Finding::WrongContent(digest, _) => (FindingName::WrongContent, digest.to_string()),
+        };
+        Self { finding: name, object, message: sentence(finding) }
+    }
+}
