@@ -1,7 +1,8 @@
-//! Which images make up a release of Azure Arc-enabled data services.
+//! Which images to take: those of a release of Azure Arc-enabled data services, or those of a user's own
+//! list.
 //!
-//! This crate is data and decisions: the table of releases, the grammar of their tags, and the set of
-//! images to take for a tag. It asks no registry. What the table does not know is handed out as
+//! This crate is data and decisions: the table of releases, the grammar of their tags, the set of images to
+//! take for a tag, what a list says and where its images go. It asks no registry. What the table does not know is handed out as
 //! candidates, which the caller looks up at the source before it plans.
 //!
 //! ```
@@ -32,6 +33,7 @@
 //! ```
 
 mod group;
+mod image_list;
 mod image_set;
 mod misprint;
 mod near;
@@ -39,6 +41,7 @@ mod release;
 mod release_tag;
 
 pub use group::{Group, GroupError};
+pub use image_list::{ImageList, LINE_LIMIT, LineError, LineFault, Listed, Mapped, SIZE_LIMIT, TargetError};
 pub use image_set::{ImageSet, UnknownImage, image_set};
 pub use misprint::misprint;
 pub use release::{RangeError, Release, newest_known, release, releases, releases_between};
