@@ -6,7 +6,9 @@
 //! candidates, which the caller looks up at the source before it plans.
 //!
 //! ```
-//! use sealift_catalog::{Group, ImageSet, image_set, misprint, newest, newest_known, releases_between};
+//! use sealift_catalog::{
+//!     Group, ImageList, ImageSet, between, image_set, misprint, newest, newest_known, releases_between,
+//! };
 //! use sealift_oci::Tag;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,6 +30,16 @@
 //! // An upgrade goes one minor at a time, so a site that is behind needs every release on the way.
 //! let steps = releases_between(&"v1.39.0_2025-05-13".parse()?, &tag)?;
 //! assert_eq!(steps.len(), 3);
+//! // Releases that are newer than the table count too, where the source lists them.
+//! let listed: Vec<Tag> = vec!["v1.47.0_2026-06-09".parse()?, "v1.47.0_2026-06-02_5ba6b837".parse()?];
+//! let steps = between(&"v1.45.0_2026-04-14".parse()?, &listed[0], &listed)?;
+//! assert_eq!(steps.len(), 3);
+//!
+//! // Any other product: a list, and where its images go.
+//! let list = ImageList::parse("nginx:1.25 # the proxy").map_err(|_| "a bad line")?;
+//! let mapped = list.map(&"site".parse()?, None).map_err(|_| "two images for one place")?;
+//! assert_eq!(mapped[0].reference.to_string(), "docker.io/library/nginx:1.25");
+//! assert_eq!(mapped[0].target.as_str(), "site/library/nginx");
 //! # Ok(())
 //! # }
 //! ```
@@ -37,6 +49,7 @@ mod image_list;
 mod image_set;
 mod misprint;
 mod near;
+mod range;
 mod release;
 mod release_tag;
 
@@ -44,8 +57,9 @@ pub use group::{Group, GroupError};
 pub use image_list::{ImageList, LINE_LIMIT, LineError, LineFault, Listed, Mapped, SIZE_LIMIT, TargetError};
 pub use image_set::{ImageSet, UnknownImage, image_set};
 pub use misprint::misprint;
+pub use range::between;
 pub use release::{RangeError, Release, newest_known, release, releases, releases_between};
-pub use release_tag::{Channel, Preview, ReleaseTag, Version, newest};
+pub use release_tag::{Channel, Preview, ReleaseTag, Version, is_release_form, newest};
 
 /// What the product is called.
 pub const PRODUCT: &str = "Azure Arc data services";

@@ -34,7 +34,7 @@ pub struct Release {
 /// Why there is no range between two tags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
-    /// One end is not in the table.
+    /// One end is not in the table, nor listed as a release by who says what is.
     #[error("{0} is no release that sealift knows of")]
     UnknownRelease(Tag),
     /// The ends are the wrong way round.

@@ -99,6 +99,26 @@ fn number(text: &str) -> Option<u64> {
     if digits && !leading_zero { text.parse().ok() } else { None }
 }
 
+/// Tells whether a tag has exactly the form of a published release, `v<major>.<minor>.<patch>_<yyyy-mm-dd>`.
+/// Other versions are builds, which have more behind the date, or the charts beside the images.
+#[must_use]
+pub fn is_release_form(tag: &Tag) -> bool {
+    let release = ReleaseTag::of(tag);
+    let Some(Version { major, minor, patch, label: Some(label) }) = release.version() else { return false };
+    is_date(label) && format!("v{major}.{minor}.{patch}_{label}") == tag.as_str()
+}
+
+/// `yyyy-mm-dd`; how many days a month has does not matter here.
+fn is_date(text: &str) -> bool {
+    let in_range = |part: &str, length: usize, most: u16| {
+        let digits = part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+        digits && part.parse::<u16>().is_ok_and(|number| (1..=most).contains(&number))
+    };
+    let parts: Vec<&str> = text.split('-').collect();
+    matches!(parts[..], [year, month, day]
+        if in_range(year, 4, 9999) && in_range(month, 2, 12) && in_range(day, 2, 31))
+}
+
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
@@ -215,6 +235,31 @@ mod tests {
             "preview",
         ] {
             assert_eq!(ReleaseTag::parse(text), ReleaseTag::Other, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_release_is_exact() {
+        let cases = [
+            ("v1.46.0_2026-05-12", true),
+            ("v0.0.10_2026-12-31", true),
+            ("1.46.0_2026-05-12", false),
+            ("v1.46_2026-05-12", false),
+            ("v1.46.0", false),
+            ("v1.8.0_2022-06-07_5ba6b837", false),
+            ("v1.8.0_2022-06-07-1", false),
+            ("v1.8.0_2022-6-07", false),
+            ("v1.8.0_2022-13-07", false),
+            ("v1.8.0_2022-00-07", false),
+            ("v1.8.0_2022-01-32", false),
+            ("v1.8.0_2022-.1-02", false),
+            ("v1.8.0_latest", false),
+            ("1.1.19211001", false),
+            ("public-preview-sep-2020", false),
+            ("latest", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_release_form(&text.parse().unwrap()), expected, "{text}");
         }
     }
 
