@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod discovery;
 mod group;
 mod image_list;
 mod image_set;
@@ -53,6 +54,7 @@ mod range;
 mod release;
 mod release_tag;
 
+pub use discovery::{Discovery, Drift, Listing, UnknownRelease, path_below};
 pub use group::{Group, GroupError};
 pub use image_list::{ImageList, LINE_LIMIT, LineError, LineFault, Listed, Mapped, SIZE_LIMIT, TargetError};
 pub use image_set::{ImageSet, UnknownImage, image_set};
