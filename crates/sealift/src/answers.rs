@@ -112,6 +112,9 @@ impl Answer {
         TargetTag,
     ];
 
+    /// The answers that say where the source is and who asks there.
+    pub(crate) const SOURCE: [Self; 4] = [SourceRegistry, SourceRepository, SourceUsername, SourcePassword];
+
     fn names(self) -> &'static Names {
         &NAMES[self as usize]
     }

@@ -162,7 +162,7 @@ pub(crate) struct AnswerArgs {
 }
 
 /// The answers about the source, as flags.
-#[derive(Debug, Default, Group)]
+#[derive(Clone, Debug, Default, Group)]
 #[command(next_help_heading = "Where from and where to (a flag beats its variable)")]
 pub(crate) struct SourceArgs {
     /// Registry to take from [SOURCE_DOCKER_REGISTRY]

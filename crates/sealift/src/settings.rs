@@ -75,11 +75,11 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Takes the answers from flags, variables and, where flags say so, from standard input.
-    pub(crate) fn read(args: &AnswerArgs, environment: &mut Environment) -> Result<Self> {
+    /// Takes the wanted answers from flags, variables and, where flags say so, from standard input.
+    pub(crate) fn read(wanted: &[Answer], args: &AnswerArgs, environment: &mut Environment) -> Result<Self> {
         let mut given = Self::default();
         given.read_stdin(args, environment)?;
-        for answer in Answer::ALL {
+        for &answer in wanted {
             let variable = variable(&environment.variables, answer)?;
             match answer {
                 Answer::SourcePassword | Answer::TargetPassword => {

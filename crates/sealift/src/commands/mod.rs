@@ -11,6 +11,7 @@ use sealift_catalog::misprint;
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
 use sealift_store::Side;
 
+use crate::answers::Answer;
 use crate::args::{AnswerArgs, Command, WhatArgs};
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
@@ -93,7 +94,7 @@ async fn settle(
     connection: &Connection,
     environment: &mut Environment,
 ) -> Result<Settings> {
-    let given = Given::read(answers, environment)?;
+    let given = Given::read(&Answer::ALL, answers, environment)?;
     given.demand_target(environment.is_interactive)?;
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
     let mut asker = Asker::new(given, prompter, ui);

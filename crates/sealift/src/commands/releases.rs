@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Result;
 use super::mirror::write;
 use crate::answers::Answer;
-use crate::args::{AnswerArgs, Format, ReleasesArgs, SourceArgs};
+use crate::args::{AnswerArgs, Format, ReleasesArgs};
 use crate::environment::Environment;
 use crate::errors::Exit;
 use crate::output::json;
@@ -41,15 +41,8 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &ReleasesArgs, environment: &mut Env
 
 /// The source counts as given when its registry is; nothing is asked for.
 fn source(ui: &Ui, args: &ReleasesArgs, environment: &mut Environment) -> Result<Option<PlaceSettings>> {
-    let SourceArgs { source_registry, source_repository, source_username, source_password_stdin } =
-        &args.source;
-    let source = SourceArgs {
-        source_registry: source_registry.clone(),
-        source_repository: source_repository.clone(),
-        source_username: source_username.clone(),
-        source_password_stdin: *source_password_stdin,
-    };
-    let given = Given::read(&AnswerArgs { source, ..AnswerArgs::default() }, environment)?;
+    let answers = AnswerArgs { source: args.source.clone(), ..AnswerArgs::default() };
+    let given = Given::read(&Answer::SOURCE, &answers, environment)?;
     if !given.has(Answer::SourceRegistry) {
         return Ok(None);
     }

@@ -63,7 +63,7 @@ fn surroundings(
 
 fn settle(args: &AnswerArgs, surroundings: &mut Surroundings) -> Result<Settings> {
     let environment = &mut surroundings.environment;
-    let given = Given::read(args, environment)?;
+    let given = Given::read(&Answer::ALL, args, environment)?;
     given.demand_target(environment.is_interactive)?;
     let ui = Ui::of(environment, Level::Quiet);
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());

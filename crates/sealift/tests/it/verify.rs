@@ -74,6 +74,19 @@ async fn a_deleted_a_flipped_and_a_truncated_blob_are_found() {
     ");
 }
 
+/// As the hint says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_comes_again_with_recheck() {
+    let site = mirrored().await;
+    let layer = image(KNOWN, NAME).manifest.links.blobs[2].digest;
+    fs::remove_file(site.blob(NAME, &layer)).unwrap();
+    site.run("mirror", &["--tag", KNOWN]).await.expect(0);
+    verify(&site, &[]).await.expect(5);
+    let run = site.run("mirror", &["--tag", KNOWN, "--recheck", "--output", "json"]).await.expect(0);
+    assert_eq!(run.json()["totals"]["blobsMoved"], 1);
+    verify(&site, &["--deep"]).await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_tag_and_a_missing_one_are_found() {
     let site = mirrored().await;
