@@ -8,8 +8,9 @@
 //! The traits have no default methods: a wrapper that forgot one would silently bypass what it wraps.
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
 //!
-//! The places on this machine are [`MemoryStore`] and [`DirectoryStore`]. [`Faults`] and [`Counting`] wrap
-//! any place for tests. [`conformance`] asks of every place and wrapper what the traits promise.
+//! The places on this machine are [`MemoryStore`] and [`DirectoryStore`]. [`Switchboard`] lets several places
+//! be read as one; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
+//! and wrapper what the traits promise.
 
 mod accept;
 pub mod atomic;
@@ -23,6 +24,7 @@ mod memory;
 mod method;
 mod page;
 mod random;
+mod switchboard;
 mod traits;
 mod verify;
 
@@ -34,5 +36,6 @@ pub use faults::{Action, Call, Faults};
 pub use memory::MemoryStore;
 pub use method::Method;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
+pub use switchboard::{Connections, Switchboard, alias_of};
 pub use traits::{Admin, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
 pub use verify::{put_blob, verified};
