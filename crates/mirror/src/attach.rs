@@ -11,7 +11,7 @@ use sealift_oci::{Algorithm, Descriptor, Digest, ManifestRef, RepositoryName, Ta
 use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages};
 use tokio::sync::OnceCell;
 
-use crate::copy::lock;
+use crate::sync::lock;
 use crate::walk::{Graph, Manifests};
 use crate::{ImageRequest, Mirror};
 

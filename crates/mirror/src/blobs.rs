@@ -5,7 +5,7 @@
 //! the leader fails at the target, the next repository takes the lead; if the source fails, all fail.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,8 +13,10 @@ use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, RepositoryName};
 use sealift_store::{Error, ErrorKind, LinkOutcome, Result, Side, Target, Upload};
 
-use crate::copy::{Origin, Transfer};
-use crate::retry::Budget;
+use crate::copy::Transfer;
+use crate::reader::Origin;
+use crate::retry::{Budget, SharedBudget};
+use crate::trail::{Trail, UploadKey};
 use crate::{Carried, Event, Mirror, PlannedBlob};
 
 /// How many repositories are linked at the same time, for one blob.
@@ -43,7 +45,7 @@ impl Mirror {
     /// Brings a blob into every repository that needs it.
     pub(crate) async fn place(&self, blob: &PlannedBlob) -> Placed {
         let mut placed = Placed::default();
-        let budget = Arc::new(Mutex::new(Budget::new(&self.options.retry)));
+        let budget = Budget::shared(&self.options.retry);
         for (position, leader) in blob.targets.iter().enumerate() {
             let began = Instant::now();
             let led = self.lead(blob, leader, Arc::clone(&budget)).await;
@@ -111,19 +113,23 @@ impl Mirror {
         &self,
         blob: &PlannedBlob,
         repository: &RepositoryName,
-        budget: Arc<Mutex<Budget>>,
+        budget: SharedBudget,
     ) -> Result<Led> {
         let target = self.target.target(repository).map_err(|error| error.on(Side::Target))?;
         let descriptor = &blob.descriptor;
-        let upload = match link(target.as_ref(), descriptor, repository).await? {
-            Linked::Yes => return Ok((Carried::Present, None)),
-            Linked::No(upload) => upload,
+        let (upload, trail) = match self.take_up(target.as_ref(), descriptor).await {
+            Some((upload, trail)) => (Some(upload), trail),
+            None => match link(target.as_ref(), descriptor, repository).await? {
+                Linked::Yes => return Ok((Carried::Present, None)),
+                Linked::No(upload) => (upload, Trail::new(descriptor.digest.algorithm())),
+            },
         };
         let Some(origins) = self.origins(blob).await? else {
             cancel(upload).await;
             return Ok((Carried::Skipped, None));
         };
         self.observer.notice(&Event::BlobStarted { digest: descriptor.digest, size: descriptor.size });
+        let journal = self.options.journal.clone().map(|it| (it, self.key(target.as_ref(), descriptor)));
         let transfer = Transfer {
             blob: descriptor,
             origins,
@@ -132,8 +138,31 @@ impl Mirror {
             target: target.as_ref(),
             observer: &self.observer,
             budget,
+            trail: Arc::new(trail),
+            journal,
         };
         Ok((Carried::Moved, transfer.run(upload).await?))
+    }
+
+    fn key(&self, target: &dyn Target, blob: &Descriptor) -> UploadKey {
+        let (place, repository) = (self.target.place().to_owned(), target.repository().clone());
+        UploadKey { place, repository, digest: blob.digest }
+    }
+
+    /// Finds the upload that an earlier process left behind, if the target still has it.
+    async fn take_up(&self, target: &dyn Target, blob: &Descriptor) -> Option<(Box<dyn Upload>, Trail)> {
+        let journal = self.options.journal.as_ref()?;
+        let key = self.key(target, blob);
+        let unfinished = journal.recall(&key)?;
+        match target.resume_upload(&unfinished.upload).await {
+            Ok(upload) if upload.offset() <= blob.size => {
+                Some((upload, Trail::restore(blob.digest.algorithm(), &unfinished)))
+            }
+            _ => {
+                journal.forget(&key);
+                None
+            }
+        }
     }
 
     /// Where a blob can be read; `None` for a foreign layer that the source does not have.
@@ -174,7 +203,9 @@ impl Mirror {
             side: Side::Target,
             target: target.as_ref(),
             observer: &self.observer,
-            budget: Arc::new(Mutex::new(Budget::new(&self.options.retry))),
+            budget: Budget::shared(&self.options.retry),
+            trail: Arc::new(Trail::new(blob.digest.algorithm())),
+            journal: None,
         };
         transfer.run(upload).await?;
         Ok(Carried::ReadBack)

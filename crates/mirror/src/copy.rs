@@ -1,42 +1,27 @@
 //! The copy of one blob: a stream from a source into an upload, hashed on its way.
 //!
-//! Nothing is kept but the pieces in flight. A source that breaks off is opened again at the byte where
-//! it broke; the upload does not notice. An upload that breaks off begins again. Both draw on one
-//! [`Budget`].
+//! Nothing is kept but the pieces in flight. A source that breaks off is read on at its offset ([`Reader`]),
+//! and the upload does not notice. An upload that breaks off goes on from what the target has of it, where
+//! the target keeps it, and else begins again. Both ends draw on one budget.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, TryStreamExt, stream};
-use sealift_oci::{Descriptor, Digest, media_type};
+use futures_util::{StreamExt, future};
+use sealift_oci::{Descriptor, media_type};
 use sealift_store::{
-    BlobBody, ByteStream, Error, ErrorKind, Operation, Result, Side, Source, Target, Upload, verified,
+    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Result, Side, Target, Upload, verified_from,
 };
 
-use crate::retry::Budget;
-use crate::{Event, ForeignLayers, Observer};
+use crate::reader::{Origin, Reader};
+use crate::retry::SharedBudget;
+use crate::sync::lock;
+use crate::trail::{Journal, Trail, UploadKey};
+use crate::{Event, Observer};
 
 /// Configurations up to this many bytes are kept while they pass, to read their platform.
 pub(crate) const CONFIG_LIMIT: u64 = 1024 * 1024;
-
-/// Where the bytes of a blob can be read.
-#[derive(Clone, Debug)]
-pub(crate) enum Origin {
-    /// In a repository.
-    Repository(Arc<dyn Source>),
-    /// At an address that the manifest names.
-    Url(Arc<dyn ForeignLayers>, String),
-}
-
-impl Origin {
-    async fn open(&self, digest: &Digest, offset: u64) -> Result<BlobBody> {
-        match self {
-            Self::Repository(source) => source.open_blob(digest, offset).await,
-            Self::Url(layers, url) => layers.open(url, offset).await,
-        }
-    }
-}
 
 /// One blob that is to be copied into one repository.
 pub(crate) struct Transfer<'a> {
@@ -50,14 +35,21 @@ pub(crate) struct Transfer<'a> {
     pub(crate) target: &'a dyn Target,
     pub(crate) observer: &'a Arc<dyn Observer>,
     pub(crate) budget: SharedBudget,
+    /// How the hash stood along the way.
+    pub(crate) trail: Arc<Trail>,
+    /// Keeps the trail for the next process, under this name.
+    pub(crate) journal: Option<(Arc<dyn Journal>, UploadKey)>,
 }
 
-/// Both ends of a transfer draw on one budget.
-pub(crate) type SharedBudget = Arc<Mutex<Budget>>;
+/// An attempt that failed, and the upload if there is one to go on with.
+struct Broken {
+    error: Error,
+    upload: Option<Box<dyn Upload>>,
+}
 
 impl Transfer<'_> {
-    /// Copies the blob, into `upload` first if the target has opened one. Returns the content if it is an
-    /// image configuration.
+    /// Copies the blob, into `upload` first if there is one. Returns the content if it is an image
+    /// configuration.
     pub(crate) async fn run(&self, mut upload: Option<Box<dyn Upload>>) -> Result<Option<Bytes>> {
         let mut origin = 0;
         let mut mismatched = false;
@@ -66,185 +58,159 @@ impl Transfer<'_> {
                 Some(upload) => upload,
                 None => self.target.begin_upload().await.map_err(|error| error.on(Side::Target))?,
             };
-            let error = match self.attempt(session, origin).await {
+            let Broken { error, upload: broken } = match self.attempt(session, origin).await {
                 Ok(config) => return Ok(config),
-                Err(error) => error,
+                Err(broken) => broken,
             };
             // Wrong bytes are thrown away and fetched once more from scratch: a line can flip a bit.
-            let wait = if error.kind() == ErrorKind::Mismatch && !mismatched {
-                mismatched = true;
-                Some(Duration::ZERO)
-            } else {
-                lock(&self.budget).spend(&error)
+            let is_mismatch = error.kind() == ErrorKind::Mismatch;
+            let wait = match is_mismatch && !mismatched {
+                true => Some(Duration::ZERO),
+                false => lock(&self.budget).spend(&error),
             };
-            let Some(wait) = wait else { return Err(error) };
+            mismatched |= is_mismatch;
+            let Some(wait) = wait else { return Err(self.give_up(error, broken).await) };
             self.observer.notice(&Event::Retrying { error: &error, wait });
             tokio::time::sleep(wait).await;
             origin += 1;
             // The last answer of a finished upload can be lost on the way back.
             if let Ok(Some(_)) = self.target.stat_blob(&self.blob.digest).await {
+                self.forget();
                 return Ok(None);
             }
+            upload = self.go_on(broken, is_mismatch).await;
         }
     }
 
-    async fn attempt(&self, mut upload: Box<dyn Upload>, origin: usize) -> Result<Option<Bytes>> {
-        let kept = Arc::new(Mutex::new(BytesMut::new()));
-        let body = self.body(origin, Arc::clone(&kept));
-        if let Err(error) = upload.append(body).await {
-            // The reason for breaking off tells more than what the cleaning up may fail with.
-            let _ = upload.cancel().await;
-            return Err(error.on(Side::Target));
+    /// Finds the upload again where the target keeps it; wrong bytes in it are not gone on from.
+    async fn go_on(&self, broken: Option<Box<dyn Upload>>, is_mismatch: bool) -> Option<Box<dyn Upload>> {
+        if is_mismatch {
+            self.trail.clear();
+            cancel(broken).await;
+            return None;
         }
-        upload.finish(&self.blob.digest).await.map_err(|error| error.on(Side::Target))?;
+        let id = broken?.id().clone();
+        self.target.resume_upload(&id).await.ok().filter(|upload| upload.offset() <= self.blob.size)
+    }
+
+    /// An upload that may still go on in the next process is left to it.
+    async fn give_up(&self, error: Error, broken: Option<Box<dyn Upload>>) -> Error {
+        if self.journal.is_none() || !error.kind().is_transient() {
+            self.forget();
+            cancel(broken).await;
+        }
+        error
+    }
+
+    async fn attempt(&self, mut upload: Box<dyn Upload>, origin: usize) -> Result<Option<Bytes>, Broken> {
+        let kept = Arc::new(Mutex::new(BytesMut::new()));
+        if upload.offset() < self.blob.size || self.blob.size == 0 {
+            self.keep(upload.as_ref());
+            let body = self.body(upload.as_ref(), origin, &kept);
+            if let Err(error) = upload.append(body).await {
+                return Err(Broken { error: error.on(Side::Target), upload: Some(upload) });
+            }
+        }
+        let finished = upload.finish(&self.blob.digest).await;
+        finished.map_err(|error| Broken { error: error.on(Side::Target), upload: None })?;
+        self.forget();
         let config = std::mem::take(&mut *lock(&kept)).freeze();
         Ok((!config.is_empty()).then_some(config))
     }
 
-    /// The verified content; what fails in it is marked with its side and place.
-    fn body(&self, first: usize, kept: Arc<Mutex<BytesMut>>) -> BlobBody {
+    /// The verified content from where the upload stands; what fails in it is marked with side and place.
+    fn body(&self, upload: &dyn Upload, first: usize, kept: &Arc<Mutex<BytesMut>>) -> BlobBody {
         let (digest, size, side) = (self.blob.digest, self.blob.size, self.side);
-        let keep = media_type::is_image_config(&self.blob.media_type) && size <= CONFIG_LIMIT;
-        let reader = Reader {
+        let start = self.trail.before(upload.offset());
+        let again = upload.offset() - start.offset;
+        let source = BlobBody::from_stream(None, self.reader(first, start.offset).into_stream(side));
+        let checked = verified_from(source, start, digest, size, self.mark(upload)).into_stream();
+        let origin = self.origins.get(first % self.origins.len().max(1)).map(|it| it.describe(&digest));
+        let place = self.place.to_owned();
+        let marked =
+            checked.map(move |piece| piece.map_err(|error| name(error.on(side), &place, origin.as_deref())));
+        let stream = self.keep_config(skip(marked.boxed(), again), upload.offset(), kept);
+        BlobBody::from_stream(Some(size - upload.offset()), stream)
+    }
+
+    fn reader(&self, first: usize, offset: u64) -> Reader {
+        Reader {
             origins: self.origins.clone(),
             first,
-            digest,
-            size,
-            offset: 0,
+            digest: self.blob.digest,
+            size: self.blob.size,
+            offset,
             stream: None,
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
-        };
-        let origin = self.origins.get(first % self.origins.len().max(1)).map(|it| it.describe(&digest));
-        let place = self.place.to_owned();
-        let checked = verified(BlobBody::from_stream(Some(size), reader.into_stream(side)), digest, size);
-        let marked = checked.into_stream().map(move |piece| match piece {
-            Ok(piece) => {
-                if keep {
-                    lock(&kept).extend_from_slice(&piece);
-                }
-                Ok(piece)
-            }
-            Err(error) => Err(name_origin(error.on(side), &place, origin.as_deref())),
-        });
-        BlobBody::from_stream(Some(size), marked.boxed())
+        }
     }
-}
 
-impl Origin {
-    fn describe(&self, digest: &Digest) -> String {
-        match self {
-            Self::Repository(source) => format!("{}@{digest}", source.repository()),
-            Self::Url(_, url) => url.clone(),
+    /// Leaves checkpoints along the way, and tells the journal now and then.
+    fn mark(&self, upload: &dyn Upload) -> impl FnMut(&Checkpoint) + Send + use<> {
+        let (trail, journal, id) = (Arc::clone(&self.trail), self.journal.clone(), upload.id().clone());
+        move |point| {
+            if let (true, Some((journal, key))) = (trail.pass(point), &journal) {
+                journal.keep(key, &trail.unfinished(&id));
+            }
+        }
+    }
+
+    fn keep_config(&self, stream: ByteStream, offset: u64, kept: &Arc<Mutex<BytesMut>>) -> ByteStream {
+        let is_config = media_type::is_image_config(&self.blob.media_type) && self.blob.size <= CONFIG_LIMIT;
+        if !is_config || offset > 0 {
+            return stream;
+        }
+        let kept = Arc::clone(kept);
+        let keep = move |piece: &Result<Bytes>| {
+            if let Ok(piece) = piece {
+                lock(&kept).extend_from_slice(piece);
+            }
+        };
+        stream.inspect(keep).boxed()
+    }
+
+    /// Only an upload with something in it is worth coming back to.
+    fn keep(&self, upload: &dyn Upload) {
+        if let (Some((journal, key)), 1..) = (&self.journal, upload.offset()) {
+            journal.keep(key, &self.trail.unfinished(upload.id()));
+        }
+    }
+
+    fn forget(&self) {
+        if let Some((journal, key)) = &self.journal {
+            journal.forget(key);
         }
     }
 }
 
+/// The reason for breaking off tells more than what the cleaning up may fail with.
+async fn cancel(upload: Option<Box<dyn Upload>>) {
+    if let Some(upload) = upload {
+        let _ = upload.cancel().await;
+    }
+}
+
 /// What is found here, such as a difference, does not know yet where the bytes come from.
-fn name_origin(error: Error, place: &str, origin: Option<&str>) -> Error {
+fn name(error: Error, place: &str, origin: Option<&str>) -> Error {
     match (error.place(), origin) {
         (None, Some(origin)) => error.at(place).object(origin),
         _ => error,
     }
 }
 
-/// Reads a blob to its end, however often its source breaks off.
-struct Reader {
-    origins: Vec<Origin>,
-    /// Which origin to ask first.
-    first: usize,
-    digest: Digest,
-    size: u64,
-    offset: u64,
-    stream: Option<ByteStream>,
-    budget: SharedBudget,
-    observer: Arc<dyn Observer>,
-}
-
-impl Reader {
-    fn into_stream(self, side: Side) -> ByteStream {
-        stream::try_unfold(self, move |mut reader| async move {
-            let piece = reader.next().await.map_err(|error| error.on(side))?;
-            Ok(piece.map(|piece| (piece, reader)))
-        })
-        .boxed()
+/// Leaves out the first bytes: they were hashed again, and the target has them.
+fn skip(stream: ByteStream, count: u64) -> ByteStream {
+    if count == 0 {
+        return stream;
     }
-
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        loop {
-            let read = match &mut self.stream {
-                Some(stream) => stream.try_next().await,
-                None => {
-                    self.stream = Some(self.open().await?);
-                    continue;
-                }
-            };
-            let error = match read {
-                Ok(Some(piece)) => return Ok(Some(self.take(piece))),
-                Ok(None) if self.offset >= self.size => return Ok(None),
-                Ok(None) => self.cut_short(),
-                Err(error) => error,
-            };
-            self.wait(error).await?;
-        }
-    }
-
-    fn take(&mut self, piece: Bytes) -> Bytes {
-        let bytes = piece.len() as u64;
-        self.offset += bytes;
-        lock(&self.budget).progressed(bytes);
-        self.observer.notice(&Event::BlobProgress { digest: self.digest, bytes });
-        piece
-    }
-
-    /// Opens the blob where it broke off; an origin that does not have it hands over to the next.
-    async fn open(&mut self) -> Result<ByteStream> {
-        let mut last = None;
-        for turn in 0..self.origins.len() {
-            let origin = &self.origins[(self.first + turn) % self.origins.len()];
-            match origin.open(&self.digest, self.offset).await {
-                Ok(body) => return self.check_length(&body).map(|()| body.into_stream()),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| {
-            Error::new(ErrorKind::NotFound, Operation::FetchBlob)
-                .object(self.digest)
-                .because("no place has it")
-        }))
-    }
-
-    fn check_length(&self, body: &BlobBody) -> Result<()> {
-        let wanted = self.size - self.offset.min(self.size);
-        match body.length() {
-            Some(length) if length != wanted => Err(Error::new(ErrorKind::Mismatch, Operation::FetchBlob)
-                .object(self.digest)
-                .because(format_args!(
-                    "its source has {} bytes where its manifest says {}",
-                    self.offset + length,
-                    self.size
-                ))),
-            _ => Ok(()),
-        }
-    }
-
-    fn cut_short(&self) -> Error {
-        Error::new(ErrorKind::Unavailable, Operation::FetchBlob)
-            .object(self.digest)
-            .because(format_args!("it ended after {} of {} bytes", self.offset, self.size))
-    }
-
-    async fn wait(&mut self, error: Error) -> Result<()> {
-        self.stream = None;
-        let wait = lock(&self.budget).spend(&error);
-        let Some(wait) = wait else { return Err(error) };
-        self.observer.notice(&Event::Retrying { error: &error, wait });
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-}
-
-/// What is behind these locks stays valid if a holder panics: counters and plain bytes.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    let rest = stream.scan(count, |left, piece| {
+        let piece = piece.map(|mut bytes: Bytes| {
+            let cut = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+            *left -= cut as u64;
+            bytes.split_off(cut)
+        });
+        future::ready(Some(piece))
+    });
+    rest.filter(|piece| future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty()))).boxed()
 }

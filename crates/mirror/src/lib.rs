@@ -18,11 +18,14 @@ mod blobs;
 mod copy;
 mod event;
 mod plan;
+mod reader;
 mod report;
 mod retry;
 mod run;
 mod select;
 mod survey;
+mod sync;
+mod trail;
 mod verify;
 mod walk;
 
@@ -38,6 +41,7 @@ pub use report::{Carried, Failure, ImageReport, Outcome, Report, Totals};
 pub use retry::RetryPolicy;
 pub use select::{Group, ImageRequest, Selection};
 pub use survey::{Found, State, Survey, Surveyed, SurveyedGroup};
+pub use trail::{Journal, Unfinished, UploadKey};
 pub use verify::{Finding, ImageVerdict, Verdict, Verification};
 pub use walk::Graph;
 
@@ -67,6 +71,8 @@ pub struct Options {
     pub recheck: bool,
     /// How often a broken transfer is tried again, and how long to wait.
     pub retry: RetryPolicy,
+    /// Keeps unfinished uploads for the next process.
+    pub journal: Option<Arc<dyn Journal>>,
     /// Fetches foreign layers from the addresses in their manifests; without it they are never fetched there.
     pub foreign: Option<Arc<dyn ForeignLayers>>,
 }
@@ -79,6 +85,7 @@ impl Default for Options {
             attachments: true,
             recheck: false,
             retry: RetryPolicy::default(),
+            journal: None,
             foreign: None,
         }
     }

@@ -1,5 +1,6 @@
 //! How often and how long: the budget of a transfer that breaks.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_store::Error;
@@ -35,7 +36,10 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What is left of one blob's budget; both ends draw on it.
+/// Both ends of a transfer draw on one budget.
+pub(crate) type SharedBudget = Arc<Mutex<Budget>>;
+
+/// What is left of one blob's budget.
 #[derive(Debug)]
 pub(crate) struct Budget {
     policy: RetryPolicy,
@@ -46,6 +50,10 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(policy: &RetryPolicy) -> Self {
         Self { policy: policy.clone(), failures: 0, progress: 0 }
+    }
+
+    pub(crate) fn shared(policy: &RetryPolicy) -> SharedBudget {
+        Arc::new(Mutex::new(Self::new(policy)))
     }
 
     /// Notes that so many bytes arrived.

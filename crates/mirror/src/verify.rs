@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName};
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, verified};
 
-use crate::copy::lock;
+use crate::sync::lock;
 use crate::walk::{Graph, Manifests};
 use crate::{Event, ImageRequest, Mirror, Selection};
 

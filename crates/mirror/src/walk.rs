@@ -7,7 +7,7 @@ use sealift_oci::{Descriptor, Digest, Kind, Manifest, ManifestRef, Platform};
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source};
 use tokio::sync::OnceCell;
 
-use crate::copy::lock;
+use crate::sync::lock;
 
 /// How deep indexes may be nested. Real ones have one level, or two.
 const DEPTH_LIMIT: usize = 8;

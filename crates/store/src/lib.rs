@@ -38,4 +38,4 @@ pub use method::Method;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
 pub use switchboard::{Connections, Switchboard, alias_of};
 pub use traits::{Admin, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
-pub use verify::{put_blob, verified};
+pub use verify::{Checkpoint, put_blob, verified, verified_from};

@@ -2,41 +2,77 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sealift_oci::{Digest, Hasher};
+use sealift_oci::{Algorithm, Digest, Hasher};
 
 use crate::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, Target};
+
+/// How far a blob was hashed, and what came of it: enough to go on from there.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// How many bytes were hashed.
+    pub offset: u64,
+    /// The state of the hash behind them.
+    pub hasher: Hasher,
+}
+
+impl Checkpoint {
+    /// Stands before the first byte of a blob.
+    #[must_use]
+    pub fn start(algorithm: Algorithm) -> Self {
+        Self { offset: 0, hasher: Hasher::new(algorithm) }
+    }
+}
 
 /// Hashes a body as it streams by, from its first byte on. The stream ends with an error where the bytes
 /// are not the `size` bytes that `digest` promises, and never gives more than `size` bytes.
 #[must_use]
 pub fn verified(body: BlobBody, digest: Digest, size: u64) -> BlobBody {
-    let state = Check { stream: body.into_stream(), hasher: Hasher::new(digest.algorithm()), seen: 0 };
+    verified_from(body, Checkpoint::start(digest.algorithm()), digest, size, |_| {})
+}
+
+/// As [`verified`], for a body that goes on where `from` stands. `passed` is told after every piece how far
+/// the hash has come.
+#[must_use]
+pub fn verified_from(
+    body: BlobBody,
+    from: Checkpoint,
+    digest: Digest,
+    size: u64,
+    passed: impl FnMut(&Checkpoint) + Send + 'static,
+) -> BlobBody {
+    let length = size.saturating_sub(from.offset);
+    let state = Check { stream: body.into_stream(), point: from, passed };
     let stream = stream::try_unfold(Some(state), move |state| next(state, digest, size));
-    BlobBody::from_stream(Some(size), stream.boxed())
+    BlobBody::from_stream(Some(length), stream.boxed())
 }
 
-struct Check {
+struct Check<P> {
     stream: ByteStream,
-    hasher: Hasher,
-    seen: u64,
+    point: Checkpoint,
+    passed: P,
 }
 
-async fn next(state: Option<Check>, digest: Digest, size: u64) -> Result<Option<(Bytes, Option<Check>)>> {
+async fn next<P: FnMut(&Checkpoint)>(
+    state: Option<Check<P>>,
+    digest: Digest,
+    size: u64,
+) -> Result<Option<(Bytes, Option<Check<P>>)>> {
     let Some(mut check) = state else { return Ok(None) };
     let piece = loop {
         match check.stream.try_next().await? {
             Some(piece) if piece.is_empty() => {}
             Some(piece) => break piece,
-            None if check.seen < size => return Err(wrong_size(digest, size, check.seen)),
-            None => return finished(check.hasher, digest),
+            None if check.point.offset < size => return Err(wrong_size(digest, size, check.point.offset)),
+            None => return finished(check.point.hasher, digest),
         }
     };
-    check.seen += piece.len() as u64;
-    if check.seen > size {
-        return Err(wrong_size(digest, size, check.seen));
+    check.point.offset += piece.len() as u64;
+    if check.point.offset > size {
+        return Err(wrong_size(digest, size, check.point.offset));
     }
-    check.hasher.update(&piece);
-    if check.seen < size {
+    check.point.hasher.update(&piece);
+    (check.passed)(&check.point);
+    if check.point.offset < size {
         return Ok(Some((piece, Some(check))));
     }
     // The last piece is given only when the whole is right and nothing follows it.
@@ -45,7 +81,7 @@ async fn next(state: Option<Check>, digest: Digest, size: u64) -> Result<Option<
             return Err(wrong_size(digest, size, size + extra.len() as u64));
         }
     }
-    finished::<()>(check.hasher, digest)?;
+    finished::<()>(check.point.hasher, digest)?;
     Ok(Some((piece, None)))
 }
 
@@ -116,6 +152,25 @@ mod tests {
         }
         let error = read(b"", digest, 0).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch);
+    }
+
+    #[tokio::test]
+    async fn verifying_goes_on_from_a_checkpoint() {
+        let (content, points) = (&b"0123456789"[..], std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
+        let (digest, start) = (Digest::sha256(content), Checkpoint::start(Algorithm::Sha256));
+        let noted = std::sync::Arc::clone(&points);
+        let note = move |point: &Checkpoint| noted.lock().unwrap().push(point.clone());
+        let pieces: Vec<_> = content.chunks(4).map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let body = BlobBody::from_stream(None, stream::iter(pieces).boxed());
+        verified_from(body, start, digest, 10, note).collect(10).await.unwrap();
+        let points = points.lock().unwrap().clone();
+        assert_eq!(points.iter().map(|point| point.offset).collect::<Vec<_>>(), [4, 8, 10]);
+        for (tail, is_right) in [(&b"89"[..], true), (b"88", false), (b"8", false)] {
+            let body = BlobBody::from(Bytes::from_static(tail));
+            let rest = verified_from(body, points[1].clone(), digest, 10, |_| {});
+            assert_eq!(rest.length(), Some(2));
+            assert_eq!(rest.collect(10).await.is_ok(), is_right, "{tail:?}");
+        }
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod attachments;
 mod faults;
 mod platforms;
 mod property;
+mod resume;
 mod run;
 mod verify;
 mod world;
