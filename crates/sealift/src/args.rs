@@ -28,6 +28,12 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// List the known releases, and what a registry really has of them
     Releases(ReleasesArgs),
+    /// Check a user and password at a registry and keep them, as Docker does
+    Login(LoginArgs),
+    /// Forget the user and password that are kept for a registry
+    Logout(RegistryArgs),
+    /// Show which user is kept for a registry, and where
+    Whoami(RegistryArgs),
     /// Show it all on this machine: needs no registry, network or Docker
     Quickstart(QuickstartArgs),
 }
@@ -38,6 +44,8 @@ impl Command {
             Self::Mirror(args) => args.talk,
             Self::Verify(args) => args.talk,
             Self::Releases(args) => args.talk,
+            Self::Login(args) => args.talk,
+            Self::Logout(args) | Self::Whoami(args) => args.talk,
             Self::Quickstart(args) => args.talk,
         }
     }
@@ -110,6 +118,41 @@ pub(crate) struct ReleasesArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+The password is kept by the credential helper that Docker's configuration names
+(credHelpers, credsStore), else unencrypted in a file that only you can read.
+
+Examples:
+  sealift login registry.ship.lan:5000
+  pass ship | sealift login registry.ship.lan:5000 \\
+      --username captain --password-stdin")]
+pub(crate) struct LoginArgs {
+    /// The registry
+    #[arg(value_name = "HOST[:PORT]")]
+    pub(crate) registry: Registry,
+    /// User there; asked for on a terminal
+    #[arg(long, short, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// Read the password as a line of stdin; asked for on a terminal
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+/// A registry and nothing more.
+#[derive(Debug, Group)]
+pub(crate) struct RegistryArgs {
+    /// The registry
+    #[arg(value_name = "HOST[:PORT]")]
+    pub(crate) registry: Registry,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
 }

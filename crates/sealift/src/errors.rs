@@ -9,6 +9,7 @@ use std::io;
 
 use sealift_store::{Error, ErrorKind, Side};
 
+use crate::credentials::CredentialsError;
 use crate::prompt::PromptError;
 
 /// How a run ended.
@@ -88,6 +89,34 @@ impl From<PromptError> for CommandError {
         match error {
             PromptError::Interrupted => Self::Interrupted,
             PromptError::Terminal(error) => Self::Machine("the terminal cannot be read", error),
+        }
+    }
+}
+
+impl From<CredentialsError> for CommandError {
+    fn from(error: CredentialsError) -> Self {
+        let message = error.to_string();
+        match error {
+            CredentialsError::Read { error, .. } | CredentialsError::Write { error, .. } => {
+                let error = io::Error::new(error.kind(), format!("{message}: {error}"));
+                Self::Machine("the files with credentials cannot be used", error)
+            }
+            CredentialsError::TooLarge { .. }
+            | CredentialsError::Malformed { .. }
+            | CredentialsError::Member { .. } => Self::usage(
+                message,
+                "Put the file right; `docker login` and `podman login` write such files, too.",
+            ),
+            CredentialsError::NoFile => Self::usage(message, "Set one of them."),
+            CredentialsError::Username => Self::usage(message, "Check --username."),
+            CredentialsError::Helper(error) => Self::usage(
+                message,
+                format_args!(
+                    "Run `{} list` to see what is wrong with it, or take it out of {}.",
+                    error.program,
+                    error.file.display()
+                ),
+            ),
         }
     }
 }

@@ -3,12 +3,14 @@
 //! A run walks one line: [`args`] is what was typed, [`settings`] what it means, [`selection`] which images
 //! that makes, [`places`] opens both ends, a file of [`commands`] does the work with the engine, and
 //! [`output`] writes down what came of it. [`errors`] decides how the process ends. What surrounds the
-//! process comes in as [`Environment`]; all output leaves through [`ui`].
+//! process comes in as [`Environment`]; all output leaves through [`ui`]. [`credentials`] are kept and found
+//! the way Docker does.
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod answers;
 mod args;
 mod commands;
+mod credentials;
 mod environment;
 mod errors;
 mod foreign;

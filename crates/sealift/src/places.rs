@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::ForeignLayers;
 use sealift_oci::{Registry, Tag};
-use sealift_registry::client::{ClientConfig, RegistryClient};
+use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
 use sealift_store::{Operation, Result, Side, Store, collect_pages};
 
 use crate::args::ConnectionArgs;
@@ -48,14 +48,19 @@ impl Connection {
 
     /// Opens one end. No request is made before something is asked of it.
     pub(crate) fn open(&self, place: &PlaceSettings, side: Side) -> Result<Arc<dyn Store>> {
+        let client = self.client(&place.registry, place.credentials.clone());
+        Ok(Arc::new(client.map_err(|error| error.on(side))?))
+    }
+
+    /// Makes a client for a registry.
+    pub(crate) fn client(&self, registry: &Registry, credentials: Credentials) -> Result<RegistryClient> {
         let config = ClientConfig {
-            credentials: place.credentials.clone(),
+            credentials,
             ca_files: self.certificates.clone(),
-            plain_http: self.is_plain(&place.registry),
+            plain_http: self.is_plain(registry),
             ..ClientConfig::default()
         };
-        let client = RegistryClient::new(place.registry.clone(), config).map_err(|error| error.on(side))?;
-        Ok(Arc::new(client))
+        RegistryClient::new(registry.clone(), config)
     }
 
     /// Makes what fetches foreign layers.

@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what a repository can do | `manifests`, `blobs`, `uploads`, `lists`, `referrers` |
-//! | one request on its way | `connection`, `ping`, `authorize` |
+//! | one request on its way | `connection`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `retry` |
 //! | HTTP | `transport`, `answer`, `upload_body` |
 //!
@@ -15,6 +15,7 @@
 
 mod answer;
 mod auth;
+mod authenticate;
 mod authorize;
 mod blobs;
 mod config;
@@ -73,6 +74,15 @@ impl RegistryClient {
     /// Those of connecting.
     pub async fn connect(&self) -> Result<()> {
         self.connection.endpoint().await.map(drop).map_err(|fault| fault.at(self.place()))
+    }
+
+    /// Finds out whether the registry takes the credentials. One that asks nobody who they are takes all.
+    ///
+    /// # Errors
+    /// [`sealift_store::ErrorKind::Unauthenticated`] or [`sealift_store::ErrorKind::Denied`] where it does
+    /// not; those of connecting.
+    pub async fn authenticate(&self) -> Result<()> {
+        self.connection.authenticate().await.map_err(|fault| fault.at(self.place()))
     }
 
     fn repository(&self, name: &RepositoryName, access: Access) -> Arc<Repository> {

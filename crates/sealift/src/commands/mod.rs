@@ -1,9 +1,12 @@
 //! The commands, one file each; and what two of them share: settling the answers and opening both ends.
 
+mod login;
+mod logout;
 mod mirror;
 mod quickstart;
 mod releases;
 mod verify;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -31,6 +34,9 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Mirror(args) => mirror::run(ui, args, environment).await,
         Command::Verify(args) => verify::run(ui, args, environment).await,
         Command::Releases(args) => releases::run(ui, &args, environment).await,
+        Command::Login(args) => login::run(ui, &args, environment).await,
+        Command::Logout(args) => logout::run(ui, &args, environment).await,
+        Command::Whoami(args) => whoami::run(ui, &args, environment).await,
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
     }
 }

@@ -5,6 +5,7 @@
 
 mod foreign;
 mod interrupt;
+mod login;
 mod mirror;
 mod platforms;
 mod prompts;

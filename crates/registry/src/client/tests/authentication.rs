@@ -254,3 +254,46 @@ async fn nothing_prints_a_secret() {
     }
     peer.finish();
 }
+
+/// What the registry asks for → the token service's answer, the registry's answer, what comes of it.
+#[tokio::test]
+async fn a_login_asks_for_no_repository() {
+    const NOTHING: &str = "GET /token?service=the+service";
+    let cases = [
+        (Some(200), 200, None),
+        (Some(401), 0, Some(ErrorKind::Unauthenticated)),
+        (Some(403), 0, Some(ErrorKind::Denied)),
+        (None, 200, None),
+        (None, 401, Some(ErrorKind::Unauthenticated)),
+        (None, 403, Some(ErrorKind::Denied)),
+    ];
+    for (service, registry, expected) in cases {
+        let peer = Peer::plain().await;
+        let basic = || reply(401).header("www-authenticate", "Basic realm=x");
+        peer.on("GET /v2/", if service.is_some() { challenge(&peer) } else { basic() });
+        match service {
+            Some(200) => peer.on(NOTHING, token("t1")),
+            Some(status) => peer.on(NOTHING, reply(status)),
+            None => {}
+        }
+        match registry {
+            0 => {}
+            401 => peer.on("GET /v2/", basic()),
+            status => peer.on("GET /v2/", reply(status)),
+        }
+        let error = peer.user().authenticate().await.err();
+        assert_eq!(error.as_ref().map(|it| it.kind()), expected, "{service:?} {registry}");
+        assert!(!format!("{error:?}").contains(PASSWORD));
+        let seen = peer.finish();
+        assert_eq!(seen[1].authorization(), BASIC);
+    }
+}
+
+#[tokio::test]
+async fn a_login_at_an_open_registry_shows_no_credentials() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    peer.on("GET /v2/", reply(200));
+    peer.user().authenticate().await.unwrap();
+    assert!(peer.finish().iter().all(|seen| seen.authorization().is_empty()));
+}
