@@ -138,6 +138,7 @@ impl Mirror {
             target: target.as_ref(),
             observer: &self.observer,
             budget,
+            pace: self.options.bandwidth.clone(),
             trail: Arc::new(trail),
             journal,
         };
@@ -204,6 +205,7 @@ impl Mirror {
             target: target.as_ref(),
             observer: &self.observer,
             budget: Budget::shared(&self.options.retry),
+            pace: None,
             trail: Arc::new(Trail::new(blob.digest.algorithm())),
             journal: None,
         };

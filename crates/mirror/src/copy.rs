@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future};
 use sealift_oci::{Descriptor, media_type};
 use sealift_store::{
-    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Result, Side, Target, Upload, verified_from,
+    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Pace, Result, Side, Target, Upload, verified_from,
 };
 
 use crate::reader::{Origin, Reader};
@@ -35,6 +35,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) target: &'a dyn Target,
     pub(crate) observer: &'a Arc<dyn Observer>,
     pub(crate) budget: SharedBudget,
+    pub(crate) pace: Option<Arc<Pace>>,
     /// How the hash stood along the way.
     pub(crate) trail: Arc<Trail>,
     /// Keeps the trail for the next process, under this name.
@@ -143,6 +144,7 @@ impl Transfer<'_> {
             stream: None,
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
+            pace: self.pace.clone(),
         }
     }
 

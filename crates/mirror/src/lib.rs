@@ -17,6 +17,7 @@ mod attach;
 mod blobs;
 mod copy;
 mod event;
+mod meter;
 mod plan;
 mod reader;
 mod report;
@@ -28,11 +29,12 @@ mod sync;
 mod trail;
 mod verify;
 mod walk;
+mod window;
 
 use std::sync::Arc;
 
 use sealift_oci::Platform;
-use sealift_store::{BlobBody, Store};
+use sealift_store::{BlobBody, Pace, Store};
 
 pub use attach::Attachment;
 pub use event::{Event, Observer};
@@ -61,8 +63,10 @@ pub struct Mirror {
 /// How a transfer is done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many blobs are on their way at the same time.
+    /// How many blobs are on their way at the same time at most; fewer where more does not help.
     pub transfers: usize,
+    /// How many bytes a second all blobs together may take from the source.
+    pub bandwidth: Option<Arc<Pace>>,
     /// Copy only this platform's image out of each index.
     pub platform: Option<Platform>,
     /// Carry what is attached to the images: signatures, attestations, SBOMs.
@@ -80,7 +84,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            transfers: 8,
+            transfers: 16,
+            bandwidth: None,
             platform: None,
             attachments: true,
             recheck: false,

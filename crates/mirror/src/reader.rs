@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::Digest;
-use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, Side, Source};
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Pace, Result, Side, Source};
 
 use crate::retry::SharedBudget;
 use crate::sync::lock;
@@ -50,6 +50,7 @@ pub(crate) struct Reader {
     pub(crate) stream: Option<ByteStream>,
     pub(crate) budget: SharedBudget,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 impl Reader {
@@ -71,7 +72,7 @@ impl Reader {
                 }
             };
             let error = match read {
-                Ok(Some(piece)) => return Ok(Some(self.take(piece))),
+                Ok(Some(piece)) => return Ok(Some(self.take(piece).await)),
                 Ok(None) if self.offset >= self.size => return Ok(None),
                 Ok(None) => self.cut_short(),
                 Err(error) => error,
@@ -80,8 +81,11 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, piece: Bytes) -> Bytes {
+    async fn take(&mut self, piece: Bytes) -> Bytes {
         let bytes = piece.len() as u64;
+        if let Some(pace) = &self.pace {
+            pace.wait(bytes).await;
+        }
         self.offset += bytes;
         lock(&self.budget).progressed(bytes);
         self.observer.notice(&Event::BlobProgress { digest: self.digest, bytes });

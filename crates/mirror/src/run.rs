@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::blobs::Placed;
 use crate::copy::CONFIG_LIMIT;
+use crate::meter::Meter;
 use crate::{
     Carried, Event, ImageReport, ImageRequest, Mirror, Outcome, Plan, PlannedGroup, PlannedImage, Report,
     Step, Totals,
@@ -46,10 +47,7 @@ impl Mirror {
         self.observer.notice(&Event::RunStarted { totals: plan.totals() });
         let placed = plan.blobs.iter().map(|_| SetOnce::new()).collect();
         let work = Arc::new(Work { plan, placed, next: AtomicUsize::new(0) });
-        let mut workers = JoinSet::new();
-        for _ in 0..self.options.transfers.max(1) {
-            workers.spawn(self.clone().work(Arc::clone(&work)));
-        }
+        let mut workers = self.start(&work);
         let mut report = Report::default();
         let mut claimed = HashSet::new();
         for group in &work.plan.groups {
@@ -57,22 +55,34 @@ impl Mirror {
             report.images.extend(images);
         }
         report.interrupted = *stop.borrow();
-        if report.interrupted {
-            workers.abort_all();
-        }
+        workers.abort_all();
         report.totals = Totals { elapsed: began.elapsed(), ..work.totals() };
         report
     }
 
-    async fn work(self, work: Arc<Work>) {
+    /// Starts those who bring the blobs; they end when they are dropped.
+    fn start(&self, work: &Arc<Work>) -> JoinSet<()> {
+        let meter = Arc::new(Meter::new(Arc::clone(&self.observer), self.options.transfers));
+        let metered = Self { observer: Arc::clone(&meter) as _, ..self.clone() };
+        let mut workers = JoinSet::new();
+        for _ in 0..self.options.transfers.clamp(1, work.plan.blobs.len().max(1)) {
+            workers.spawn(metered.clone().work(Arc::clone(work), Arc::clone(&meter)));
+        }
+        workers.spawn(async move { meter.watch().await });
+        workers
+    }
+
+    async fn work(self, work: Arc<Work>, meter: Arc<Meter>) {
         loop {
+            let slots = meter.enter().await;
             let position = work.next.fetch_add(1, Ordering::Relaxed);
-            let (Some(blob), Some(placed)) = (work.plan.blobs.get(position), work.placed.get(position))
-            else {
-                return;
-            };
-            // Only the worker that took a position fills its place.
-            let _ = placed.set(self.place(blob).await);
+            if let (Some(blob), Some(placed)) = (work.plan.blobs.get(position), work.placed.get(position)) {
+                // Only the worker that took a position fills its place.
+                let _ = placed.set(self.place(blob).await);
+                meter.leave(slots);
+            } else {
+                return meter.leave(slots);
+            }
         }
     }
 
