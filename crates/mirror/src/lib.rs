@@ -29,6 +29,7 @@ mod sync;
 mod trail;
 mod verify;
 mod walk;
+mod weigh;
 mod window;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use survey::{Found, State, Survey, Surveyed, SurveyedGroup};
 pub use trail::{Journal, Unfinished, UploadKey};
 pub use verify::{Finding, ImageVerdict, Verdict, Verification};
 pub use walk::Graph;
+pub use weigh::{Weight, Weights};
 
 /// Both ends of a transfer, and how to do it.
 #[derive(Clone, Debug)]

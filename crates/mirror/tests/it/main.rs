@@ -10,4 +10,5 @@ mod property;
 mod resume;
 mod run;
 mod verify;
+mod weigh;
 mod world;
