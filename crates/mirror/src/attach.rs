@@ -50,7 +50,7 @@ struct Asked {
 
 /// The tags of a repository that something can hang on; `None` where the place does not list tags, and has
 /// to be asked for each.
-type Listing = Option<Arc<HashSet<Tag>>>;
+pub(crate) type Listing = Option<Arc<HashSet<Tag>>>;
 
 /// An attachment as it was found: what to read, and the tag that it hangs on.
 struct Hanging {
@@ -211,7 +211,7 @@ impl Known {
         referrers(source, subject).await
     }
 
-    async fn tags(&self, source: &dyn Source) -> Result<Listing> {
+    pub(crate) async fn tags(&self, source: &dyn Source) -> Result<Listing> {
         let cell = Arc::clone(lock(&self.tags).entry(source.repository().clone()).or_default());
         let tags = cell.get_or_try_init(|| async {
             let page = |page: PageRequest| async move { source.tags(&page).await };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
 use sealift_store::{Error, ErrorKind, Result, Side, Source};
 
@@ -101,7 +101,7 @@ impl Mirror {
 
     async fn look(&self, known: &Known, request: &ImageRequest) -> State {
         let source = self.source.source(&request.source);
-        let root = match source.resolve(&request.reference).await {
+        let root = match self.resolve(known, request, source.as_ref()).await {
             Ok(root) => root,
             Err(error) if error.kind() == ErrorKind::NotFound && request.optional => return State::NotPart,
             Err(error) if error.kind() == ErrorKind::NotFound => return State::Missing,
@@ -111,6 +111,20 @@ impl Mirror {
             Ok(found) => State::Found(Box::new(found)),
             Err(error) => State::Failed(Arc::new(error)),
         }
+    }
+
+    /// The list of tags, which the attachments need, is on its way at the same time: over a long line each
+    /// round trip counts. For an image that may not be there it is not worth a request.
+    async fn resolve(
+        &self,
+        known: &Known,
+        request: &ImageRequest,
+        source: &dyn Source,
+    ) -> Result<Descriptor> {
+        if !self.options.attachments || request.optional {
+            return source.resolve(&request.reference).await;
+        }
+        future::join(source.resolve(&request.reference), known.tags(source)).await.0
     }
 
     async fn examine(
