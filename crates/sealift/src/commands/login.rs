@@ -148,12 +148,10 @@ mod tests {
         let ui = Ui::of(&mut environment, Level::Normal);
         let args = Args::try_parse_from(["sealift", "login", "reg.lan"]).unwrap();
         let Command::Login(args) = args.command else { panic!("{args:?}") };
-        let check = async |credentials| match credentials {
-            Credentials::Basic { username, password } => {
-                assert_eq!((username.as_str(), password.expose()), ("captain", PASSWORD));
-                answer
-            }
-            Credentials::Anonymous => panic!("a login as nobody"),
+        let check = async |credentials| {
+            let Credentials::Basic { username, password } = credentials else { panic!("{credentials:?}") };
+            assert_eq!((username.as_str(), password.expose()), ("captain", PASSWORD));
+            answer
         };
         let ended = login(&ui, &args, &mut environment, check).await;
         let kept = std::fs::read_to_string(home.path().join(".docker/config.json")).unwrap_or_default();
