@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sealift_testbed::images::{ImageSet, RELEASE_TAG};
 use serde_json::json;
@@ -18,6 +19,29 @@ pub(crate) enum Contender {
     Sealift,
     /// `sealift mirror` once more, with everything there.
     SealiftAgain,
+}
+
+/// What lies between the tool and the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Nothing.
+    Loopback,
+    /// A long line: 15 ms each way, 800 Mbit/s.
+    Wan,
+}
+
+impl Link {
+    /// Bytes a second of the long line.
+    pub(crate) const WAN_RATE: u64 = 100_000_000;
+    /// One way of the long line.
+    pub(crate) const WAN_DELAY: Duration = Duration::from_millis(15);
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Wan => "WAN",
+        }
+    }
 }
 
 /// Both ends of a copy.

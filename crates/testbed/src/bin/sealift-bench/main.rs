@@ -13,12 +13,20 @@ mod world;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use contenders::Contender;
+use contenders::{Contender, Link};
 use measure::Cost;
 use world::World;
 
 /// How often each tool runs; the table shows medians.
 const ROUNDS: usize = 5;
+
+/// One row of the table: a tool, what lies before the source, and what its runs cost.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) contender: Contender,
+    pub(crate) link: Link,
+    pub(crate) costs: Vec<Cost>,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,12 +59,14 @@ fn finish(result: std::io::Result<String>) -> ExitCode {
 
 async fn bench(rounds: usize) -> std::io::Result<String> {
     let world = World::new().await?;
-    let mut costs: Vec<(Contender, Vec<Cost>)> =
-        Contender::ALL.into_iter().map(|it| (it, Vec::new())).collect();
+    let rows = [Link::Loopback, Link::Wan].into_iter().flat_map(|link| {
+        Contender::ALL.into_iter().map(move |contender| Row { contender, link, costs: Vec::new() })
+    });
+    let mut rows: Vec<Row> = rows.collect();
     for _ in 0..rounds {
-        for (contender, costs) in &mut costs {
-            costs.push(world.measure(*contender).await?);
+        for row in &mut rows {
+            row.costs.push(world.measure(row.contender, row.link).await?);
         }
     }
-    Ok(table::render(&world, &costs))
+    Ok(table::render(&world, &rows))
 }

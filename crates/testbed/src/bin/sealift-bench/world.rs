@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use sealift_testbed::docker_registry::{DockerRegistry, RegistryOptions, Request};
 use sealift_testbed::images::{ImageSet, ReleaseOptions, Size, cache_directory, release_set};
 use sealift_testbed::pushing::seed_docker_registry;
+use sealift_testbed::tcp_proxy::TcpProxy;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::contenders::{Contender, Ends};
+use crate::contenders::{Contender, Ends, Link};
 use crate::measure::{Cost, measure};
 
 pub(crate) struct World {
@@ -31,10 +32,16 @@ impl World {
     }
 
     /// Runs a tool once. The registries are new processes, so that their logs hold this run alone.
-    pub(crate) async fn measure(&self, contender: Contender) -> io::Result<Cost> {
+    pub(crate) async fn measure(&self, contender: Contender, link: Link) -> io::Result<Cost> {
         let source = start(self.storage.clone()).await?;
         let target = self.target(contender).await?;
-        let ends = Ends { source: source.address().to_string(), target: target.address().to_string() };
+        let line = TcpProxy::start(source.address()).await?;
+        if link == Link::Wan {
+            line.faults().set_delay(Link::WAN_DELAY);
+            line.faults().set_rate(Some(Link::WAN_RATE));
+        }
+        let from = if link == Link::Wan { line.address() } else { source.address() };
+        let ends = Ends { source: from.to_string(), target: target.address().to_string() };
         let command = contender.command(&self.set, &ends, self.directory.path())?;
         let mut cost = measure(&command).await?;
         let (asked, written) = (settled(&source).await?, settled(&target).await?);
