@@ -1,12 +1,14 @@
 //! Getting a request allowed: tokens are fetched here, and renewed when the registry refuses one.
 
+use http::header::{CONTENT_TYPE, DATE};
 use http::{HeaderMap, Method, StatusCode};
 use sealift_store::{ErrorKind, Operation};
 use tokio::time::Instant;
 
+use super::answer::Answer;
 use super::auth::{
-    Authorization, Scheme, Scopes, TOKEN_ANSWER_LIMIT, Token, TokenService, TokenSlot, challenges,
-    offered_scopes,
+    Authorization, Granted, Scheme, Scopes, TOKEN_ANSWER_LIMIT, Token, TokenService, TokenSlot, Way,
+    challenges, offered_scopes,
 };
 use super::connection::Connection;
 use super::fault::{Fault, Purpose};
@@ -73,28 +75,76 @@ impl Connection {
     /// Asks the token service. The user's password goes there, to the realm that was checked, and nowhere
     /// that it redirects to.
     async fn fetch_token(&self, service: &TokenService, scopes: &Scopes) -> Result<Token, Fault> {
-        let purpose = Purpose::of(Operation::Authenticate);
-        let request = Request::new(Method::GET, service.request(scopes), &purpose)
-            .sensitive()
-            .reading(Reading::Whole(TOKEN_ANSWER_LIMIT));
-        let basic = self.authenticator.basic().cloned();
-        let authorization = basic.map_or(Authorization::None, Authorization::Basic);
-        let asked = Instant::now();
-        let answer = self.exchange(&request, &authorization).await?;
-        if answer.status == StatusCode::OK {
-            return self.authenticator.tokens.read(&answer.bytes(), asked).ok_or_else(|| {
-                let host = service.host();
-                purpose
-                    .fault(ErrorKind::Invalid)
-                    .because(format_args!("the answer of {host} has no token in it"))
-            });
+        let grants = &self.authenticator.grants;
+        let (way, other) = grants.ways();
+        let shown = grants.generation();
+        let mut asked = self.ask(service, scopes, way).await?;
+        if let Some(other) = other.filter(|_| is_unknown_way(asked.answer.status)) {
+            asked = self.ask(service, scopes, other).await?;
+            if asked.answer.status == StatusCode::OK {
+                grants.prefer_second();
+            }
+        } else if asked.answer.status.is_client_error() && grants.generation() != shown {
+            asked = self.ask(service, scopes, way).await?;
         }
-        let mut fault = self.refusal(&request, &answer);
-        // Services say in many ways that they give no token, and all of them mean the credentials.
-        if answer.status.is_client_error() && !is_transient(answer.status) && fault.kind != ErrorKind::Denied
-        {
+        if asked.answer.status != StatusCode::OK {
+            return Err(self.no_token(service, &asked));
+        }
+        let Granted { token, refresh_token } = self.read_token(service, &asked)?;
+        grants.rotate(refresh_token);
+        Ok(token)
+    }
+
+    async fn ask(&self, service: &TokenService, scopes: &Scopes, way: Way) -> Result<Asked, Fault> {
+        let purpose = Purpose::of(Operation::Authenticate);
+        let basic = self.authenticator.basic().cloned();
+        let (request, authorization) = match way {
+            Way::Query => {
+                let request = Request::new(Method::GET, service.request(scopes), &purpose);
+                (request, basic.map_or(Authorization::None, Authorization::Basic))
+            }
+            Way::Form => {
+                let request = Request::new(Method::POST, service.address(), &purpose)
+                    .header(CONTENT_TYPE, FORM)
+                    .body(self.authenticator.form(service, scopes));
+                (request, Authorization::None)
+            }
+        };
+        let request = request.sensitive().reading(Reading::Whole(TOKEN_ANSWER_LIMIT));
+        let at = Instant::now();
+        let answer = self.exchange(&request, &authorization).await?;
+        Ok(Asked { request, at, answer })
+    }
+
+    fn read_token(&self, service: &TokenService, asked: &Asked) -> Result<Granted, Fault> {
+        let date = asked.answer.header(&DATE).and_then(|text| httpdate::parse_http_date(text).ok());
+        let granted = self.authenticator.tokens.read(&asked.answer.bytes(), asked.at, date);
+        granted.ok_or_else(|| {
+            let reason = format_args!("the answer of {} has no token in it", service.host());
+            asked.request.purpose.fault(ErrorKind::Invalid).because(reason)
+        })
+    }
+
+    /// Services say in many ways that they give no token, and all of them mean the credentials.
+    fn no_token(&self, service: &TokenService, asked: &Asked) -> Fault {
+        let (status, mut fault) = (asked.answer.status, self.refusal(&asked.request, &asked.answer));
+        if status.is_client_error() && !is_transient(status) && fault.kind != ErrorKind::Denied {
             fault.kind = ErrorKind::Unauthenticated;
         }
-        Err(fault.prefixed(format_args!("its token service {}: ", service.host())))
+        fault.prefixed(format_args!("its token service {}: ", service.host()))
     }
+}
+
+/// A question to a token service, and what it answered.
+struct Asked {
+    request: Request,
+    at: Instant,
+    answer: Answer,
+}
+
+/// The type of a form (distribution's "Token authentication using OAuth2").
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn is_unknown_way(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -174,7 +174,8 @@ impl Connection {
     /// Makes the error of an answer that is not what was wanted.
     pub(super) fn refusal(&self, request: &Request, answer: &Answer) -> Fault {
         let is_sensitive = request.is_sensitive || answer.is_foreign;
-        refusal(&request.purpose, answer, is_sensitive, asked_wait(answer, self.config.now))
+        let fault = refusal(&request.purpose, answer, is_sensitive, asked_wait(answer, self.config.now));
+        fault.reworded(|reason| self.authenticator.hide(reason))
     }
 
     /// Sends a request and makes an error of every status that is not among `wanted`.

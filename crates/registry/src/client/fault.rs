@@ -48,6 +48,18 @@ impl Fault {
         self
     }
 
+    /// Changes the words of the reason.
+    pub(super) fn reworded(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.reason = self.reason.map(|reason| change(&reason));
+        self
+    }
+
+    /// Makes it one after which trying again helps, and adds words to the reason that say so.
+    pub(super) fn passing(mut self, words: &str) -> Self {
+        self.kind = ErrorKind::Unavailable;
+        self.reworded(|reason| format!("{reason}{words}"))
+    }
+
     /// Puts words in front of the reason.
     pub(super) fn prefixed(self, words: impl fmt::Display) -> Self {
         let reason = format!("{words}{}", self.reason.as_deref().unwrap_or_default());

@@ -1,5 +1,7 @@
 //! One request as a value, with the facts that decide how it is sent.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -12,7 +14,7 @@ use super::retry::Repeat;
 use crate::wire::ERROR_BODY_LIMIT;
 
 /// A request without a body, or with a small one that can be sent again.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -36,6 +38,17 @@ pub(super) enum Reading {
     Whole(usize),
     /// None here: it is a stream.
     Stream,
+}
+
+/// The URL may carry signed state and the body a password, so neither is printed.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &self.url.host_str())
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request {

@@ -42,6 +42,15 @@ pub enum Credentials {
         /// The password, or a token in its place.
         password: Secret,
     },
+    /// A refresh token, which token services exchange for tokens of a few minutes (Docker's
+    /// `identitytoken`). It is never sent to a registry that asks for user and password, unless the user is
+    /// known.
+    IdentityToken {
+        /// The user that it was given to, where that is known.
+        username: Option<String>,
+        /// The refresh token.
+        token: Secret,
+    },
 }
 
 #[cfg(test)]

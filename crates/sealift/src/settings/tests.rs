@@ -83,6 +83,7 @@ fn line(settings: &Settings) -> String {
         let user = match &it.credentials {
             Credentials::Anonymous => "-".to_owned(),
             Credentials::Basic { username, password } => format!("{username}:{}", password.expose()),
+            Credentials::IdentityToken { token, .. } => format!("token {}", token.expose()),
         };
         format!("{}/{} {user}", it.registry, it.repository)
     };

@@ -4,18 +4,22 @@
 //! 2. Basic sends the user and password with every request.
 //! 3. Bearer sends a token, which its service gives for scopes ([`scope`]); the address of the service, the
 //!    realm, is the registry's word and is checked before credentials go there.
-//! 4. Tokens are kept until shortly before they end, or until the registry refuses one ([`token`]).
+//! 4. The service is asked in one of two ways ([`grant`]).
+//! 5. Tokens are kept until shortly before they end, or until the registry refuses one ([`token`]).
 //!
 //! Nothing in here sends anything: requests are made and answers are read.
 
 mod challenge;
+mod grant;
 mod scope;
+mod timestamp;
 mod token;
 
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::HeaderValue;
 use sealift_store::ErrorKind;
 use url::Url;
@@ -26,8 +30,9 @@ use super::redirect::{is_web, same_origin};
 use super::{Credentials, Secret};
 
 pub(super) use challenge::{Challenge, challenges};
+pub(super) use grant::{Grants, Way};
 pub(super) use scope::Scopes;
-pub(super) use token::{TOKEN_ANSWER_LIMIT, Token, TokenSlot, Tokens};
+pub(super) use token::{Granted, TOKEN_ANSWER_LIMIT, Token, TokenSlot, Tokens};
 
 /// How the registry wants to be spoken to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,10 +84,11 @@ impl Authorization {
 }
 
 /// What is known of how to authenticate at one registry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Authenticator {
     scheme: Mutex<Scheme>,
     basic: Option<HeaderValue>,
+    pub(super) grants: Grants,
     pub(super) tokens: Tokens,
 }
 
@@ -90,10 +96,14 @@ impl Authenticator {
     /// Takes the credentials; `None` where no header can carry them.
     pub(super) fn new(credentials: &Credentials) -> Option<Self> {
         let basic = match credentials {
-            Credentials::Anonymous => None,
-            Credentials::Basic { username, password } => Some(basic_header(username, password)?),
+            Credentials::Anonymous | Credentials::IdentityToken { username: None, .. } => None,
+            Credentials::Basic { username, password: secret }
+            | Credentials::IdentityToken { username: Some(username), token: secret } => {
+                Some(basic_header(username, secret)?)
+            }
         };
-        Some(Self { basic, ..Self::default() })
+        let (scheme, tokens) = (Mutex::default(), Tokens::default());
+        Some(Self { scheme, basic, grants: Grants::new(credentials), tokens })
     }
 
     /// Returns the header with user and password, for the registry's own origin and its checked realm.
@@ -104,6 +114,20 @@ impl Authenticator {
     /// Returns what the registry asked for last.
     pub(super) fn scheme(&self) -> Scheme {
         self.scheme.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the form that asks a token service.
+    pub(super) fn form(&self, service: &TokenService, scopes: &Scopes) -> Bytes {
+        self.grants.form(service, scopes)
+    }
+
+    /// Takes the credentials out of what a server says: some repeat what they were sent.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let text = self.grants.hide(text);
+        match self.basic.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic ")) {
+            Some(pair) => text.replace(pair, "…"),
+            None => text,
+        }
     }
 
     /// Learns from the challenges of the registry at `base`.
@@ -154,10 +178,16 @@ impl TokenService {
         self.realm.host_str().unwrap_or_default()
     }
 
-    /// Makes the address that gives a token for the scopes; several scopes are several parameters.
-    pub(super) fn request(&self, scopes: &Scopes) -> Url {
+    /// Returns the address that takes a form.
+    pub(super) fn address(&self) -> Url {
         let mut url = self.realm.clone();
         url.set_fragment(None);
+        url
+    }
+
+    /// Makes the address that gives a token for the scopes; several scopes are several parameters.
+    pub(super) fn request(&self, scopes: &Scopes) -> Url {
+        let mut url = self.address();
         {
             let mut pairs = url.query_pairs_mut();
             if let Some(service) = &self.service {
@@ -186,6 +216,13 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+impl TokenService {
+    fn at(realm: &str, service: Option<&str>) -> Self {
+        Self { realm: realm.parse().unwrap(), service: service.map(str::to_owned) }
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::super::Secret;
 use super::super::flight::Flight;
-use super::{Scopes, sensitive};
+use super::{Scopes, sensitive, timestamp};
 
 /// The largest answer of a token service, in bytes. Tokens of users with very many rights have reached
 /// hundreds of kilobytes.
@@ -81,12 +82,22 @@ struct SlotState {
     refusals: u32,
 }
 
-/// The answer of a token service. Both names are in use; they mean the same.
+/// What a token service gave.
+#[derive(Debug)]
+pub(in crate::client) struct Granted {
+    pub(in crate::client) token: Token,
+    /// The refresh token to be used from now on.
+    pub(in crate::client) refresh_token: Option<Secret>,
+}
+
+/// The answer of a token service. The first two names are both in use; they mean the same.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
     access_token: Option<String>,
+    refresh_token: Option<String>,
     expires_in: Option<serde_json::Value>,
+    issued_at: Option<serde_json::Value>,
 }
 
 impl Tokens {
@@ -96,14 +107,24 @@ impl Tokens {
         Arc::clone(slots.entry(scopes.clone()).or_default())
     }
 
-    /// Reads the answer to a request that was sent at `asked`; `None` where there is no token in it.
-    pub(in crate::client) fn read(&self, body: &[u8], asked: Instant) -> Option<Token> {
-        let Answer { token, access_token, expires_in } = serde_json::from_slice(body).ok()?;
+    /// Reads the answer to a request that was sent at `asked`; `None` where there is no token in it. `date`
+    /// is the time of the answer by the service's own clock, which `issued_at` is read by.
+    pub(in crate::client) fn read(
+        &self,
+        body: &[u8],
+        asked: Instant,
+        date: Option<SystemTime>,
+    ) -> Option<Granted> {
+        let Answer { token, access_token, refresh_token, expires_in, issued_at } =
+            serde_json::from_slice(body).ok()?;
         let mut filled = [token, access_token].into_iter().flatten().map(Zeroizing::new);
         let token = filled.find(|token| !token.is_empty())?;
         let header = sensitive(&Zeroizing::new(format!("Bearer {}", token.as_str())))?;
         let generation = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        Some(Token { header, generation, renewal: asked + usable(lifetime(expires_in.as_ref())) })
+        let lifetime = Duration::from_secs(lifetime(expires_in.as_ref()));
+        let renewal = asked + usable(lifetime - age(issued_at.as_ref(), date, lifetime));
+        let refresh_token = refresh_token.filter(|token| !token.is_empty()).map(Secret::new);
+        Some(Granted { token: Token { header, generation, renewal }, refresh_token })
     }
 }
 
@@ -116,8 +137,15 @@ fn lifetime(expires_in: Option<&serde_json::Value>) -> u64 {
     number.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME).min(LONGEST_LIFETIME)
 }
 
-fn usable(lifetime: u64) -> Duration {
-    let lifetime = Duration::from_secs(lifetime);
+/// Some services give the same token to many, so that it has lived a part of its life already. What makes no
+/// sense counts as not said.
+fn age(issued_at: Option<&serde_json::Value>, date: Option<SystemTime>, lifetime: Duration) -> Duration {
+    let issued = issued_at.and_then(|value| timestamp::parse(value.as_str()?));
+    let age = issued.and_then(|issued| date?.duration_since(issued).ok());
+    age.filter(|age| *age < lifetime).unwrap_or_default()
+}
+
+fn usable(lifetime: Duration) -> Duration {
     lifetime - MARGIN.min(lifetime / 4)
 }
 
@@ -177,7 +205,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             let (tokens, now) = (Tokens::default(), Instant::now());
-            let token = tokens.read(body.as_bytes(), now);
+            let token = tokens.read(body.as_bytes(), now, None).map(|granted| granted.token);
             let seen = token.as_ref().map(|it| (it.header.to_str().unwrap(), (it.renewal - now).as_secs()));
             assert_eq!(seen, expected, "{body}");
             assert!(!format!("{token:?}").contains("Bearer"));
@@ -186,12 +214,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_ends() {
-        let token = Tokens::default().read(br#"{"token":"a","expires_in":100}"#, Instant::now()).unwrap();
+        let granted = Tokens::default().read(br#"{"token":"a","expires_in":100}"#, Instant::now(), None);
+        let token = granted.unwrap().token;
         assert!(token.is_good(Instant::now()));
         tokio::time::advance(Duration::from_secs(89)).await;
         assert!(token.is_good(Instant::now()));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!token.is_good(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_shared_is_older() {
+        let date = httpdate::parse_http_date("Sat, 21 Nov 2026 10:05:00 GMT").unwrap();
+        for (issued_at, date, left) in [
+            (r#""2026-11-21T10:00:00.5Z""#, Some(date), 290),
+            (r#""2026-11-21T10:00:00Z""#, None, 590),
+            (r#""2026-11-21T11:00:00Z""#, Some(date), 590),
+            (r#""2026-11-21T09:00:00Z""#, Some(date), 590),
+            ("7", Some(date), 590),
+        ] {
+            let body = format!(r#"{{"token":"a","expires_in":600,"issued_at":{issued_at}}}"#);
+            let granted = Tokens::default().read(body.as_bytes(), Instant::now(), date).unwrap();
+            assert_eq!((granted.token.renewal - Instant::now()).as_secs(), left, "{issued_at}");
+        }
+    }
+
+    #[test]
+    fn a_new_refresh_token_is_read_and_never_printed() {
+        let read = |body: &str| Tokens::default().read(body.as_bytes(), Instant::now(), None).unwrap();
+        let granted = read(r#"{"access_token":"a","refresh_token":"hunter2"}"#);
+        assert!(!format!("{granted:?}").contains("hunter2"));
+        assert_eq!(granted.refresh_token.unwrap().expose(), "hunter2");
+        assert!(read(r#"{"access_token":"a","refresh_token":""}"#).refresh_token.is_none());
     }
 
     #[test]

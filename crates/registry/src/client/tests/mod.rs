@@ -8,6 +8,7 @@ mod lists;
 mod manifests;
 mod peer;
 mod repeating;
+mod tokens;
 mod uploads;
 
 use std::sync::Arc;
