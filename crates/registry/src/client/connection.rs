@@ -22,6 +22,7 @@ use super::auth::{Authenticator, Authorization};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Purpose};
 use super::flight::Flight;
+use super::quirks::Quirks;
 use super::redirect::{REDIRECT_LIMIT, RedirectError, redirect, same_origin};
 use super::request::{Reading, Request};
 use super::retry::{Attempt, repeat};
@@ -41,13 +42,6 @@ pub(super) struct Connection {
     pub(super) referrers_turn: tokio::sync::Mutex<()>,
 }
 
-/// What was learnt of a registry and need not be asked again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quirks {
-    /// It does not know the referrers API.
-    pub(super) has_no_referrers: bool,
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("registry", &self.registry).finish_non_exhaustive()
@@ -63,11 +57,11 @@ impl Connection {
         })?;
         Ok(Self {
             transport: Transport::new(&config).map_err(|error| error.at(&registry))?,
+            quirks: Mutex::new(Quirks::of(&registry)),
             registry,
             config,
             endpoint: Flight::default(),
             authenticator,
-            quirks: Mutex::default(),
             referrers_turn: tokio::sync::Mutex::default(),
         })
     }
@@ -81,8 +75,8 @@ impl Connection {
         *self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn learn(&self, change: impl FnOnce(&mut Quirks)) {
-        change(&mut self.quirks.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn learn<T>(&self, change: impl FnOnce(&mut Quirks) -> T) -> T {
+        change(&mut self.quirks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the address of a route.

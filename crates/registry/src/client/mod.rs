@@ -5,9 +5,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | what a repository can do | `manifests`, `blobs`, `uploads`, `lists`, `referrers` |
-//! | one request on its way | `connection`, `ping`, `authorize`, `authenticate` |
-//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `retry` |
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers` |
+//! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
+//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
 //! | HTTP | `transport`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
@@ -26,6 +26,7 @@ mod flight;
 mod lists;
 mod manifests;
 mod ping;
+mod quirks;
 mod redirect;
 mod referrers;
 mod repository;
@@ -33,10 +34,12 @@ mod request;
 mod retry;
 mod secret;
 mod status;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod upload_body;
+mod upload_session;
 mod uploads;
 
 use std::sync::Arc;

@@ -1,11 +1,14 @@
 //! The body of an upload: pieces are passed on as they are, its length is exact, and three things stay
 //! visible while the transport owns it: how many bytes went out, whether its source is what keeps it
 //! waiting, and with what error the source broke off.
+//!
+//! One source may go out as several bodies, one after the other ([`Feed::next`]). A chunk is never kept in
+//! memory: of the source's pieces, only what lies behind the end of a chunk waits for the next one.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -51,10 +54,24 @@ impl Progress {
     }
 }
 
+/// What bodies are made of, one after the other.
+pub(super) struct Feed {
+    source: Arc<Mutex<Source>>,
+    progress: Arc<Progress>,
+}
+
+/// The lock has one user at a time: the feed is told how long the last body is before it gives the next.
+struct Source {
+    stream: ByteStream,
+    /// What was read beyond the end of the last body.
+    rest: Bytes,
+    /// How many bytes are still to come, where that is known.
+    left: Option<u64>,
+}
+
 /// A body that the transport can send.
 pub(super) struct UploadBody {
-    /// Never locked: the mutex makes a stream that is only [`Send`] shareable.
-    stream: Mutex<ByteStream>,
+    source: Arc<Mutex<Source>>,
     left: Option<u64>,
     progress: Arc<Progress>,
 }
@@ -64,20 +81,59 @@ pub(super) struct UploadBody {
 #[error("the source of the upload broke off")]
 pub(super) struct BrokenOff;
 
-impl UploadBody {
+impl Feed {
     pub(super) fn new(body: BlobBody, progress: &Arc<Progress>) -> Self {
         let left = body.length();
-        Self { stream: Mutex::new(body.into_stream()), left, progress: Arc::clone(progress) }
+        let source = Source { stream: body.into_stream(), rest: Bytes::new(), left };
+        Self { source: Arc::new(Mutex::new(source)), progress: Arc::clone(progress) }
+    }
+
+    /// Gives a body of the next `limit` bytes, or of as many as are left.
+    pub(super) fn next(&self, limit: u64) -> UploadBody {
+        let left = lock(&self.source).left.map(|left| left.min(limit));
+        UploadBody { source: Arc::clone(&self.source), left, progress: Arc::clone(&self.progress) }
+    }
+}
+
+impl Source {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.rest))));
+        }
+        self.stream.poll_next_unpin(context)
+    }
+
+    /// Takes what of a piece belongs to a body of `length` bytes; `None` where the source gives more than it
+    /// announced.
+    fn take(&mut self, mut piece: Bytes, length: Option<u64>) -> Option<Bytes> {
+        if self.left.is_some_and(|left| (piece.len() as u64) > left) {
+            return None;
+        }
+        if let Some(end) =
+            length.and_then(|length| usize::try_from(length).ok()).filter(|it| *it < piece.len())
+        {
+            self.rest = piece.split_off(end);
+        }
+        self.left = self.left.map(|left| left - piece.len() as u64);
+        Some(piece)
+    }
+}
+
+fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl UploadBody {
+    /// Returns how many bytes are still to come, where that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.left
     }
 
     fn pass(&mut self, piece: Bytes) -> Result<Frame<Bytes>, BrokenOff> {
+        let piece = lock(&self.source).take(piece, self.left);
+        let piece = piece.ok_or_else(|| self.progress.fail(wrong_length("more"))).map_err(|()| BrokenOff)?;
         let length = piece.len() as u64;
-        if let Some(left) = &mut self.left {
-            *left = left
-                .checked_sub(length)
-                .ok_or_else(|| self.progress.fail(wrong_length("more")))
-                .map_err(|()| BrokenOff)?;
-        }
+        self.left = self.left.map(|left| left - length);
         self.progress.taken.fetch_add(length, Ordering::Relaxed);
         Ok(Frame::data(piece))
     }
@@ -105,8 +161,10 @@ impl Body for UploadBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = &mut *self;
-        let stream = this.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let polled = stream.poll_next_unpin(context);
+        if this.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let polled = lock(&this.source).poll(context);
         this.progress.is_starved.store(polled.is_pending(), Ordering::Relaxed);
         Poll::Ready(match ready!(polled) {
             Some(Ok(piece)) => Some(this.pass(piece)),
@@ -124,6 +182,12 @@ impl Body for UploadBody {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
@@ -145,7 +209,7 @@ mod tests {
     ) -> (UploadBody, Arc<Progress>) {
         let progress = Arc::default();
         let body = BlobBody::from_stream(announced, stream::iter(pieces).boxed());
-        (UploadBody::new(body, &progress), progress)
+        (Feed::new(body, &progress).next(u64::MAX), progress)
     }
 
     fn pieces() -> Vec<sealift_store::Result<Bytes>> {
@@ -183,6 +247,28 @@ mod tests {
         assert!(body.collect().await.is_err());
         let error = progress.failure().unwrap();
         assert_eq!((error.kind(), error.place()), (ErrorKind::Denied, Some("source")));
+    }
+
+    #[tokio::test]
+    async fn one_source_goes_out_in_chunks() {
+        for limit in 1..7 {
+            let progress = Arc::default();
+            let feed = Feed::new(BlobBody::from_stream(Some(5), stream::iter(pieces()).boxed()), &progress);
+            let mut all = Vec::new();
+            while all.len() < 5 {
+                let body = feed.next(limit);
+                let length = body.length().unwrap();
+                assert_eq!(
+                    (body.size_hint().exact(), length),
+                    (Some(length), limit.min(5 - all.len() as u64))
+                );
+                let chunk = body.collect().await.unwrap().to_bytes();
+                assert_eq!(chunk.len() as u64, length);
+                all.extend_from_slice(&chunk);
+            }
+            assert_eq!((all.as_slice(), progress.taken()), (&b"abcde"[..], 5));
+            assert_eq!(feed.next(limit).length(), Some(0));
+        }
     }
 
     #[tokio::test(start_paused = true)]

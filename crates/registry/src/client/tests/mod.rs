@@ -7,6 +7,7 @@ mod endpoints;
 mod lists;
 mod manifests;
 mod peer;
+mod quirks;
 mod repeating;
 mod tokens;
 mod uploads;
