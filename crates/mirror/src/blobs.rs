@@ -140,6 +140,7 @@ impl Mirror {
             budget,
             pace: self.options.bandwidth.clone(),
             trail: Arc::new(trail),
+            spool: self.options.spool.clone(),
             journal,
         };
         Ok((Carried::Moved, transfer.run(upload).await?))
@@ -207,6 +208,7 @@ impl Mirror {
             budget: Budget::shared(&self.options.retry),
             pace: None,
             trail: Arc::new(Trail::new(blob.digest.algorithm())),
+            spool: None,
             journal: None,
         };
         transfer.run(upload).await?;

@@ -18,7 +18,7 @@ use crate::reader::{Origin, Reader};
 use crate::retry::SharedBudget;
 use crate::sync::lock;
 use crate::trail::{Journal, Trail, UploadKey};
-use crate::{Event, Observer};
+use crate::{Event, Observer, Spool};
 
 /// Configurations up to this many bytes are kept while they pass, to read their platform.
 pub(crate) const CONFIG_LIMIT: u64 = 1024 * 1024;
@@ -38,6 +38,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) pace: Option<Arc<Pace>>,
     /// How the hash stood along the way.
     pub(crate) trail: Arc<Trail>,
+    /// Keeps the beginning of the blob for the next process.
+    pub(crate) spool: Option<Arc<dyn Spool>>,
     /// Keeps the trail for the next process, under this name.
     pub(crate) journal: Option<(Arc<dyn Journal>, UploadKey)>,
 }
@@ -76,7 +78,7 @@ impl Transfer<'_> {
             origin += 1;
             // The last answer of a finished upload can be lost on the way back.
             if let Ok(Some(_)) = self.target.stat_blob(&self.blob.digest).await {
-                self.forget();
+                self.forget().await;
                 return Ok(None);
             }
             upload = self.go_on(broken, is_mismatch).await;
@@ -87,6 +89,7 @@ impl Transfer<'_> {
     async fn go_on(&self, broken: Option<Box<dyn Upload>>, is_mismatch: bool) -> Option<Box<dyn Upload>> {
         if is_mismatch {
             self.trail.clear();
+            self.forget().await;
             cancel(broken).await;
             return None;
         }
@@ -96,8 +99,10 @@ impl Transfer<'_> {
 
     /// An upload that may still go on in the next process is left to it.
     async fn give_up(&self, error: Error, broken: Option<Box<dyn Upload>>) -> Error {
+        if !error.kind().is_transient() {
+            self.forget().await;
+        }
         if self.journal.is_none() || !error.kind().is_transient() {
-            self.forget();
             cancel(broken).await;
         }
         error
@@ -114,7 +119,7 @@ impl Transfer<'_> {
         }
         let finished = upload.finish(&self.blob.digest).await;
         finished.map_err(|error| Broken { error: error.on(Side::Target), upload: None })?;
-        self.forget();
+        self.forget().await;
         let config = std::mem::take(&mut *lock(&kept)).freeze();
         Ok((!config.is_empty()).then_some(config))
     }
@@ -142,6 +147,8 @@ impl Transfer<'_> {
             size: self.blob.size,
             offset,
             stream: None,
+            spool: self.spool.clone(),
+            is_spooled: false,
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
             pace: self.pace.clone(),
@@ -179,9 +186,12 @@ impl Transfer<'_> {
         }
     }
 
-    fn forget(&self) {
+    async fn forget(&self) {
         if let Some((journal, key)) = &self.journal {
             journal.forget(key);
+        }
+        if let Some(spool) = &self.spool {
+            spool.forget(&self.blob.digest).await;
         }
     }
 }

@@ -24,6 +24,7 @@ mod report;
 mod retry;
 mod run;
 mod select;
+mod spool;
 mod survey;
 mod sync;
 mod trail;
@@ -43,6 +44,7 @@ pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, Planne
 pub use report::{Carried, Failure, ImageReport, Outcome, Report, Totals};
 pub use retry::RetryPolicy;
 pub use select::{Group, ImageRequest, Selection};
+pub use spool::Spool;
 pub use survey::{Found, State, Survey, Surveyed, SurveyedGroup};
 pub use trail::{Journal, Unfinished, UploadKey};
 pub use verify::{Finding, ImageVerdict, Verdict, Verification};
@@ -79,6 +81,8 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// Keeps unfinished uploads for the next process.
     pub journal: Option<Arc<dyn Journal>>,
+    /// Keeps the beginnings of blobs for the next process.
+    pub spool: Option<Arc<dyn Spool>>,
     /// Fetches foreign layers from the addresses in their manifests; without it they are never fetched there.
     pub foreign: Option<Arc<dyn ForeignLayers>>,
 }
@@ -93,6 +97,7 @@ impl Default for Options {
             recheck: false,
             retry: RetryPolicy::default(),
             journal: None,
+            spool: None,
             foreign: None,
         }
     }

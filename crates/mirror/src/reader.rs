@@ -9,7 +9,7 @@ use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Pace, Res
 
 use crate::retry::SharedBudget;
 use crate::sync::lock;
-use crate::{Event, ForeignLayers, Observer};
+use crate::{Event, ForeignLayers, Observer, Spool};
 
 /// Where the bytes of a blob can be read.
 #[derive(Clone, Debug)]
@@ -48,6 +48,10 @@ pub(crate) struct Reader {
     pub(crate) offset: u64,
     /// What is being read; none before the first byte and after a failure.
     pub(crate) stream: Option<ByteStream>,
+    /// What keeps the beginning of the blob for the next process.
+    pub(crate) spool: Option<Arc<dyn Spool>>,
+    /// What is being read comes out of the spool.
+    pub(crate) is_spooled: bool,
     pub(crate) budget: SharedBudget,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) pace: Option<Arc<Pace>>,
@@ -67,13 +71,18 @@ impl Reader {
             let read = match &mut self.stream {
                 Some(stream) => stream.try_next().await,
                 None => {
-                    self.stream = Some(self.open().await?);
+                    self.stream = Some(self.begin().await?);
                     continue;
                 }
             };
             let error = match read {
                 Ok(Some(piece)) => return Ok(Some(self.take(piece).await)),
                 Ok(None) if self.offset >= self.size => return Ok(None),
+                // The source goes on where the spool ends, or fails.
+                _ if self.is_spooled => {
+                    (self.stream, self.is_spooled) = (None, false);
+                    continue;
+                }
                 Ok(None) => self.cut_short(),
                 Err(error) => error,
             };
@@ -83,13 +92,32 @@ impl Reader {
 
     async fn take(&mut self, piece: Bytes) -> Bytes {
         let bytes = piece.len() as u64;
+        if self.is_spooled {
+            self.offset += bytes;
+            return piece;
+        }
         if let Some(pace) = &self.pace {
             pace.wait(bytes).await;
+        }
+        if let Some(spool) = &self.spool {
+            spool.keep(&self.digest, self.offset, &piece).await;
         }
         self.offset += bytes;
         lock(&self.budget).progressed(bytes);
         self.observer.notice(&Event::BlobProgress { digest: self.digest, bytes });
         piece
+    }
+
+    /// Opens the spool if it has the beginning, else the source.
+    async fn begin(&mut self) -> Result<ByteStream> {
+        let spool = self.spool.as_ref().filter(|_| self.offset == 0);
+        let kept = match spool {
+            Some(spool) => spool.recall(&self.digest).await,
+            None => None,
+        };
+        let Some(body) = kept else { return self.open().await };
+        self.is_spooled = true;
+        Ok(body.take(self.size).into_stream())
     }
 
     /// Opens the blob where it broke off; an origin that does not have it hands over to the next.
