@@ -105,6 +105,8 @@ pub enum Operation {
     ListReferrers,
     /// Listing repositories.
     ListRepositories,
+    /// Making a repository.
+    CreateRepository,
 }
 
 impl fmt::Display for Operation {
@@ -122,6 +124,7 @@ impl fmt::Display for Operation {
             Self::ListTags => "list the tags of",
             Self::ListReferrers => "list what is attached to",
             Self::ListRepositories => "list the repositories",
+            Self::CreateRepository => "make repository",
         })
     }
 }

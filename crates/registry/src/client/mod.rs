@@ -5,7 +5,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers` |
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
 //! | HTTP | `transport`, `answer`, `upload_body` |
@@ -20,6 +20,7 @@ mod authorize;
 mod blobs;
 mod config;
 mod connection;
+mod creation;
 mod endpoint;
 mod fault;
 mod flight;
@@ -49,6 +50,7 @@ use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Admin, Page, PageRequest, Result, Source, Store, Target};
 
 pub use config::ClientConfig;
+pub use creation::Created;
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
 
@@ -86,6 +88,17 @@ impl RegistryClient {
     /// not; those of connecting.
     pub async fn authenticate(&self) -> Result<()> {
         self.connection.authenticate().await.map_err(|fault| fault.at(self.place()))
+    }
+
+    /// Makes a repository where the registry does not do so by itself when something is pushed; at Harbor,
+    /// the project that it is in.
+    ///
+    /// # Errors
+    /// [`sealift_store::ErrorKind::Denied`] or [`sealift_store::ErrorKind::Unauthenticated`] where the
+    /// credentials do not allow it; [`sealift_store::ErrorKind::Unsupported`], with the command to run
+    /// instead, at ECR.
+    pub async fn create_repository(&self, name: &RepositoryName) -> Result<Created> {
+        self.connection.create_repository(name).await.map_err(|fault| fault.at(self.place()))
     }
 
     fn repository(&self, name: &RepositoryName, access: Access) -> Arc<Repository> {

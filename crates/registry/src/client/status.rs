@@ -41,10 +41,10 @@ pub(super) fn asked_wait(answer: &Answer, now: fn() -> SystemTime) -> Option<Dur
 pub(super) fn refusal(purpose: &Purpose, answer: &Answer, sensitive: bool, wait: Option<Duration>) -> Fault {
     let words = Words::read(&answer.bytes(), sensitive);
     let kind = kind(answer, &words, purpose.operation, wait);
-    purpose.fault(kind).because(reason(answer, &words, kind)).wait(wait)
+    purpose.fault(kind).because(reason(answer, &words, kind, purpose.operation)).wait(wait)
 }
 
-fn reason(answer: &Answer, words: &Words, kind: ErrorKind) -> String {
+fn reason(answer: &Answer, words: &Words, kind: ErrorKind, operation: Operation) -> String {
     let mut reason = match answer.url.host_str() {
         Some(host) if answer.is_foreign => format!("{host}, to which it redirects, answers "),
         _ => "it answers ".to_owned(),
@@ -56,7 +56,8 @@ fn reason(answer: &Answer, words: &Words, kind: ErrorKind) -> String {
             reason.push_str(text);
         }
     }
-    reason.push_str(hint(answer.status, kind, words).unwrap_or_default());
+    let unmade = if is_push(operation) && kind == ErrorKind::NotFound { unmade(words) } else { None };
+    reason.push_str(unmade.or_else(|| hint(answer.status, kind, words)).unwrap_or_default());
     reason
 }
 
@@ -70,6 +71,18 @@ fn hint(status: StatusCode, kind: ErrorKind, words: &Words) -> Option<&'static s
         (_, ErrorKind::NoSpace) if words.has_any(&QUOTA_WORDS) => Some(" (its quota is used up)"),
         (status, _) if status.is_success() => Some(", which is not what this request is answered with"),
         _ => None,
+    }
+}
+
+/// Says that something has to be made before the push: ECR wants the repository, Harbor the project.
+fn unmade(words: &Words) -> Option<&'static str> {
+    let is_unknown = words.code == ErrorCode::NameUnknown.as_str();
+    if words.has_any(&["project"]) && (is_unknown || words.has_any(&["not found", "not exist"])) {
+        Some(" (the project has to be made there first)")
+    } else if is_unknown {
+        Some(" (the repository has to be made there first)")
+    } else {
+        None
     }
 }
 

@@ -3,6 +3,7 @@
 mod authentication;
 mod blobs;
 mod conformance;
+mod creation;
 mod endpoints;
 mod lists;
 mod manifests;
