@@ -21,6 +21,8 @@ mod prompt;
 mod quickstart;
 mod selection;
 mod settings;
+#[cfg_attr(not(test), expect(dead_code, reason = "the flags that open it follow"))]
+mod spool;
 mod stop;
 mod ui;
 

@@ -1,0 +1,282 @@
+//! The spool on disk: the beginnings of blobs that were on their way, within a bound, for registries that
+//! forget unfinished uploads.
+//!
+//! Each blob has a file with its first bytes and a mark beside it: how many of them were there at some
+//! moment, and how the hash stood. What is read back is hashed again and held against the mark first, so a
+//! file that was torn by a crash or changed by somebody is not used. A file belongs to one process at a
+//! time, by a lock that ends with it.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sealift_mirror::Spool;
+use sealift_oci::{Digest, Hasher};
+use sealift_store::{BlobBody, atomic};
+use serde::{Deserialize, Serialize};
+
+/// How many bytes pass between two marks; so much is fetched again at most.
+const MARK_SPACING: u64 = 8 * 1024 * 1024;
+/// How much is read at once while a file is verified.
+const READ: usize = 1024 * 1024;
+/// Who comes back later than this begins again.
+const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+const PART: &str = "part";
+const MARK: &str = "mark";
+
+/// Keeps the beginnings of blobs in a directory.
+#[derive(Debug)]
+pub(crate) struct DiskSpool {
+    root: PathBuf,
+    limit: u64,
+    used: AtomicU64,
+    open: Mutex<HashMap<Digest, Arc<Mutex<Part>>>>,
+}
+
+/// The beginning of one blob.
+#[derive(Debug)]
+struct Part {
+    file: File,
+    mark: PathBuf,
+    length: u64,
+    hasher: Hasher,
+    marked: u64,
+}
+
+/// What stands beside a part. Version 1 has no other fields.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    version: u32,
+    length: u64,
+    hash: Vec<u8>,
+}
+
+impl DiskSpool {
+    /// Opens a spool of at most `limit` bytes; what is too old is removed.
+    pub(crate) fn open(root: &Path, limit: u64, now: SystemTime) -> io::Result<Self> {
+        atomic::create_dir_all(root)?;
+        let used = sweep(root, now)?;
+        Ok(Self { root: root.to_owned(), limit, used: AtomicU64::new(used), open: Mutex::default() })
+    }
+
+    fn path(&self, digest: &Digest, ending: &str) -> PathBuf {
+        self.root.join(format!("{}-{}.{ending}", digest.algorithm().as_str(), digest.hex()))
+    }
+
+    fn known(&self, digest: &Digest) -> Option<Arc<Mutex<Part>>> {
+        lock(&self.open).get(digest).cloned()
+    }
+
+    /// Begins a part at the first byte; another process may be at it.
+    fn begin(&self, digest: &Digest) -> io::Result<Arc<Mutex<Part>>> {
+        let file = part_file(&self.path(digest, PART))?;
+        self.used.fetch_sub(file.metadata()?.len().min(self.used.load(Ordering::Relaxed)), Ordering::Relaxed);
+        file.set_len(0)?;
+        let part = Part {
+            file,
+            mark: self.path(digest, MARK),
+            length: 0,
+            hasher: Hasher::new(digest.algorithm()),
+            marked: 0,
+        };
+        let part = Arc::new(Mutex::new(part));
+        lock(&self.open).insert(*digest, Arc::clone(&part));
+        Ok(part)
+    }
+
+    fn take_room(&self, bytes: u64) -> bool {
+        let room = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+}
+
+#[async_trait]
+impl Spool for DiskSpool {
+    async fn recall(&self, digest: &Digest) -> Option<BlobBody> {
+        let (part, mark, wanted) = (self.path(digest, PART), self.path(digest, MARK), *digest);
+        let verified = tokio::task::spawn_blocking(move || Part::verified(&part, &mark, &wanted)).await;
+        let part = verified.ok()?.ok()?;
+        let body = part.file.try_clone().ok().and_then(|file| BlobBody::from_file(file, 0).ok())?;
+        let body = body.take(part.length);
+        lock(&self.open).insert(*digest, Arc::new(Mutex::new(part)));
+        Some(body)
+    }
+
+    async fn keep(&self, digest: &Digest, offset: u64, piece: &Bytes) {
+        let known = match self.known(digest) {
+            None if offset == 0 => self.begin(digest).ok(),
+            known => known,
+        };
+        let Some(part) = known else { return };
+        if lock(&part).length != offset || !self.take_room(piece.len() as u64) {
+            return;
+        }
+        let piece = piece.clone();
+        // A disk that is full, or any other failure, ends the keeping of this blob and nothing else.
+        if !matches!(tokio::task::spawn_blocking(move || lock(&part).append(&piece)).await, Ok(Ok(()))) {
+            lock(&self.open).remove(digest);
+        }
+    }
+
+    async fn forget(&self, digest: &Digest) {
+        if let Some(part) = lock(&self.open).remove(digest) {
+            self.used.fetch_sub(lock(&part).length.min(self.used.load(Ordering::Relaxed)), Ordering::Relaxed);
+            // A file that stays behind is found wrong or too old later.
+            let _ = std::fs::remove_file(self.path(digest, PART));
+            let _ = std::fs::remove_file(self.path(digest, MARK));
+        }
+    }
+}
+
+impl Part {
+    /// Reads a part back up to its mark, and hashes it.
+    fn verified(path: &Path, mark_path: &Path, digest: &Digest) -> io::Result<Self> {
+        let mark: Mark = serde_json::from_slice(&std::fs::read(mark_path)?)?;
+        let mut file = part_file(path)?;
+        let mut hasher = Hasher::new(digest.algorithm());
+        let mut piece = vec![0; READ];
+        let mut left = mark.length;
+        while left > 0 {
+            let wanted = usize::try_from(left).unwrap_or(READ).min(READ);
+            file.read_exact(&mut piece[..wanted])?;
+            hasher.update(&piece[..wanted]);
+            left -= wanted as u64;
+        }
+        if mark.version != 1 || hasher.save() != mark.hash {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the part differs from its mark"));
+        }
+        file.set_len(mark.length)?;
+        Ok(Self { file, mark: mark_path.to_owned(), length: mark.length, hasher, marked: mark.length })
+    }
+
+    fn append(&mut self, piece: &Bytes) -> io::Result<()> {
+        // The body that was recalled reads through the same file description.
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.write_all(piece)?;
+        self.hasher.update(piece);
+        self.length += piece.len() as u64;
+        if self.length < self.marked + MARK_SPACING {
+            return Ok(());
+        }
+        self.marked = self.length;
+        let mark = Mark { version: 1, length: self.length, hash: self.hasher.save() };
+        atomic::write_unsynced(&self.mark, &serde_json::to_vec(&mark)?)
+    }
+}
+
+/// Opens a part for this process alone.
+fn part_file(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.try_lock().map_err(io::Error::from)?;
+    Ok(file)
+}
+
+/// Removes what is too old, and adds up the rest.
+fn sweep(root: &Path, now: SystemTime) -> io::Result<u64> {
+    let mut used = 0;
+    for entry in std::fs::read_dir(root)? {
+        let path = entry?.path();
+        let is_ours = path.extension().is_some_and(|it| it == PART || it == MARK);
+        let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+        if !is_ours || !metadata.is_file() {
+            continue;
+        }
+        let age = metadata.modified().ok().and_then(|changed| now.duration_since(changed).ok());
+        if age.is_some_and(|age| age > KEPT_FOR) {
+            std::fs::remove_file(&path)?;
+        } else {
+            used += metadata.len();
+        }
+    }
+    Ok(used)
+}
+
+/// What is behind these locks stays valid if a holder panics.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = 1024 * 1024;
+
+    fn content(pieces: usize) -> Vec<u8> {
+        (0..pieces * PIECE).map(|at| (at / 7) as u8).collect()
+    }
+
+    async fn fill(spool: &DiskSpool, digest: &Digest, content: &[u8]) {
+        for (number, piece) in content.chunks(PIECE).enumerate() {
+            spool.keep(digest, (number * PIECE) as u64, &Bytes::copy_from_slice(piece)).await;
+        }
+    }
+
+    fn open(root: &Path, limit: u64) -> DiskSpool {
+        DiskSpool::open(root, limit, SystemTime::now()).unwrap()
+    }
+
+    async fn recalled(spool: &DiskSpool, digest: &Digest) -> Option<Vec<u8>> {
+        let body = spool.recall(digest).await?;
+        Some(body.collect(64 * PIECE).await.unwrap().to_vec())
+    }
+
+    #[tokio::test]
+    async fn the_next_process_finds_what_was_marked_and_goes_on() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(20), Digest::sha256(b"any"));
+        fill(&open(root.path(), u64::MAX), &digest, &all[..19 * PIECE]).await;
+        let next = open(root.path(), u64::MAX);
+        assert_eq!(recalled(&next, &digest).await.unwrap(), all[..16 * PIECE]);
+        next.keep(&digest, (16 * PIECE) as u64, &Bytes::copy_from_slice(&all[16 * PIECE..])).await;
+        drop(next);
+        let last = open(root.path(), u64::MAX);
+        assert_eq!(recalled(&last, &digest).await.unwrap().len(), 16 * PIECE, "four more are below a mark");
+        last.forget(&digest).await;
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_or_torn_is_not_used() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(9), Digest::sha256(b"any"));
+        fill(&open(root.path(), u64::MAX), &digest, &all).await;
+        let path = open(root.path(), u64::MAX).path(&digest, PART);
+        let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all(b"x").unwrap();
+        assert!(open(root.path(), u64::MAX).recall(&digest).await.is_none());
+        file.set_len(100).unwrap();
+        assert!(open(root.path(), u64::MAX).recall(&digest).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_bound_is_kept_and_a_part_belongs_to_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(12), Digest::sha256(b"any"));
+        let spool = open(root.path(), (10 * PIECE) as u64);
+        fill(&spool, &digest, &all).await;
+        let kept = std::fs::metadata(spool.path(&digest, PART)).unwrap().len();
+        assert_eq!(kept, (10 * PIECE) as u64);
+        assert!(open(root.path(), u64::MAX).recall(&digest).await.is_none(), "another one has it open");
+    }
+
+    #[test]
+    fn what_is_too_old_is_swept_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["sha256-00.part", "sha256-00.mark", "notes.txt"] {
+            std::fs::write(root.path().join(name), "x").unwrap();
+        }
+        let later = SystemTime::now() + KEPT_FOR + Duration::from_secs(60);
+        assert_eq!(sweep(root.path(), SystemTime::now()).unwrap(), 2);
+        assert_eq!(sweep(root.path(), later).unwrap(), 0);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+}
