@@ -77,6 +77,10 @@ pub(crate) struct MirrorArgs {
     /// keeps them
     #[arg(long, help_heading = "What to take")]
     pub(crate) foreign_urls: bool,
+    /// Leave behind what is attached to the images: signatures, attestations,
+    /// SBOMs
+    #[arg(long, help_heading = "What to take")]
+    pub(crate) no_attachments: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -34,6 +34,7 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     let settings = settle(ui, &args.answers, &connection, environment).await?;
     let mut job = Job::new(ui, settings, &args.what, &connection)?;
     job.mirror.options.recheck = args.recheck;
+    job.mirror.options.attachments = !args.no_attachments;
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers()?);
     }

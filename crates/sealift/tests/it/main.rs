@@ -3,6 +3,7 @@
 // Clippy knows tests only by their attribute, not the functions that they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod attachments;
 mod foreign;
 mod interrupt;
 mod login;
