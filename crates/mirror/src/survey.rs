@@ -134,21 +134,35 @@ impl Mirror {
         source: &dyn Source,
         root: Descriptor,
     ) -> Result<Found> {
-        let manifests = &known.manifests;
-        let chosen = self.choose_platform(manifests, source, &root).await?;
+        let chosen = self.choose_platform(&known.manifests, source, &root).await?;
         let root = chosen.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
+        // What is attached is asked for at the same time: over a long line each round trip counts.
+        let walked = self.walk_unless_there(known, request, source, &root, chosen);
+        let attached = self.attachments(known, request, source, &root);
+        let (graph, attachments) = future::try_join(walked, attached).await?;
+        // The manifest itself tells its media type best.
+        let read = graph.as_ref().and_then(|graph| graph.manifests.last());
+        let root = read.map_or(root, |manifest| manifest.descriptor.clone());
+        Ok(Found { root, graph, attachments })
+    }
+
+    /// Finds everything below a root, unless the target has it.
+    async fn walk_unless_there(
+        &self,
+        known: &Known,
+        request: &ImageRequest,
+        source: &dyn Source,
+        root: &Descriptor,
+        chosen: Option<Arc<Manifest>>,
+    ) -> Result<Option<Graph>> {
         if !self.options.recheck && self.target_has(request, &root.digest).await? {
-            let attachments = self.attachments(known, request, source, &root).await?;
-            return Ok(Found { root, graph: None, attachments });
+            return Ok(None);
         }
         let manifest = match chosen {
             Some(manifest) => manifest,
-            None => manifests.read(source, &root.digest).await?,
+            None => known.manifests.read(source, &root.digest).await?,
         };
-        let root = manifest.descriptor.clone();
-        let graph = Graph::walk(manifests, source, manifest).await?;
-        let attachments = self.attachments(known, request, source, &root).await?;
-        Ok(Found { root, graph: Some(graph), attachments })
+        Graph::walk(&known.manifests, source, manifest).await.map(Some)
     }
 
     /// With `--platform` the root to copy is a child, and only the manifest tells which.

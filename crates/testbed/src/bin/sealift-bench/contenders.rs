@@ -112,10 +112,11 @@ fn skopeo(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<Strin
 
 fn sealift(ends: &Ends) -> Vec<String> {
     let binary = binary().display().to_string();
-    let arguments = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
-    let more =
-        ["--source-tag", RELEASE_TAG, "--target-registry", &ends.target, "--target-repository", "site"];
-    let all = [binary.as_str(), "mirror"].into_iter().chain(arguments).chain(more);
+    let from = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
+    let to = ["--target-registry", &ends.target, "--target-repository", "site"];
+    // As the others, it is told what the registries speak.
+    let more = ["--source-tag", RELEASE_TAG, "--plain-http", &ends.source, "--plain-http", &ends.target];
+    let all = [binary.as_str(), "mirror"].into_iter().chain(from).chain(to).chain(more);
     all.map(str::to_owned).collect()
 }
 
