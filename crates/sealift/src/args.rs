@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use sealift_oci::{Platform, Registry};
+use sealift_catalog::Group as ImageGroup;
+use sealift_oci::{Platform, Registry, Tag};
 
 use crate::answers::Answer;
 use crate::ui::Level;
@@ -56,7 +57,7 @@ impl Command {
 Examples:
   sealift mirror --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata
-  sealift mirror --tag v1.41.0_2025-09-09 --tag v1.42.0_2025-10-14 \\
+  sealift mirror --from-tag v1.40.0_2025-06-10 --to-tag v1.42.0_2025-10-14 \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata
   pass ship | sealift mirror --target-username captain --target-password-stdin \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata")]
@@ -260,6 +261,16 @@ pub(crate) struct WhatArgs {
     /// Only this image of the release; repeatable
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,
+    /// Every release from this one on, in place of --source-tag
+    #[arg(long, value_name = "TAG", requires = "to_tag", conflicts_with = "source_tag")]
+    pub(crate) from_tag: Option<Tag>,
+    /// Every release up to this one
+    #[arg(long, value_name = "TAG", requires = "from_tag")]
+    pub(crate) to_tag: Option<Tag>,
+    /// Without the images of this group (postgres, dashboards, test-harness);
+    /// repeatable
+    #[arg(long = "skip-group", value_name = "GROUP")]
+    pub(crate) skip_groups: Vec<ImageGroup>,
     /// Only this platform out of each multi-platform image
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,

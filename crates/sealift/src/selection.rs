@@ -1,19 +1,21 @@
 //! From releases to images: which of them are wanted, and what each is called on both sides.
 
-use sealift_catalog::{GATE_IMAGE, ImageSet, ReleaseTag, UnknownImage, image_set};
+use sealift_catalog::{GATE_IMAGE, Group as ImageGroup, ImageSet, ReleaseTag, UnknownImage, image_set};
 use sealift_mirror::{Group, ImageRequest, Selection};
 use sealift_oci::{NameError, RepositoryName, Tag};
 
+use crate::args::WhatArgs;
 use crate::errors::CommandError;
 use crate::settings::Settings;
 
 /// Selects the images of every release, older releases first, so that a site can upgrade step by step
 /// while the newer ones are still on their way.
-pub(crate) fn select(settings: &Settings, images: &[String]) -> Result<Selection, CommandError> {
+pub(crate) fn select(settings: &Settings, what: &WhatArgs) -> Result<Selection, CommandError> {
     let mut tags = settings.tags.clone();
     tags.sort_by_key(ReleaseTag::of);
-    check_names(&tags, images)?;
-    let groups = tags.iter().map(|tag| group(settings, tag, images)).collect::<Result<Vec<_>, _>>()?;
+    check_names(&tags, &what.images)?;
+    check_groups(what)?;
+    let groups = tags.iter().map(|tag| group(settings, tag, what)).collect::<Result<Vec<_>, _>>()?;
     Ok(Selection { groups: groups.into_iter().filter(|group| !group.images.is_empty()).collect() })
 }
 
@@ -37,6 +39,18 @@ fn check_names(tags: &[Tag], images: &[String]) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Who names an image and leaves out its group means one or the other.
+fn check_groups(what: &WhatArgs) -> Result<(), CommandError> {
+    let is_left_out = |name: &str| ImageGroup::of(name).filter(|group| what.skip_groups.contains(group));
+    match what.images.iter().find_map(|name| Some((name, is_left_out(name)?))) {
+        Some((name, group)) => Err(CommandError::usage(
+            format_args!("the image {name} is asked for, and its group {group} is left out"),
+            format_args!("Leave out --image {name} or --skip-group {group}."),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn unknown_image(tag: &Tag, error: &UnknownImage) -> CommandError {
     let hint = match error.near.as_slice() {
         [] => "Leave --image out to take all images of the release.".to_owned(),
@@ -45,10 +59,10 @@ fn unknown_image(tag: &Tag, error: &UnknownImage) -> CommandError {
     CommandError::usage(format_args!("the release {tag} has no image {}", error.name), hint)
 }
 
-fn group(settings: &Settings, tag: &Tag, images: &[String]) -> Result<Group, CommandError> {
-    let all = image_set(tag);
-    let asked: Vec<&String> = images.iter().filter(|name| all.contains(name)).collect();
-    let set = if images.is_empty() { all } else { narrow(&all, &asked) };
+fn group(settings: &Settings, tag: &Tag, what: &WhatArgs) -> Result<Group, CommandError> {
+    let all = image_set(tag).without(&what.skip_groups);
+    let asked: Vec<&String> = what.images.iter().filter(|name| all.contains(name)).collect();
+    let set = if what.images.is_empty() { all } else { narrow(&all, &asked) };
     let names = set.names().iter();
     let images = names.map(|name| request(settings, tag, name, !set.required().contains(name)));
     let images = images.collect::<Result<Vec<_>, _>>().map_err(|error| {
@@ -99,13 +113,13 @@ mod tests {
         }
     }
 
-    fn images(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
+    fn images(names: &[&str]) -> WhatArgs {
+        WhatArgs { images: names.iter().map(|&name| name.to_owned()).collect(), ..WhatArgs::default() }
     }
 
     #[test]
     fn a_known_list_is_wanted_whole_and_the_controller_is_the_gate() {
-        let selection = select(&settings(&["v1.42.0_2025-10-14"], Some("v2")), &[]).unwrap();
+        let selection = select(&settings(&["v1.42.0_2025-10-14"], Some("v2")), &images(&[])).unwrap();
         let wanted = &selection.groups[0].images;
         assert_eq!(wanted.len(), 20);
         assert!(wanted.iter().all(|image| !image.optional));
@@ -117,7 +131,7 @@ mod tests {
 
     #[test]
     fn of_an_unknown_list_only_the_required_ones_must_exist() {
-        let selection = select(&settings(&["v1.46.0_2026-05-12"], None), &[]).unwrap();
+        let selection = select(&settings(&["v1.46.0_2026-05-12"], None), &images(&[])).unwrap();
         let required: Vec<_> = selection.groups[0].images.iter().filter(|image| !image.optional).collect();
         let names: Vec<&str> = required.iter().map(|image| image.name.as_str()).collect();
         assert_eq!(names, ["arc-bootstrapper", "arc-controller"]);
@@ -126,7 +140,7 @@ mod tests {
     #[test]
     fn releases_are_ascending_by_version() {
         let tags = ["v1.10.0_2022-08-09", "public-preview-jun-2021", "v1.9.0_2022-07-12"];
-        let selection = select(&settings(&tags, None), &[]).unwrap();
+        let selection = select(&settings(&tags, None), &images(&[])).unwrap();
         let order: Vec<_> = selection.groups.iter().map(|group| group.name.clone().unwrap()).collect();
         assert_eq!(order, ["public-preview-jun-2021", "v1.9.0_2022-07-12", "v1.10.0_2022-08-09"]);
     }
@@ -138,5 +152,19 @@ mod tests {
         assert_eq!(selection.groups.len(), 1, "v1.30 has no arc-kafka");
         let error = select(&settings, &images(&["sqlmy"])).unwrap_err();
         assert!(format!("{error:?}").contains("--image arc-sqlmi?"), "{error:?}");
+    }
+
+    #[test]
+    fn groups_are_left_out_and_none_of_them_can_be_asked_for() {
+        let settings = settings(&["v1.42.0_2025-10-14"], None);
+        let skip_groups = vec![ImageGroup::Postgres, ImageGroup::TestHarness];
+        let without = WhatArgs { skip_groups, ..WhatArgs::default() };
+        let selection = select(&settings, &without).unwrap();
+        let names: Vec<&str> = selection.groups[0].images.iter().map(|image| image.name.as_str()).collect();
+        assert_eq!(names.len(), 16);
+        assert!(!names.contains(&"arc-postgresql-agent") && names.contains(&"arc-controller"));
+        let error = select(&settings, &WhatArgs { images: vec!["arc-sb-plugin".into()], ..without });
+        let error = format!("{:?}", error.unwrap_err());
+        assert!(error.contains("its group test-harness is left out"), "{error}");
     }
 }

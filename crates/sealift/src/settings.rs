@@ -117,6 +117,12 @@ impl Given {
         Ok(())
     }
 
+    /// Takes releases that were found out in place of typed ones.
+    pub(crate) fn set_tags(&mut self, tags: Vec<Tag>) -> Result<()> {
+        self.tags = Some(tags);
+        self.check_target_tag()
+    }
+
     /// Several releases under one tag would overwrite each other.
     fn check_target_tag(&self) -> Result<()> {
         let several = self.tags.as_ref().is_some_and(|tags| tags.len() > 1);
@@ -173,6 +179,11 @@ impl<'a> Asker<'a> {
     /// Tells whether the newest release must be known.
     pub(crate) fn needs_newest(&self) -> bool {
         self.given.tags.is_none()
+    }
+
+    /// Takes a range of releases as the answer which ones.
+    pub(crate) fn take_range(&mut self, tags: Vec<Tag>) -> Result<()> {
+        self.given.set_tags(tags)
     }
 
     /// Settles which releases; `newest` is what there is without an answer.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
 
-use super::{Job, Result, settle};
+use super::Result;
+use super::job::{Job, settle};
 use crate::args::{Format, MirrorArgs};
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
@@ -31,7 +32,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Enviro
 
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection)?;
-    let settings = settle(ui, &args.answers, &connection, environment).await?;
+    let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
     let mut job = Job::new(ui, settings, &args.what, &connection)?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.attachments = !args.no_attachments;

@@ -12,9 +12,10 @@ use sealift_registry::server::{RunningServer, Server, ServerConfig};
 use sealift_store::{DirectoryStore, Side, Store};
 use tokio::net::TcpListener;
 
+use super::Result;
+use super::job::Job;
 use super::mirror::{transfer, write};
 use super::verify::compare;
-use super::{Job, Result};
 use crate::args::{Format, QuickstartArgs, WhatArgs};
 use crate::errors::{CommandError, Exit};
 use crate::output::units::{count, seconds};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use sealift_mirror::{Verdict, Verification};
 
+use super::Result;
+use super::job::{Job, settle};
 use super::mirror::write;
-use super::{Job, Result, settle};
 use crate::args::{Format, VerifyArgs};
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
@@ -25,7 +26,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
 
 async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection)?;
-    let settings = settle(ui, &args.answers, &connection, environment).await?;
+    let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
     let job = Job::new(ui, settings, &args.what, &connection)?;
     compare(ui, &job, args.deep, args.output.output, &Stop::listen(ui)).await
 }

@@ -11,6 +11,7 @@ mod mirror;
 mod platforms;
 mod prompts;
 mod quickstart;
+mod ranges;
 mod releases;
 mod secrets;
 mod site;
