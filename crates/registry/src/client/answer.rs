@@ -2,14 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{ByteStream, ErrorKind};
 use std::time::Duration;
 use url::Url;
 
+use super::failure::failure;
 use super::fault::{Fault, Purpose};
-use super::transport::{failure, silence};
+use super::transport::silence;
 use crate::wire::header::DOCKER_CONTENT_DIGEST;
 
 /// The head of an answer, with its body read or still to come.
@@ -92,6 +93,19 @@ pub(super) async fn collect_error(
         }
     }
     all.freeze()
+}
+
+/// Takes what proved who asks out of the body of an error, where a server repeats it: the words of an error
+/// are passed on.
+pub(super) fn without_proof(body: Bytes, sent: Option<&HeaderValue>) -> Bytes {
+    let proof = sent.and_then(|value| value.to_str().ok()?.split_once(' ')).map(|(_, proof)| proof);
+    match (proof, std::str::from_utf8(&body)) {
+        (Some(proof), Ok(text)) if !proof.is_empty() && text.contains(proof) => {
+            Bytes::from(text.replace(proof, "…"))
+        }
+        // What is not UTF-8 is no JSON, and is not quoted.
+        _ => body,
+    }
 }
 
 /// Passes a body on piece by piece. `place` stands in the errors.

@@ -1,9 +1,10 @@
 //! What a client is told: for whom it speaks, whom it trusts, how patient it is.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::{Credentials, RetryPolicy};
+use super::{Credentials, Identity, ProxyConfig, RetryPolicy};
 
 /// How long a connection may take to stand, TLS included. Registries answer within a second or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,6 +20,12 @@ pub struct ClientConfig {
     pub credentials: Credentials,
     /// PEM files, each with one or more certificates, that are trusted beside the system's.
     pub ca_files: Vec<Vec<u8>>,
+    /// The certificate that the registry sees, where it asks for one.
+    pub identity: Option<Identity>,
+    /// The proxies to go through. Without any, no environment variable brings one in.
+    pub proxies: ProxyConfig,
+    /// Addresses of hosts, in lower case, that are used in place of what names resolve to.
+    pub resolve: Vec<(String, IpAddr)>,
     /// Whether the registry is spoken to in plain HTTP. On loopback that is found out without it.
     pub plain_http: bool,
     /// The name under which the client introduces itself.
@@ -39,6 +46,9 @@ impl Default for ClientConfig {
         Self {
             credentials: Credentials::Anonymous,
             ca_files: Vec::new(),
+            identity: None,
+            proxies: ProxyConfig::default(),
+            resolve: Vec::new(),
             plain_http: false,
             user_agent: concat!("sealift/", env!("CARGO_PKG_VERSION")).to_owned(),
             retry: RetryPolicy::default(),
@@ -55,6 +65,9 @@ impl fmt::Debug for ClientConfig {
         f.debug_struct("ClientConfig")
             .field("credentials", &self.credentials)
             .field("ca_files", &self.ca_files.len())
+            .field("identity", &self.identity)
+            .field("proxies", &self.proxies)
+            .field("resolve", &self.resolve)
             .field("plain_http", &self.plain_http)
             .field("user_agent", &self.user_agent)
             .field("retry", &self.retry)

@@ -17,11 +17,12 @@ use sealift_store::{Error, ErrorKind, Operation, Result};
 use url::Url;
 
 use super::ClientConfig;
-use super::answer::{Answer, Body, collect, collect_error};
+use super::answer::{Answer, Body, collect, collect_error, without_proof};
 use super::auth::{Authenticator, Authorization};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Purpose};
 use super::flight::Flight;
+use super::guard::Network;
 use super::quirks::Quirks;
 use super::redirect::{REDIRECT_LIMIT, RedirectError, redirect, same_origin};
 use super::request::{Reading, Request};
@@ -49,14 +50,14 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(registry: Registry, config: ClientConfig) -> Result<Self> {
+    pub(super) fn new(registry: Registry, config: ClientConfig, network: Network) -> Result<Self> {
         let authenticator = Authenticator::new(&config.credentials).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, Operation::Authenticate)
                 .at(&registry)
                 .because("the user's name or the password has characters that cannot be sent")
         })?;
         Ok(Self {
-            transport: Transport::new(&config).map_err(|error| error.at(&registry))?,
+            transport: Transport::new(&registry, &config, network).map_err(|error| error.at(&registry))?,
             quirks: Mutex::new(Quirks::of(&registry)),
             registry,
             config,
@@ -133,7 +134,7 @@ impl Connection {
             let built = request.build(&url, authorization.header(), is_foreign);
             let response = self.transport.execute_in_time(built, request.patience, purpose).await?;
             match redirect(&request.method, &url, response.status(), response.headers()).map_err(refuse)? {
-                None => return self.read(request, response, url, is_foreign).await,
+                None => return self.read(request, authorization, response, url, is_foreign).await,
                 Some(to) => {
                     // Credentials that were lost on the way stay lost.
                     is_foreign |= !same_origin(&url, &to);
@@ -148,6 +149,7 @@ impl Connection {
     async fn read(
         &self,
         request: &Request,
+        authorization: &Authorization,
         mut response: reqwest::Response,
         url: Url,
         is_foreign: bool,
@@ -157,7 +159,8 @@ impl Connection {
         let (stall, purpose) = (self.transport.stall_timeout(), &request.purpose);
         let body = match request.reading {
             _ if !status.is_success() => {
-                Body::Whole(collect_error(&mut response, ERROR_BODY_LIMIT, stall, purpose).await)
+                let body = collect_error(&mut response, ERROR_BODY_LIMIT, stall, purpose).await;
+                Body::Whole(without_proof(body, authorization.header()))
             }
             Reading::Whole(limit) => Body::Whole(collect(&mut response, limit, stall, purpose).await?),
             Reading::Stream => Body::Open(response),

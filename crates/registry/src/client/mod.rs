@@ -8,7 +8,7 @@
 //! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
-//! | HTTP | `transport`, `answer`, `upload_body` |
+//! | HTTP | `transport`, `tls`, `proxy`, `guard`, `failure`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
 //! nothing more. Content is not: what reads a blob passes it through [`sealift_store::verified`].
@@ -22,11 +22,14 @@ mod config;
 mod connection;
 mod creation;
 mod endpoint;
+mod failure;
 mod fault;
 mod flight;
+mod guard;
 mod lists;
 mod manifests;
 mod ping;
+mod proxy;
 mod quirks;
 mod redirect;
 mod referrers;
@@ -38,6 +41,7 @@ mod status;
 mod streaming;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 mod upload_body;
 mod upload_session;
@@ -50,11 +54,14 @@ use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Admin, Page, PageRequest, Result, Source, Store, Target};
 
 pub use config::ClientConfig;
+pub use proxy::ProxyConfig;
 pub use creation::Created;
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
+pub use tls::Identity;
 
 use connection::Connection;
+use guard::Network;
 use repository::{Access, Repository};
 
 /// A registry that is spoken to over the network. Clones and the handles made of it share connections,
@@ -70,7 +77,7 @@ impl RegistryClient {
     /// # Errors
     /// [`sealift_store::ErrorKind::Invalid`] where a certificate or the credentials cannot be used.
     pub fn new(registry: Registry, config: ClientConfig) -> Result<Self> {
-        Ok(Self { connection: Arc::new(Connection::new(registry, config)?) })
+        Ok(Self { connection: Arc::new(Connection::new(registry, config, Network::default())?) })
     }
 
     /// Finds out how the registry is spoken to, and whether it answers at all.

@@ -13,11 +13,11 @@ use super::answer::Answer;
 use super::auth::{Authorization, challenges};
 use super::connection::Connection;
 use super::endpoint::Endpoint;
+use super::failure::speaks_no_tls;
 use super::fault::{Fault, Purpose};
 use super::request::Request;
 use super::retry::Repeat;
 use super::status::is_transient;
-use super::transport::speaks_no_tls;
 use crate::wire::Route;
 
 impl Connection {

@@ -1,48 +1,61 @@
-//! The HTTP client below everything: connections, TLS roots, proxies. It knows nothing of registries, and
-//! it is the one module that makes [`reqwest`] clients, so that another client touches one file.
+//! The HTTP client below everything: connections, TLS, proxies. It knows nothing of the registry but its
+//! address, and it is the one module that makes [`reqwest`] clients, so that another client touches one file.
 //!
 //! HTTP/1.1 only: over HTTP/2 all blobs of a host would share one connection and cost twice the processor
 //! time. Redirects, retries and time limits are ours: reqwest forwards custom headers across hosts, and its
 //! limits either count the whole body or not the upload.
+//!
+//! The registry itself may see the user's client certificate; where else it leads is judged by
+//! [`super::guard`], here, where no caller can forget it.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use sealift_oci::Registry;
 use sealift_store::{Error, ErrorKind, Operation, Result};
 use url::{Host, Url};
 
 use super::ClientConfig;
+use super::endpoint::Endpoint;
+use super::failure::{failure, is_proxy_refusal};
 use super::fault::{Fault, Purpose};
+use super::guard::{Guard, Network, Resolver};
+use super::proxy::{Proxies, Proxy};
+use super::redirect::same_origin;
+use super::tls::{TlsSettings, unusable};
 
 /// The clients of one registry: their TLS settings are its own.
 #[derive(Debug)]
 pub(super) struct Transport {
-    /// Goes through the proxies that the system names.
-    ordinary: reqwest::Client,
-    /// Goes through none; a proxy's loopback is another machine.
-    direct: reqwest::Client,
+    /// The addresses that are the registry itself, one for each scheme.
+    origins: [Url; 2],
+    guard: Arc<Guard>,
+    proxies: Proxies,
+    own: Clients,
+    foreign: Clients,
     stall_timeout: Duration,
 }
 
+/// Two ways to the same hosts. They share no connections.
+#[derive(Debug)]
+struct Clients {
+    direct: reqwest::Client,
+    proxied: reqwest::Client,
+}
+
 impl Transport {
-    pub(super) fn new(config: &ClientConfig) -> Result<Self> {
-        let tls = tls_config(&config.ca_files)?;
-        let builder = || {
-            reqwest::Client::builder()
-                .http1_only()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .user_agent(&config.user_agent)
-                .connect_timeout(config.connect_timeout)
-                .tls_backend_preconfigured(tls.clone())
-        };
+    pub(super) fn new(registry: &Registry, config: &ClientConfig, network: Network) -> Result<Self> {
+        let origin = |scheme| Endpoint::new(registry, scheme).ok_or_else(no_address);
+        let origins = [origin("https")?.base().clone(), origin("http")?.base().clone()];
+        let guard = Arc::new(Guard::new(&origins[0], &config.resolve, network));
+        let proxies = Proxies::new(&config.proxies)?;
+        let tls = TlsSettings::new(&config.ca_files, config.identity.as_ref())?;
         Ok(Self {
-            ordinary: builder().build().map_err(unusable)?,
-            direct: builder().no_proxy().build().map_err(unusable)?,
+            own: Clients::new(config, tls.own, &guard, &proxies)?,
+            foreign: Clients::new(config, tls.foreign, &guard, &proxies)?,
+            origins,
+            guard,
+            proxies,
             stall_timeout: config.stall_timeout,
         })
     }
@@ -58,8 +71,16 @@ impl Transport {
         request: reqwest::Request,
         purpose: &Purpose,
     ) -> Result<reqwest::Response, Fault> {
-        let client = if is_loopback(request.url()) { &self.direct } else { &self.ordinary };
-        client.execute(request).await.map_err(|error| failure(error, purpose))
+        let url = request.url();
+        let is_own = self.origins.iter().any(|origin| same_origin(origin, url));
+        if !is_own {
+            self.guard.check(url).map_err(|misled| purpose.fault(ErrorKind::Invalid).because(misled))?;
+        }
+        let clients = if is_own { &self.own } else { &self.foreign };
+        match self.proxies.of(url) {
+            None => clients.direct.execute(request).await.map_err(|error| failure(error, purpose)),
+            Some(proxy) => through(proxy, clients.proxied.execute(request).await, purpose),
+        }
     }
 
     /// Sends one request and waits for the head of its answer, `patience` times the stall timeout.
@@ -72,6 +93,50 @@ impl Transport {
         let limit = self.stall_timeout.saturating_mul(patience);
         let answer = tokio::time::timeout(limit, self.execute(request, purpose)).await;
         answer.unwrap_or_else(|_| Err(silence(limit, purpose)))
+    }
+}
+
+impl Clients {
+    fn new(
+        config: &ClientConfig,
+        tls: rustls::ClientConfig,
+        guard: &Arc<Guard>,
+        proxies: &Proxies,
+    ) -> Result<Self> {
+        let builder = |is_strict| {
+            reqwest::Client::builder()
+                .http1_only()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .user_agent(&config.user_agent)
+                .connect_timeout(config.connect_timeout)
+                .dns_resolver(Resolver { guard: Arc::clone(guard), is_strict })
+                .tls_backend_preconfigured(tls.clone())
+        };
+        let proxied = proxies.apply(builder(false)).map_err(unusable_proxy)?;
+        Ok(Self {
+            direct: builder(true).build().map_err(unusable)?,
+            proxied: proxied.build().map_err(unusable_proxy)?,
+        })
+    }
+}
+
+/// Tells what comes of a request through a proxy. Its `407` is not the registry's word.
+fn through(
+    proxy: &Proxy,
+    outcome: reqwest::Result<reqwest::Response>,
+    purpose: &Purpose,
+) -> Result<reqwest::Response, Fault> {
+    match outcome {
+        Ok(answer) if answer.status() == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(proxy.wants_credentials(purpose))
+        }
+        Ok(answer) => Ok(answer),
+        Err(error) if is_proxy_refusal(&error) => Err(proxy.wants_credentials(purpose)),
+        Err(error) => {
+            Err(failure(error, purpose).reworded(|reason| format!("{reason} (by way of the proxy {proxy})")))
+        }
     }
 }
 
@@ -92,101 +157,18 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The system's roots and the given ones. Where the system has none, as in an empty container image,
-/// Mozilla's take their place.
-fn tls_config(ca_files: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    }
-    for file in ca_files {
-        for certificate in read_certificates(file)? {
-            roots.add(certificate).map_err(unusable)?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+fn no_address() -> Error {
+    Error::new(ErrorKind::Invalid, Operation::Connect).because("its name is no address")
 }
 
-fn read_certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(file).collect::<Result<_, _>>().map_err(|error| {
-            Error::new(ErrorKind::Invalid, Operation::Connect)
-                .because("a file of certificates is malformed")
-                .caused_by(error)
-        })?;
-    if certificates.is_empty() {
-        return Err(Error::new(ErrorKind::Invalid, Operation::Connect)
-            .because("a file of certificates has no certificate in it (PEM is wanted)"));
-    }
-    Ok(certificates)
-}
-
-fn unusable(error: impl StdError + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Invalid, Operation::Connect)
-        .because("the settings for TLS or HTTP cannot be used")
-        .caused_by(error)
-}
-
-/// Turns what the HTTP client says into a fault. The URL is taken out: it may carry signed state.
-pub(super) fn failure(error: reqwest::Error, purpose: &Purpose) -> Fault {
-    let error = error.without_url();
-    let (kind, reason) = match tls_error(&error) {
-        Some(rustls::Error::InvalidCertificate(_)) => (ErrorKind::Invalid, "its certificate is not trusted"),
-        Some(_) => (ErrorKind::Invalid, "it cannot be spoken to by TLS"),
-        None if error.is_builder() => (ErrorKind::Invalid, "the request cannot be made"),
-        None if error.is_dns() => (ErrorKind::Unavailable, "its name cannot be resolved"),
-        None if error.is_connect() => (ErrorKind::Unavailable, "it cannot be reached"),
-        None => (ErrorKind::Unavailable, "the connection broke"),
-    };
-    let is_unsent = error.is_connect();
-    purpose.fault(kind).because(reason).without_effect(is_unsent).caused_by(error)
-}
-
-/// Tells whether connecting failed because the peer speaks no TLS at all: what it sent is no TLS record, or
-/// it hung up during the handshake. A certificate error, or any error of a peer that speaks TLS, is not that.
-pub(super) fn speaks_no_tls(fault: &Fault) -> bool {
-    let Some(error) = fault.cause() else { return false };
-    match tls_error(error) {
-        Some(rustls::Error::InvalidMessage(_)) => true,
-        Some(_) => false,
-        None => io_errors(error).any(|error| {
-            use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-            fault.without_effect
-                && matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
-        }),
-    }
-}
-
-fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    chain(error).find_map(|it| it.downcast_ref())
-}
-
-fn io_errors<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a std::io::Error> {
-    chain(error).filter_map(|it| it.downcast_ref())
-}
-
-/// Every error in the chain. An I/O error shows the source of what it wraps and not that itself, so it is
-/// opened.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| inner(*error))
-}
-
-fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()) {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
-    }
+/// The cause is not kept: it may have the proxy's password in it.
+fn unusable_proxy(_: reqwest::Error) -> Error {
+    Error::new(ErrorKind::Invalid, Operation::Connect).because("the proxy's address cannot be used")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
     fn loopback_is_this_machine_only() {
@@ -198,35 +180,6 @@ mod tests {
             ("https://10.0.0.1/", false),
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn files_without_certificates_are_refused() {
-        for file in [&b""[..], b"text", b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"] {
-            let config = ClientConfig { ca_files: vec![file.to_vec()], ..ClientConfig::default() };
-            assert_eq!(Transport::new(&config).unwrap_err().kind(), ErrorKind::Invalid);
-        }
-    }
-
-    #[test]
-    fn what_speaks_no_tls_is_told_by_types() {
-        let tls = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let cases = [
-            (tls(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)), true),
-            (tls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)), false),
-            (tls(rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure)), false),
-            (io::Error::from(io::ErrorKind::UnexpectedEof), true),
-            (io::Error::from(io::ErrorKind::ConnectionReset), true),
-            (io::Error::from(io::ErrorKind::ConnectionRefused), false),
-            (io::Error::from(io::ErrorKind::TimedOut), false),
-        ];
-        for (error, expected) in cases {
-            let text = error.to_string();
-            let outer = io::Error::other(error);
-            let fault = Purpose::of(Operation::Connect).fault(ErrorKind::Unavailable);
-            let fault = fault.without_effect(true).caused_by(outer);
-            assert_eq!(speaks_no_tls(&fault), expected, "{text}");
         }
     }
 }

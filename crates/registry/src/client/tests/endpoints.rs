@@ -83,7 +83,10 @@ async fn nobody_there_is_unavailable() {
     let client = RegistryClient::new(address.to_string().parse().unwrap(), peer.config()).unwrap();
     let error = client.connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(error.to_string(), format!("{}: cannot connect: it cannot be reached", client.place()));
+    assert_eq!(
+        error.to_string(),
+        format!("{}: cannot connect: it cannot be reached: the connection is refused", client.place())
+    );
     assert!(std::error::Error::source(&error).is_some());
 }
 

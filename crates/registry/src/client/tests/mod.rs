@@ -2,12 +2,15 @@
 
 mod authentication;
 mod blobs;
+mod certificates;
 mod conformance;
 mod creation;
 mod endpoints;
+mod leading;
 mod lists;
 mod manifests;
 mod peer;
+mod proxies;
 mod quirks;
 mod repeating;
 mod tokens;

@@ -139,9 +139,10 @@ impl Peer {
         peer
     }
 
-    /// Starts a server that speaks TLS for `localhost` and `127.0.0.1`, with a certificate of its own.
+    /// Starts a server that speaks TLS for this machine and `registry.example`, with a certificate of its
+    /// own.
     pub(super) async fn tls() -> Self {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", "registry.example"].map(str::to_owned);
         let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -151,7 +152,12 @@ impl Peer {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
-        Self::start(Some(TlsAcceptor::from(Arc::new(config))), cert.pem().into_bytes()).await
+        Self::tls_with(config, cert.pem().into_bytes()).await
+    }
+
+    /// Starts a server with settings of its own for TLS.
+    pub(super) async fn tls_with(config: rustls::ServerConfig, authority: Vec<u8>) -> Self {
+        Self::start(Some(TlsAcceptor::from(Arc::new(config))), authority).await
     }
 
     async fn start(acceptor: Option<TlsAcceptor>, authority: Vec<u8>) -> Self {

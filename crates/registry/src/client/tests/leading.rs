@@ -1,0 +1,113 @@
+//! Where a registry may lead: a public one to no private address (go-containerregistry issue 2440). In these
+//! tests this machine's `127.0.0.1` counts as public and everything else as private.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sealift_store::{BlobBody, Error, ErrorKind};
+
+use super::peer::{Peer, Reply, reply};
+use super::{CONTENT, blob, digest, source, target};
+use crate::client::connection::Connection;
+use crate::client::guard::Network;
+use crate::client::{ClientConfig, RegistryClient};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const INNER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// `inner.example` and what is below it is private.
+fn network() -> Network {
+    Network {
+        lookup: |host| {
+            let address = if host.ends_with("inner.example") { INNER } else { HERE };
+            Box::pin(std::future::ready(Ok(vec![address])))
+        },
+        is_private: |address| address != HERE,
+    }
+}
+
+fn client(peer: &Peer, host: &str) -> RegistryClient {
+    let registry = format!("{host}:{}", peer.address.port()).parse().unwrap();
+    let config = ClientConfig { plain_http: true, ..peer.config() };
+    RegistryClient { connection: Arc::new(Connection::new(registry, config, network()).unwrap()) }
+}
+
+fn assert_refused(error: &Error, host: &str) {
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("it leads to ") && text.contains(host) && text.contains("private"), "{text}");
+}
+
+/// Private hosts as URLs write them.
+const PRIVATE: [&str; 4] = ["inner.example", "127.0.0.2", "0x7f000002", "[::1]"];
+
+/// An address is shown in its usual form.
+fn shown(host: &str) -> &str {
+    if host == PRIVATE[2] { PRIVATE[1] } else { host.trim_matches(['[', ']']) }
+}
+
+fn to(status: u16, host: &str) -> Reply {
+    reply(status).header("location", format!("http://{host}:9/x"))
+}
+
+#[tokio::test]
+async fn redirects_lead_to_no_private_address() {
+    for host in PRIVATE {
+        let peer = Peer::plain().await;
+        peer.on("GET /v2/", reply(200));
+        peer.on(&blob("GET"), to(307, host));
+        let client = client(&peer, "registry.example");
+        let error = source(&client).open_blob(&digest(), 0).await.unwrap_err();
+        assert_refused(&error, shown(host));
+        peer.finish();
+    }
+}
+
+#[tokio::test]
+async fn neither_do_uploads_pages_and_realms() {
+    for host in PRIVATE {
+        let peer = Peer::plain().await;
+        let client = client(&peer, "registry.example");
+        peer.on("GET /v2/", reply(200));
+        peer.on("POST /v2/a/b/blobs/uploads/", to(202, host));
+        let mut upload = target(&client).begin_upload().await.unwrap();
+        let body = BlobBody::from(Bytes::from_static(CONTENT));
+        assert_refused(&upload.append(body).await.unwrap_err(), shown(host));
+
+        let realm = format!(r#"Bearer realm="https://{host}:9/token""#);
+        peer.on(&blob("HEAD"), reply(401).header("www-authenticate", realm));
+        assert_refused(&source(&client).stat_blob(&digest()).await.unwrap_err(), shown(host));
+        peer.finish();
+    }
+}
+
+#[tokio::test]
+async fn public_addresses_and_the_registry_itself_are_fine() {
+    let (peer, storage) = (Peer::plain().await, Peer::plain().await);
+    peer.on("GET /v2/", reply(200));
+    let elsewhere = format!("http://storage.example:{}/x", storage.address.port());
+    peer.on(&blob("GET"), reply(307).header("location", elsewhere));
+    storage.on("GET /x", reply(200).body(CONTENT));
+    source(&client(&peer, "registry.example")).open_blob(&digest(), 0).await.unwrap();
+    peer.finish();
+    storage.finish();
+}
+
+#[tokio::test]
+async fn a_private_registry_leads_where_it_likes() {
+    let peer = Peer::plain().await;
+    let registry = format!("registry.example:{}", peer.address.port()).parse().unwrap();
+    let config = ClientConfig { plain_http: true, ..peer.config() };
+    // Everything is private here, this machine, too.
+    let network = Network { is_private: |_| true, ..network() };
+    let client = RegistryClient { connection: Arc::new(Connection::new(registry, config, network).unwrap()) };
+    let storage = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    let elsewhere = format!("http://storage.example:{}/x", storage.address.port());
+    peer.on(&blob("GET"), reply(307).header("location", elsewhere));
+    storage.on("GET /x", reply(200).body(CONTENT));
+    source(&client).open_blob(&digest(), 0).await.unwrap();
+    peer.finish();
+    storage.finish();
+}
