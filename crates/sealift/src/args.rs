@@ -198,12 +198,16 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) target_repository: Option<String>,
     /// User there [TARGET_DOCKER_USERNAME]
+    /// [default: who is kept in Docker's configuration]
     #[arg(long, value_name = "USER")]
     pub(crate) target_username: Option<String>,
     /// Read that user's password as a line of stdin, behind the source's if
     /// both are read [TARGET_DOCKER_PASSWORD]
     #[arg(long)]
     pub(crate) target_password_stdin: bool,
+    /// Ask there as nobody, whoever is kept in Docker's configuration
+    #[arg(long, conflicts_with_all = ["target_username", "target_password_stdin"])]
+    pub(crate) target_anonymous: bool,
     /// Tag there [TARGET_DOCKER_TAG] [default: the source's]
     #[arg(long, value_name = "TAG")]
     pub(crate) target_tag: Option<String>,
@@ -221,12 +225,16 @@ pub(crate) struct SourceArgs {
     /// [default: arcdata]
     #[arg(long, value_name = "NAME")]
     pub(crate) source_repository: Option<String>,
-    /// User there [SOURCE_DOCKER_USERNAME] [default: none]
+    /// User there [SOURCE_DOCKER_USERNAME]
+    /// [default: who is kept in Docker's configuration]
     #[arg(long, value_name = "USER")]
     pub(crate) source_username: Option<String>,
     /// Read that user's password as a line of stdin [SOURCE_DOCKER_PASSWORD]
     #[arg(long)]
     pub(crate) source_password_stdin: bool,
+    /// Ask there as nobody, whoever is kept in Docker's configuration
+    #[arg(long, conflicts_with_all = ["source_username", "source_password_stdin"])]
+    pub(crate) source_anonymous: bool,
 }
 
 impl AnswerArgs {
@@ -243,6 +251,15 @@ impl AnswerArgs {
             Answer::SourceTag | Answer::SourcePassword | Answer::TargetPassword => &None,
         };
         typed.as_deref()
+    }
+
+    /// Lists the users that are to be nobody.
+    pub(crate) fn anonymous(&self) -> Vec<Answer> {
+        let sides = [
+            (self.source.source_anonymous, Answer::SourceUsername),
+            (self.target_anonymous, Answer::TargetUsername),
+        ];
+        sides.into_iter().filter_map(|(is_anonymous, user)| is_anonymous.then_some(user)).collect()
     }
 
     /// Tells whether a password is to be read from standard input.

@@ -55,8 +55,8 @@ pub(crate) enum CommandError {
         /// What to do instead.
         hint: String,
     },
-    /// A place failed.
-    Place(Error),
+    /// A place failed, and this is what that means.
+    Place(Error, Advice),
     /// The user broke off.
     Interrupted,
     /// This machine failed.
@@ -71,7 +71,7 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Place(error) => Advice::of(error).exit,
+            Self::Place(_, advice) => advice.exit,
             Self::Interrupted => Exit::Interrupted,
             Self::Machine(..) => Exit::Failed,
         }
@@ -80,7 +80,8 @@ impl CommandError {
 
 impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        Self::Place(error)
+        let advice = Advice::of(&error);
+        Self::Place(error, advice)
     }
 }
 
@@ -105,14 +106,14 @@ impl From<CredentialsError> for CommandError {
             | CredentialsError::Malformed { .. }
             | CredentialsError::Member { .. } => Self::usage(
                 message,
-                "Put the file right; `docker login` and `podman login` write such files, too.",
+                "Put the file right; `docker login` and `podman login` write such files, too. --source-anonymous and --target-anonymous go on without credentials.",
             ),
             CredentialsError::NoFile => Self::usage(message, "Set one of them."),
             CredentialsError::Username => Self::usage(message, "Check --username."),
             CredentialsError::Helper(error) => Self::usage(
                 message,
                 format_args!(
-                    "Run `{} list` to see what is wrong with it, or take it out of {}.",
+                    "Run `{} list` to see what is wrong with it, or take it out of {}. --source-anonymous and --target-anonymous go on without credentials.",
                     error.program,
                     error.file.display()
                 ),

@@ -48,7 +48,7 @@ impl Connection {
 
     /// Opens one end. No request is made before something is asked of it.
     pub(crate) fn open(&self, place: &PlaceSettings, side: Side) -> Result<Arc<dyn Store>> {
-        let client = self.client(&place.registry, place.credentials.clone());
+        let client = self.client(&place.registry, place.identity.credentials.clone());
         Ok(Arc::new(client.map_err(|error| error.on(side))?))
     }
 

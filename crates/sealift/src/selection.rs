@@ -96,14 +96,14 @@ fn request(settings: &Settings, tag: &Tag, name: &str, is_optional: bool) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Identity;
     use crate::settings::PlaceSettings;
-    use sealift_registry::client::Credentials;
 
     fn settings(tags: &[&str], target_tag: Option<&str>) -> Settings {
         let place = |registry: &str, repository: &str| PlaceSettings {
             registry: registry.parse().unwrap(),
             repository: repository.parse().unwrap(),
-            credentials: Credentials::Anonymous,
+            identity: Identity::default(),
         };
         Settings {
             source: place("mcr.microsoft.com", "arcdata"),

@@ -18,6 +18,7 @@ use crate::answers::Answer;
 use crate::args::AnswerArgs;
 use crate::environment::Environment;
 use crate::errors::CommandError;
+use crate::identity::Identity;
 use crate::prompt::Prompter;
 use crate::ui::Ui;
 
@@ -34,7 +35,7 @@ pub(crate) struct PlaceSettings {
     /// The repository in it below which the images are.
     pub(crate) repository: RepositoryName,
     /// Who asks.
-    pub(crate) credentials: Credentials,
+    pub(crate) identity: Identity,
 }
 
 /// What is to be done, all answers settled.
@@ -71,13 +72,15 @@ impl Settings {
 pub(crate) struct Given {
     texts: BTreeMap<Answer, String>,
     passwords: BTreeMap<Answer, Secret>,
+    /// The users that are to be nobody.
+    anonymous: Vec<Answer>,
     tags: Option<Vec<Tag>>,
 }
 
 impl Given {
     /// Takes the wanted answers from flags, variables and, where flags say so, from standard input.
     pub(crate) fn read(wanted: &[Answer], args: &AnswerArgs, environment: &mut Environment) -> Result<Self> {
-        let mut given = Self::default();
+        let mut given = Self { anonymous: args.anonymous(), ..Self::default() };
         given.read_stdin(args, environment)?;
         for &answer in wanted {
             let variable = variable(&environment.variables, answer)?;
@@ -148,6 +151,10 @@ impl Given {
         Ok(())
     }
 
+    fn is_anonymous(&self, user: Answer) -> bool {
+        self.anonymous.contains(&user)
+    }
+
     /// Tells whether an answer is there.
     pub(crate) fn has(&self, answer: Answer) -> bool {
         self.texts.contains_key(&answer)
@@ -172,7 +179,7 @@ impl<'a> Asker<'a> {
         Ok(PlaceSettings {
             registry: self.settle(Answer::SourceRegistry, SOURCE_REGISTRY)?,
             repository: self.settle(Answer::SourceRepository, SOURCE_REPOSITORY)?,
-            credentials: self.credentials(Answer::SourceUsername, Answer::SourcePassword)?,
+            identity: self.identity(Answer::SourceUsername, Answer::SourcePassword)?,
         })
     }
 
@@ -203,7 +210,7 @@ impl<'a> Asker<'a> {
         Ok(PlaceSettings {
             registry: self.settle(Answer::TargetRegistry, "")?,
             repository: self.settle(Answer::TargetRepository, "")?,
-            credentials: self.credentials(Answer::TargetUsername, Answer::TargetPassword)?,
+            identity: self.identity(Answer::TargetUsername, Answer::TargetPassword)?,
         })
     }
 
@@ -233,7 +240,11 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn credentials(&mut self, user: Answer, password: Answer) -> Result<Credentials> {
+    /// Settles who asks. Where that stays open, somebody who is kept may be looked up.
+    fn identity(&mut self, user: Answer, password: Answer) -> Result<Identity> {
+        if self.given.is_anonymous(user) {
+            return Ok(Identity::default());
+        }
         let username = match self.given.texts.remove(&user) {
             Some(username) => username,
             None => self.ask(|prompter| prompter.text(&user.question("")))?.unwrap_or_default(),
@@ -245,8 +256,8 @@ impl<'a> Asker<'a> {
                 .unwrap_or_else(|| Secret::new(String::new())),
         };
         match (username.is_empty(), secret.expose().is_empty()) {
-            (true, true) => Ok(Credentials::Anonymous),
-            (false, _) => Ok(Credentials::Basic { username, password: secret }),
+            (true, true) => Ok(Identity::unknown()),
+            (false, _) => Ok(Identity::typed(Credentials::Basic { username, password: secret })),
             (true, false) => Err(CommandError::usage(
                 format_args!("there is a {} and no {}", password.noun(), user.noun()),
                 format_args!("Set {}.", names(user)),

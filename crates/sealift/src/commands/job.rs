@@ -10,8 +10,10 @@ use sealift_store::{Side, Store};
 use super::Result;
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, WhatArgs};
+use crate::ends::Ends;
 use crate::environment::Environment;
 use crate::errors::CommandError;
+use crate::identity::Lookup;
 use crate::observe::Progress;
 use crate::places::{Connection, newest_release, release_tags};
 use crate::selection::select;
@@ -21,7 +23,7 @@ use crate::ui::Ui;
 /// Everything settled: what to take, and both ends open.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) settings: Settings,
+    pub(super) ends: Ends,
     pub(super) selection: Selection,
     pub(super) mirror: Mirror,
 }
@@ -46,12 +48,13 @@ impl Job {
             options,
             observer: Arc::new(Progress::new(Arc::clone(ui))),
         };
-        Ok(Self { settings, selection, mirror })
+        let ends = Ends { source: settings.source, target: settings.target };
+        Ok(Self { ends, selection, mirror })
     }
 
     /// Tells what is about to be done, since much of it may be defaults.
     pub(super) fn announce(&self, ui: &Ui) {
-        let Settings { source, target, .. } = &self.settings;
+        let Ends { source, target } = &self.ends;
         let names = self.selection.groups.iter().filter_map(|group| group.name.as_deref());
         ui.status(format_args!(
             "{} from {}/{} to {}/{}",
@@ -62,17 +65,6 @@ impl Job {
             target.repository
         ));
     }
-
-    pub(super) fn places(&self) -> Places<'_> {
-        Places { source: &self.settings.source, target: &self.settings.target }
-    }
-}
-
-/// Both ends, for those who report on them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Places<'a> {
-    pub(crate) source: &'a PlaceSettings,
-    pub(crate) target: &'a PlaceSettings,
 }
 
 /// Settles the ten answers.
@@ -88,9 +80,11 @@ pub(super) async fn settle(
     let wanted: Vec<Answer> = Answer::ALL.into_iter().filter(is_wanted).collect();
     let given = Given::read(&wanted, answers, environment)?;
     given.demand_target(environment.is_interactive)?;
+    let lookup = Lookup::new(environment, ui);
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
     let mut asker = Asker::new(given, prompter, ui);
-    let source = asker.source()?;
+    let mut source = asker.source()?;
+    look_up(&lookup, &mut source).await?;
     let mut newest = None;
     if let Some(range) = range {
         let store = connection.open(&source, Side::Source)?;
@@ -99,7 +93,8 @@ pub(super) async fn settle(
         newest = newest_release(ui, connection.open(&source, Side::Source)?.as_ref(), &source).await;
     }
     let tags = asker.tags(newest)?;
-    let target = asker.target()?;
+    let mut target = asker.target()?;
+    look_up(&lookup, &mut target).await?;
     let target_tag = asker.target_tag(&tags)?;
     let settings = Settings { source, target, tags, target_tag };
     settings.check()?;
@@ -109,6 +104,12 @@ pub(super) async fn settle(
         }
     }
     Ok(settings)
+}
+
+/// Finds out who asks at a place where no answer says so.
+pub(super) async fn look_up(lookup: &Lookup<'_>, place: &mut PlaceSettings) -> Result<()> {
+    let PlaceSettings { registry, repository, identity } = place;
+    lookup.fill_in(identity, registry, Some(repository)).await
 }
 
 /// Finds every release of a range, also those that came out after this program; where the source does not

@@ -7,6 +7,7 @@ use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Su
 use super::Result;
 use super::job::{Job, settle};
 use crate::args::{Format, MirrorArgs};
+use crate::ends::Ends;
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
 use crate::output::failures::{self, Failure};
@@ -71,12 +72,12 @@ pub(super) async fn transfer(
     let transfer = Transfer { report, is_refused };
     let exit = transfer.exit();
     match format {
-        Format::Json => write(ui, &json::text(&json::Report::new(job.places(), &transfer, exit)))?,
+        Format::Json => write(ui, &json::text(&json::Report::new(&job.ends, &transfer, exit)))?,
         Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
         Format::Text => {}
     }
     tell_missing(ui, job, &missing, is_refused);
-    failures::tell(ui, &transfer.failures());
+    failures::tell(ui, &transfer.failures(&job.ends));
     if exit == Exit::Interrupted {
         ui.error("interrupted");
         ui.note("Hint: run the same command again to go on: what arrived is not moved again.");
@@ -137,7 +138,7 @@ fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_refused: bool) 
     if missing.is_empty() {
         return;
     }
-    let registry = &job.settings.source.registry;
+    let registry = &job.ends.source.registry;
     let what = if is_refused { "; nothing was moved" } else { "" };
     ui.error(format_args!("{} missing at the source {registry}{what}", are(missing.len())));
     for image in missing {
@@ -158,11 +159,14 @@ fn are(number: usize) -> String {
 
 impl Transfer {
     /// Puts images together that failed for the same reason.
-    pub(crate) fn failures(&self) -> Vec<Failure<'_>> {
-        failures::gather(self.report.images.iter().filter_map(|image| match &image.outcome {
-            Outcome::Failed(error) => Some((&image.request, error)),
-            _ => None,
-        }))
+    pub(crate) fn failures(&self, ends: &Ends) -> Vec<Failure<'_>> {
+        failures::gather(
+            ends,
+            self.report.images.iter().filter_map(|image| match &image.outcome {
+                Outcome::Failed(error) => Some((&image.request, error)),
+                _ => None,
+            }),
+        )
     }
 
     pub(super) fn exit(&self) -> Exit {

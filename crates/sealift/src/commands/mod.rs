@@ -16,7 +16,6 @@ use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
-pub(crate) use job::Places;
 pub(crate) use mirror::Transfer;
 
 type Result<T> = std::result::Result<T, CommandError>;

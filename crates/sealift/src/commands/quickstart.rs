@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use sealift_catalog::{Release, SOURCE_REPOSITORY};
 use sealift_oci::{Registry, RepositoryName};
-use sealift_registry::client::Credentials;
 use sealift_registry::server::{RunningServer, Server, ServerConfig};
 use sealift_store::{DirectoryStore, Side, Store};
 use tokio::net::TcpListener;
@@ -18,6 +17,7 @@ use super::mirror::{transfer, write};
 use super::verify::compare;
 use crate::args::{Format, QuickstartArgs, WhatArgs};
 use crate::errors::{CommandError, Exit};
+use crate::identity::Identity;
 use crate::output::units::{count, seconds};
 use crate::places::Connection;
 use crate::quickstart::{build, newest_listed, publish};
@@ -85,7 +85,7 @@ impl Served {
         Ok(PlaceSettings {
             registry: self.address.clone(),
             repository: repository()?,
-            credentials: Credentials::Anonymous,
+            identity: Identity::default(),
         })
     }
 }

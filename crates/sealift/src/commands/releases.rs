@@ -9,11 +9,13 @@ use sealift_store::Side;
 use serde::Serialize;
 
 use super::Result;
+use super::job::look_up;
 use super::mirror::write;
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, Format, ReleasesArgs};
 use crate::environment::Environment;
 use crate::errors::Exit;
+use crate::identity::Lookup;
 use crate::output::json;
 use crate::output::table::{Align, Column, Row, render};
 use crate::places::{Connection, release_tags};
@@ -24,9 +26,10 @@ use crate::ui::Ui;
 pub(crate) async fn run(ui: &Arc<Ui>, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection)?;
     let (place, there) = match source(ui, args, environment)? {
-        Some(place) => {
+        Some(mut place) => {
+            look_up(&Lookup::new(environment, ui), &mut place).await?;
             let store = connection.open(&place, Side::Source)?;
-            let tags = release_tags(store.as_ref(), &place).await?;
+            let tags = release_tags(store.as_ref(), &place).await.map_err(|error| place.refusal(error))?;
             (Some(place), Some(tags))
         }
         None => (None, None),

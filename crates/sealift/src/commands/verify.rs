@@ -42,7 +42,7 @@ pub(super) async fn compare(ui: &Ui, job: &Job, deep: bool, format: Format, stop
     match format {
         Format::Text => write(ui, &verification::text(&found, deep, ui.width()))?,
         Format::Json => {
-            write(ui, &json::text(&json::VerificationReport::new(job.places(), &found, deep, exit)))?;
+            write(ui, &json::text(&json::VerificationReport::new(&job.ends, &found, deep, exit)))?;
         }
     }
     tell(ui, job, &found);
@@ -54,14 +54,14 @@ fn tell(ui: &Ui, job: &Job, found: &Verification) {
         Verdict::Failed(error) => Some((&image.request, error)),
         _ => None,
     });
-    failures::tell(ui, &failures::gather(failed));
+    failures::tell(ui, &failures::gather(&job.ends, failed));
     let is = |wanted: fn(&Verdict) -> bool| found.images.iter().any(|image| wanted(&image.verdict));
     if is(|verdict| matches!(verdict, Verdict::Missing)) {
-        ui.error(format_args!("images are missing at the source {}", job.settings.source.registry));
+        ui.error(format_args!("images are missing at the source {}", job.ends.source.registry));
         ui.note("Hint: --image NAME names the images to look at.");
     }
     if is(|verdict| matches!(verdict, Verdict::Wrong(_))) {
-        ui.error(format_args!("the target {} differs from the source", job.settings.target.registry));
+        ui.error(format_args!("the target {} differs from the source", job.ends.target.registry));
         ui.note("Hint: what is not there comes with `sealift mirror --recheck` and the same answers; what has wrong content must be deleted at the target first.");
     }
 }

@@ -57,7 +57,6 @@ pub(crate) enum Found {
         /// The user.
         username: String,
         /// The password.
-        #[cfg_attr(not(test), expect(dead_code, reason = "commands that copy will send it"))]
         password: Secret,
     },
     /// A refresh token, to be exchanged by the OAuth2 form (`grant_type=refresh_token`).
@@ -65,7 +64,6 @@ pub(crate) enum Found {
         /// The user that it was given to, where that is known.
         username: Option<String>,
         /// The token.
-        #[cfg_attr(not(test), expect(dead_code, reason = "commands that copy will send it"))]
         token: Secret,
     },
 }

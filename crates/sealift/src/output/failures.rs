@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sealift_mirror::ImageRequest;
 use sealift_store::{Error, ErrorKind};
 
-use crate::errors::{Advice, CommandError, causes};
+use crate::ends::Ends;
+use crate::errors::{CommandError, causes};
 use crate::output::table::wrap;
 use crate::output::units::count;
 use crate::ui::Ui;
@@ -20,10 +21,13 @@ pub(crate) struct Failure<'a> {
     pub(crate) error: Arc<Error>,
     /// The images.
     pub(crate) images: Vec<&'a ImageRequest>,
+    /// What to do next.
+    pub(crate) hint: String,
 }
 
 /// Puts images together that failed for the same reason.
 pub(crate) fn gather<'a>(
+    ends: &Ends,
     failures: impl IntoIterator<Item = (&'a ImageRequest, &'a Arc<Error>)>,
 ) -> Vec<Failure<'a>> {
     let mut gathered: Vec<(String, Failure<'a>)> = Vec::new();
@@ -31,7 +35,10 @@ pub(crate) fn gather<'a>(
         let reason = reason(image, error);
         match gathered.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, failure)) => failure.images.push(image),
-            None => gathered.push((reason, Failure { error: Arc::clone(error), images: vec![image] })),
+            None => {
+                let hint = ends.advice(error).hint;
+                gathered.push((reason, Failure { error: Arc::clone(error), images: vec![image], hint }));
+            }
         }
     }
     gathered.into_iter().map(|(_, failure)| failure).collect()
@@ -70,11 +77,11 @@ fn without_digests(text: &str) -> String {
 /// Tells every reason with what it comes from, where, for which images, and what to do next.
 pub(crate) fn tell(ui: &Ui, failures: &[Failure<'_>]) {
     for failure in failures {
-        place_error(ui, &failure.error, &failure.images);
+        place_error(ui, &failure.error, &failure.images, &failure.hint);
     }
 }
 
-fn place_error(ui: &Ui, error: &Error, images: &[&ImageRequest]) {
+fn place_error(ui: &Ui, error: &Error, images: &[&ImageRequest], hint: &str) {
     ui.error(error);
     for cause in causes(error) {
         ui.note(format_args!("Caused by: {cause}"));
@@ -86,7 +93,7 @@ fn place_error(ui: &Ui, error: &Error, images: &[&ImageRequest]) {
             wrap(&format!("{side} {}:", count(images.len(), "image")), &names, WIDTH).replace('\n', "\n  "),
         );
     }
-    ui.note(format_args!("Hint: {}", Advice::of(error).hint));
+    ui.note(format_args!("Hint: {hint}"));
 }
 
 impl Ui {
@@ -94,7 +101,7 @@ impl Ui {
     pub(crate) fn command_error(&self, error: &CommandError) {
         match error {
             CommandError::Usage { .. } => self.usage(error),
-            CommandError::Place(error) => place_error(self, error, &[]),
+            CommandError::Place(error, advice) => place_error(self, error, &[], &advice.hint),
             CommandError::Interrupted => self.error("interrupted; nothing was changed"),
             CommandError::Machine(what, error) => {
                 self.error(what);
@@ -115,6 +122,8 @@ impl Ui {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Identity;
+    use crate::settings::PlaceSettings;
     use sealift_oci::Digest;
     use sealift_store::{Operation, Side};
 
@@ -137,10 +146,16 @@ mod tests {
 
     #[test]
     fn one_reason_is_told_once() {
+        let place = |registry: &str| PlaceSettings {
+            registry: registry.parse().unwrap(),
+            repository: "a".parse().unwrap(),
+            identity: Identity::default(),
+        };
+        let ends = Ends { source: place("reg"), target: place("ship.lan") };
         let (a, b) = (image("a"), image("b"));
         for (kind, reasons) in [(ErrorKind::Unavailable, 1), (ErrorKind::Mismatch, 2)] {
             let errors = [error(kind, &a, b"x"), error(kind, &b, b"y")];
-            let gathered = gather([(&a, &errors[0]), (&b, &errors[1])]);
+            let gathered = gather(&ends, [(&a, &errors[0]), (&b, &errors[1])]);
             assert_eq!(gathered.len(), reasons, "{kind:?}");
         }
     }

@@ -80,7 +80,7 @@ fn settle(args: &AnswerArgs, surroundings: &mut Surroundings) -> Result<Settings
 /// Writes the settings in one line: registry/repository user:password tags > …
 fn line(settings: &Settings) -> String {
     let place = |it: &PlaceSettings| {
-        let user = match &it.credentials {
+        let user = match &it.identity.credentials {
             Credentials::Anonymous => "-".to_owned(),
             Credentials::Basic { username, password } => format!("{username}:{}", password.expose()),
             Credentials::IdentityToken { token, .. } => format!("token {}", token.expose()),

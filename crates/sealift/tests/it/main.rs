@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attachments;
+mod credentials;
 mod foreign;
 mod interrupt;
 mod login;

@@ -178,12 +178,12 @@ async fn one_failed_image_stops_no_other_and_withholds_the_controller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_reason_for_all_images_is_told_once() {
     let site = Site::new().await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // A port that no other test is ever given.
+    let gone = "127.0.0.1:1";
     let run = site.run("mirror", &["--tag", KNOWN, "--target-registry"]).await;
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     let (source, variables) = (site.source.address.as_str(), []);
-    let args =
-        ["mirror", "--source-registry", source, "--target-registry", &gone, "--target-repository", "a"];
+    let args = ["mirror", "--source-registry", source, "--target-registry", gone, "--target-repository", "a"];
     let run =
         crate::site::sealift(&[&args[..], &["--tag", KNOWN]].concat(), &variables, None).await.expect(1);
     assert_eq!(run.stderr.matches("error: ").count(), 1, "{}", run.stderr);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::errors::{Advice, CommandError, causes};
+use crate::errors::{CommandError, causes};
 use crate::output::failures;
 
 /// The version of sealift that writes.
@@ -52,10 +52,10 @@ impl Place {
 impl Failure {
     pub(super) fn of(failure: &failures::Failure<'_>) -> Self {
         let images = failure.images.iter().map(|image| image.source_name()).collect();
-        Self { images, ..Self::of_error(&failure.error) }
+        Self { images, ..Self::of_error(&failure.error, &failure.hint) }
     }
 
-    fn of_error(error: &sealift_store::Error) -> Self {
+    fn of_error(error: &sealift_store::Error, hint: &str) -> Self {
         Self {
             kind: kebab(&format!("{:?}", error.kind())),
             side: error.side().map(|side| side.to_string()),
@@ -63,7 +63,7 @@ impl Failure {
             operation: Some(kebab(&format!("{:?}", error.operation()))),
             message: error.to_string(),
             causes: causes(error),
-            hint: Advice::of(error).hint,
+            hint: hint.to_owned(),
             images: Vec::new(),
         }
     }
@@ -80,7 +80,7 @@ impl Failure {
             images: Vec::new(),
         };
         match error {
-            CommandError::Place(error) => Self::of_error(error),
+            CommandError::Place(error, advice) => Self::of_error(error, &advice.hint),
             CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
             CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),
             CommandError::Machine(what, error) => plain("io", what, vec![error.to_string()], ""),

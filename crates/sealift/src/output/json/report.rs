@@ -5,7 +5,8 @@ use sealift_mirror::{ImageReport, Outcome};
 use serde::Serialize;
 
 use super::common::{Failure, Place, VERSION, milliseconds};
-use crate::commands::{Places, Transfer};
+use crate::commands::Transfer;
+use crate::ends::Ends;
 use crate::errors::{CommandError, Exit};
 
 const SCHEMA: &str = "sealift.report/1";
@@ -112,15 +113,15 @@ struct Totals {
 }
 
 impl Report {
-    pub(crate) fn new(places: Places<'_>, transfer: &Transfer, exit: Exit) -> Self {
+    pub(crate) fn new(ends: &Ends, transfer: &Transfer, exit: Exit) -> Self {
         let report = &transfer.report;
-        let failures = transfer.failures();
+        let failures = transfer.failures(ends);
         Self {
             schema: SCHEMA,
             version: VERSION,
             exit_code: exit.code(),
-            source: Some(Place::of(places.source)),
-            target: Some(Place::of(places.target)),
+            source: Some(Place::of(&ends.source)),
+            target: Some(Place::of(&ends.target)),
             interrupted: report.interrupted,
             images: report.images.iter().map(|image| Image::of(image, transfer.is_refused)).collect(),
             totals: Totals::of(report),

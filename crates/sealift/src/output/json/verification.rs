@@ -5,7 +5,7 @@ use sealift_mirror::{Finding, ImageVerdict, Verdict, Verification};
 use serde::Serialize;
 
 use super::common::{Failure, Place, VERSION, milliseconds};
-use crate::commands::Places;
+use crate::ends::Ends;
 use crate::errors::{CommandError, Exit};
 use crate::output::failures;
 use crate::output::verification::sentence;
@@ -106,16 +106,19 @@ enum FindingName {
 }
 
 impl VerificationReport {
-    pub(crate) fn new(places: Places<'_>, verification: &Verification, deep: bool, exit: Exit) -> Self {
-        let failed = failures::gather(verification.images.iter().filter_map(|image| match &image.verdict {
-            Verdict::Failed(error) => Some((&image.request, error)),
-            _ => None,
-        }));
+    pub(crate) fn new(ends: &Ends, verification: &Verification, deep: bool, exit: Exit) -> Self {
+        let failed = failures::gather(
+            ends,
+            verification.images.iter().filter_map(|image| match &image.verdict {
+                Verdict::Failed(error) => Some((&image.request, error)),
+                _ => None,
+            }),
+        );
         let mut damaged: Vec<String> = verification.damaged().iter().map(ToString::to_string).collect();
         damaged.sort();
         Self {
-            source: Some(Place::of(places.source)),
-            target: Some(Place::of(places.target)),
+            source: Some(Place::of(&ends.source)),
+            target: Some(Place::of(&ends.target)),
             images: verification.images.iter().map(VerifiedImage::of).collect(),
             damaged,
             blobs: verification.blobs,
