@@ -2,18 +2,19 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future, stream};
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{BlobBody, ByteStream, ErrorKind, Operation};
 
 use super::answer::{Answer, Body, stream};
+use super::connection::Connection;
 use super::fault::{Fault, Purpose};
 use super::repository::Repository;
 use super::request::{Reading, Request};
 use crate::wire::{ByteRange, ContentRange, Route};
 
 /// Blobs are asked for as what they are; some proxies send a page of HTML to whoever does not say.
-const ANY: &str = "application/octet-stream, */*";
+pub(super) const ANY: &str = "application/octet-stream, */*";
 
 impl Repository {
     /// Returns the size of a blob, or "not found".
@@ -47,12 +48,9 @@ impl Repository {
             request = request.header(header::RANGE, &range.to_string());
         }
         let answer = self.connection.send(&request).await?;
-        if answer.status.is_success() && is_encoded(&answer) {
-            return Err(purpose.fault(ErrorKind::Invalid).because("it sends the blob in another encoding"));
-        }
         match answer.status.as_u16() {
-            200 => self.body_behind(answer, offset, purpose),
-            206 if offset > 0 => self.partial_body(answer, offset, purpose),
+            200 => self.connection.blob_body(answer, offset, purpose),
+            206 if offset > 0 => self.connection.blob_body(answer, offset, purpose),
             416 if offset > 0 => self.body_at_end(&answer, digest, offset, &purpose).await,
             _ => Err(self.connection.refusal(&request, &answer)),
         }
@@ -67,6 +65,37 @@ impl Repository {
         let route = Route::Blob { repository: self.name.clone(), digest: *digest };
         let url = self.connection.url(&route, purpose).await?;
         Ok(Request::new(method, url, purpose).scopes(&self.scopes).accept(ANY))
+    }
+
+    /// No byte lies at the end of a blob, so "not satisfiable" is what asking for the rest of a whole blob is
+    /// answered with.
+    async fn body_at_end(
+        &self,
+        answer: &Answer,
+        digest: &Digest,
+        offset: u64,
+        purpose: &Purpose,
+    ) -> Result<BlobBody, Fault> {
+        let told =
+            answer.header(&header::CONTENT_RANGE).and_then(|text| text.trim().strip_prefix("bytes */"));
+        let size = match told.and_then(|text| text.parse().ok()) {
+            Some(size) => size,
+            None => self.blob_size(digest).await?,
+        };
+        if size == offset { Ok(BlobBody::from(Bytes::new())) } else { Err(behind_the_end(offset, purpose)) }
+    }
+}
+
+impl Connection {
+    /// Takes the bytes of an answer from `offset` on, whether it has only those or all of them.
+    pub(super) fn blob_body(&self, answer: Answer, offset: u64, purpose: Purpose) -> Result<BlobBody, Fault> {
+        if is_encoded(&answer) {
+            return Err(purpose.fault(ErrorKind::Invalid).because("it sends the blob in another encoding"));
+        }
+        match answer.status {
+            StatusCode::PARTIAL_CONTENT => self.partial_body(answer, offset, purpose),
+            _ => self.body_behind(answer, offset, purpose),
+        }
     }
 
     /// The whole blob, of which the first `offset` bytes are thrown away: the server ignored the range, as
@@ -97,31 +126,11 @@ impl Repository {
         Ok(BlobBody::from_stream(length, self.open(answer, purpose)))
     }
 
-    /// No byte lies at the end of a blob, so "not satisfiable" is what asking for the rest of a whole blob is
-    /// answered with.
-    async fn body_at_end(
-        &self,
-        answer: &Answer,
-        digest: &Digest,
-        offset: u64,
-        purpose: &Purpose,
-    ) -> Result<BlobBody, Fault> {
-        let told =
-            answer.header(&header::CONTENT_RANGE).and_then(|text| text.trim().strip_prefix("bytes */"));
-        let size = match told.and_then(|text| text.parse().ok()) {
-            Some(size) => size,
-            None => self.blob_size(digest).await?,
-        };
-        if size == offset { Ok(BlobBody::from(Bytes::new())) } else { Err(behind_the_end(offset, purpose)) }
-    }
-
     fn open(&self, answer: Answer, purpose: Purpose) -> ByteStream {
-        let stall_timeout = self.connection.transport.stall_timeout();
+        let (stall_timeout, place) = (self.transport.stall_timeout(), self.place().to_owned());
         match answer.body {
             Body::Whole(bytes) => stream::once(future::ready(Ok(bytes))).boxed(),
-            Body::Open(response) => {
-                stream(response, stall_timeout, purpose, self.connection.place().to_owned())
-            }
+            Body::Open(response) => stream(response, stall_timeout, purpose, place),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation` |
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `foreign` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
 //! | HTTP | `transport`, `tls`, `proxy`, `guard`, `failure`, `answer`, `upload_body` |
@@ -25,6 +25,7 @@ mod endpoint;
 mod failure;
 mod fault;
 mod flight;
+mod foreign;
 mod guard;
 mod lists;
 mod manifests;
@@ -51,7 +52,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealift_oci::{Registry, RepositoryName};
-use sealift_store::{Admin, Page, PageRequest, Result, Source, Store, Target};
+use sealift_store::{Admin, BlobBody, Page, PageRequest, Result, Source, Store, Target};
 
 pub use config::ClientConfig;
 pub use proxy::ProxyConfig;
@@ -106,6 +107,16 @@ impl RegistryClient {
     /// instead, at ECR.
     pub async fn create_repository(&self, name: &RepositoryName) -> Result<Created> {
         self.connection.create_repository(name).await.map_err(|fault| fault.at(self.place()))
+    }
+
+    /// Opens a layer that its publisher keeps elsewhere, at an address that a manifest of this registry
+    /// names, from byte `offset` on. Only `https` is followed, and `http` on this machine; never to a
+    /// private address where the registry is a public one; and nobody's credentials go there.
+    ///
+    /// # Errors
+    /// [`sealift_store::ErrorKind::Invalid`] where the address may not be followed; those of fetching a blob.
+    pub async fn fetch_url(&self, url: &str, offset: u64) -> Result<BlobBody> {
+        self.connection.fetch_url(url, offset).await
     }
 
     fn repository(&self, name: &RepositoryName, access: Access) -> Arc<Repository> {

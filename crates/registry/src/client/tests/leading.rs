@@ -111,3 +111,15 @@ async fn a_private_registry_leads_where_it_likes() {
     peer.finish();
     storage.finish();
 }
+
+#[tokio::test]
+async fn a_publisher_has_no_private_address_either() {
+    for host in PRIVATE {
+        let peer = Peer::plain().await;
+        peer.on("GET /v2/", reply(200));
+        let client = client(&peer, "registry.example");
+        let error = client.fetch_url(&format!("https://{host}:9/layer"), 0).await.unwrap_err();
+        assert_refused(&error, shown(host));
+        peer.finish();
+    }
+}
