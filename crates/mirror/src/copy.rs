@@ -114,7 +114,7 @@ impl Transfer<'_> {
             self.keep(upload.as_ref());
             let body = self.body(upload.as_ref(), origin, &kept);
             if let Err(error) = upload.append(body).await {
-                return Err(Broken { error: error.on(Side::Target), upload: Some(upload) });
+                return Err(Broken { error: self.name_blob(error.on(Side::Target)), upload: Some(upload) });
             }
         }
         let finished = upload.finish(&self.blob.digest).await;
@@ -122,6 +122,16 @@ impl Transfer<'_> {
         self.forget().await;
         let config = std::mem::take(&mut *lock(&kept)).freeze();
         Ok((!config.is_empty()).then_some(config))
+    }
+
+    /// An upload does not know which blob it is for.
+    fn name_blob(&self, error: Error) -> Error {
+        match error.side() {
+            Some(Side::Target) => {
+                error.object(format_args!("{}@{}", self.target.repository(), self.blob.digest))
+            }
+            _ => error,
+        }
     }
 
     /// The verified content from where the upload stands; what fails in it is marked with side and place.

@@ -36,6 +36,8 @@ pub struct ImageVerdict {
     pub digest: Option<Digest>,
     /// The verdict.
     pub verdict: Verdict,
+    /// Foreign layers that are not at the target, as their publishers want it.
+    pub absent: Vec<Digest>,
 }
 
 /// The verdict over one image.
@@ -71,8 +73,27 @@ pub enum Finding {
     WrongContent(Digest, Arc<Error>),
 }
 
+/// What looking at one blob showed.
+#[derive(Clone, Debug)]
+enum Looked {
+    Right,
+    /// It is a foreign layer that is not there, which is no difference.
+    Absent,
+    Wrong(Finding),
+}
+
+/// What comparing one image showed.
+#[derive(Debug, Default)]
+struct Compared {
+    findings: Vec<Finding>,
+    absent: Vec<Digest>,
+}
+
 /// What is known of the blobs that were looked at: none is read twice.
-type Seen = Mutex<HashMap<(RepositoryName, Digest), Option<Finding>>>;
+type Seen = Mutex<HashMap<(RepositoryName, Digest), Looked>>;
+
+/// How many blobs of one image are looked at at the same time.
+const BLOB_CONCURRENCY: usize = 2;
 
 struct Check<'a> {
     mirror: &'a Mirror,
@@ -113,16 +134,27 @@ impl Mirror {
 impl Check<'_> {
     async fn image(&self, request: ImageRequest, group: Option<String>) -> ImageVerdict {
         let source = self.mirror.source.source(&request.source);
-        let (digest, verdict) = match self.expected(source.as_ref(), &request).await {
+        let (mut digest, mut absent) = (None, Vec::new());
+        let verdict = match self.expected(source.as_ref(), &request).await {
             Ok(root) => {
-                let verdict = self.compare(source.as_ref(), &request, Arc::clone(&root)).await;
-                (Some(root.digest()), verdict)
+                digest = Some(root.digest());
+                match self.compare(source.as_ref(), &request, root).await {
+                    Ok(compared) => {
+                        absent = compared.absent;
+                        if compared.findings.is_empty() {
+                            Verdict::Right
+                        } else {
+                            Verdict::Wrong(compared.findings)
+                        }
+                    }
+                    Err(error) => Verdict::Failed(Arc::new(error)),
+                }
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && request.optional => (None, Verdict::NotPart),
-            Err(error) if error.kind() == ErrorKind::NotFound => (None, Verdict::Missing),
-            Err(error) => (None, Verdict::Failed(Arc::new(error))),
+            Err(error) if error.kind() == ErrorKind::NotFound && request.optional => Verdict::NotPart,
+            Err(error) if error.kind() == ErrorKind::NotFound => Verdict::Missing,
+            Err(error) => Verdict::Failed(Arc::new(error)),
         };
-        ImageVerdict { request, group, digest, verdict }
+        ImageVerdict { request, group, digest, verdict, absent }
     }
 
     async fn expected(&self, source: &dyn Source, request: &ImageRequest) -> Result<Arc<Manifest>> {
@@ -133,57 +165,54 @@ impl Check<'_> {
         }
     }
 
-    async fn compare(&self, source: &dyn Source, request: &ImageRequest, root: Arc<Manifest>) -> Verdict {
-        match self.findings(source, request, root).await {
-            Ok(findings) if findings.is_empty() => Verdict::Right,
-            Ok(findings) => Verdict::Wrong(findings),
-            Err(error) => Verdict::Failed(Arc::new(error)),
-        }
-    }
-
-    async fn findings(
+    async fn compare(
         &self,
         source: &dyn Source,
         request: &ImageRequest,
         root: Arc<Manifest>,
-    ) -> Result<Vec<Finding>> {
+    ) -> Result<Compared> {
         let target = self.mirror.target.source(&request.target);
-        let mut findings = Vec::new();
-        findings.extend(tag_finding(target.as_ref(), request, &root.digest()).await?);
+        let mut compared = Compared::default();
+        compared.findings.extend(tag_finding(target.as_ref(), request, &root.digest()).await?);
         let graph = Graph::walk(&self.manifests, source, root).await?;
         for manifest in &graph.manifests {
-            findings.extend(manifest_finding(target.as_ref(), manifest).await?);
+            compared.findings.extend(manifest_finding(target.as_ref(), manifest).await?);
         }
         let blobs = stream::iter(&graph.blobs).map(|blob| self.blob(request, target.as_ref(), blob));
-        let found: Vec<Option<Finding>> = blobs.buffered(2).try_collect().await?;
-        findings.extend(found.into_iter().flatten());
-        Ok(findings)
+        let looked: Vec<Looked> = blobs.buffered(BLOB_CONCURRENCY).try_collect().await?;
+        for (blob, looked) in graph.blobs.iter().zip(looked) {
+            match looked {
+                Looked::Right => {}
+                Looked::Absent => compared.absent.push(blob.digest),
+                Looked::Wrong(finding) => compared.findings.push(finding),
+            }
+        }
+        Ok(compared)
     }
 
-    async fn blob(
-        &self,
-        request: &ImageRequest,
-        target: &dyn Source,
-        blob: &Descriptor,
-    ) -> Result<Option<Finding>> {
+    async fn blob(&self, request: &ImageRequest, target: &dyn Source, blob: &Descriptor) -> Result<Looked> {
         let key = (request.target.clone(), blob.digest);
         if let Some(known) = lock(&self.seen).get(&key) {
             return Ok(known.clone());
         }
-        let finding = self.look_at(target, blob).await?;
-        lock(&self.seen).insert(key, finding.clone());
-        Ok(finding)
+        let looked = self.look_at(target, blob).await?;
+        lock(&self.seen).insert(key, looked.clone());
+        Ok(looked)
     }
 
-    async fn look_at(&self, target: &dyn Source, blob: &Descriptor) -> Result<Option<Finding>> {
+    async fn look_at(&self, target: &dyn Source, blob: &Descriptor) -> Result<Looked> {
         let looked = if self.deep { self.read(target, blob).await } else { stat(target, blob).await };
         match looked {
-            Ok(()) => Ok(None),
-            // A foreign layer may be absent on both sides.
-            Err(error) if error.kind() == ErrorKind::NotFound && blob.is_foreign_layer() => Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Finding::NoBlob(blob.digest))),
+            Ok(()) => Ok(Looked::Right),
+            Err(error) if error.kind() == ErrorKind::NotFound && blob.is_foreign_layer() => {
+                Ok(Looked::Absent)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(Looked::Wrong(Finding::NoBlob(blob.digest)))
+            }
             Err(error) if error.kind() == ErrorKind::Mismatch => {
-                Ok(Some(Finding::WrongContent(blob.digest, Arc::new(error.on(Side::Target)))))
+                let error = Arc::new(error.on(Side::Target));
+                Ok(Looked::Wrong(Finding::WrongContent(blob.digest, error)))
             }
             Err(error) => Err(error.on(Side::Target)),
         }

@@ -95,7 +95,11 @@ async fn a_foreign_layer_that_nobody_has_is_left_out_and_told() {
     let report = world.run(&release(&["a"])).await;
     let a = image(&report, "a");
     assert!(matches!(a.outcome, Outcome::Arrived), "{a:?}");
-    assert_eq!(a.skipped, [published.manifest.links.blobs[2].digest]);
+    let layer = published.manifest.links.blobs[2].digest;
+    assert_eq!(a.skipped, [layer]);
+    let found = world.mirror().verify(&release(&["a"]), true).await;
+    assert!(matches!(found.images[0].verdict, sealift_mirror::Verdict::Right));
+    assert_eq!(found.images[0].absent, [layer], "verifying tells it, too");
 }
 
 #[tokio::test]

@@ -25,6 +25,9 @@ const QUOTA_WORDS: [&str; 5] =
 /// The words in which a full disk shows through.
 const FULL_WORDS: [&str; 4] = ["no space left", "enospc", "disk full", "insufficient storage"];
 
+/// Where Debian's registry shows the error number of its file system, and that of a full disk (ENOSPC).
+const ERRNO: (&str, u64) = ("/Enclosed/Err", 28);
+
 /// Tells whether the same request may be answered otherwise later.
 pub(super) fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
@@ -69,6 +72,7 @@ fn hint(status: StatusCode, kind: ErrorKind, words: &Words) -> Option<&'static s
         }
         (StatusCode::PROXY_AUTHENTICATION_REQUIRED, _) => Some(" (the proxy on the way wants credentials)"),
         (_, ErrorKind::NoSpace) if words.has_any(&QUOTA_WORDS) => Some(" (its quota is used up)"),
+        (_, ErrorKind::NoSpace) => Some(" (its disk is full)"),
         (status, _) if status.is_success() => Some(", which is not what this request is answered with"),
         _ => None,
     }
@@ -90,7 +94,7 @@ fn unmade(words: &Words) -> Option<&'static str> {
 fn kind(answer: &Answer, words: &Words, operation: Operation, wait: Option<Duration>) -> ErrorKind {
     match answer.status.as_u16() {
         507 => ErrorKind::NoSpace,
-        status if status >= 400 && words.has_any(&FULL_WORDS) => ErrorKind::NoSpace,
+        status if status >= 400 && words.tell_of_a_full_disk() => ErrorKind::NoSpace,
         401 | 407 => ErrorKind::Unauthenticated,
         403 | 413 if words.has_any(&QUOTA_WORDS) => ErrorKind::NoSpace,
         403 | 413 => ErrorKind::Denied,
@@ -132,20 +136,28 @@ fn is_push(operation: Operation) -> bool {
 struct Words {
     code: String,
     message: String,
+    /// The detail tells of a full disk, which the message does not.
+    is_full: bool,
 }
 
 impl Words {
     /// Reads the protocol's form, and the ones that token services have.
     fn read(body: &[u8], sensitive: bool) -> Self {
-        let (code, message) = match ErrorBody::parse(body) {
-            Some(body) => {
-                let first = body.errors.into_iter().next();
-                first.map(|it| (it.code.as_str().to_owned(), it.message)).unwrap_or_default()
+        let (code, message, is_full) = match ErrorBody::parse(body).map(|body| body.errors.into_iter().next())
+        {
+            Some(Some(first)) => {
+                let errno = first.detail.pointer(ERRNO.0).and_then(Value::as_u64);
+                (first.code.as_str().to_owned(), first.message, errno == Some(ERRNO.1))
             }
-            None => (String::new(), loose_message(body).unwrap_or_default()),
+            Some(None) => (String::new(), String::new(), false),
+            None => (String::new(), loose_message(body).unwrap_or_default(), false),
         };
         let message = if sensitive { without_state(&message) } else { message };
-        Self { code: plain(&code, CODE_LIMIT), message: plain(&message, MESSAGE_LIMIT) }
+        Self { code: plain(&code, CODE_LIMIT), message: plain(&message, MESSAGE_LIMIT), is_full }
+    }
+
+    fn tell_of_a_full_disk(&self) -> bool {
+        self.is_full || self.has_any(&FULL_WORDS)
     }
 
     fn has_any(&self, words: &[&str]) -> bool {
@@ -206,6 +218,10 @@ mod tests {
         serde_json::json!({"errors": [{"code": code, "message": message}]}).to_string()
     }
 
+    /// What Debian's docker-registry 2.8 answers when its disk is full.
+    const DEBIAN_FULL: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":
+        {"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/x/data","Err":28}}}]}"#;
+
     #[test]
     fn kinds() {
         use ErrorKind::{
@@ -233,6 +249,7 @@ mod tests {
             (501, String::new(), Unsupported),
             (503, String::new(), Unavailable),
             (507, String::new(), NoSpace),
+            (500, DEBIAN_FULL.to_owned(), NoSpace),
             (200, String::new(), Invalid),
         ];
         let purpose = Purpose::of(Operation::PushBlob);

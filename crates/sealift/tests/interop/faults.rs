@@ -212,15 +212,19 @@ async fn the_target_has_a_full_disk() {
     if !interop_wanted() {
         return;
     }
-    let disk = SmallDisk::new(2_000_000).await;
+    let disk = SmallDisk::new(3_500_000).await;
     let options = RegistryOptions { storage: Some(disk.0.path().to_owned()), ..RegistryOptions::default() };
     let site = Site::with_target(Size::Small, &options).await;
+    site.mirror(&["--image", "arc-service-proxy"]).await.expect(0);
     let run = site.mirror(&["--output", "json"]).await.expect(1);
     assert!(run.stderr.contains(&site.target.address().to_string()), "{}", run.stderr);
-    // What has a tag is whole: what the disk had no room for has none.
-    assert!(site.tagged().len() < 15);
+    assert!(run.stderr.contains("its disk is full") && run.stderr.contains("@sha256:"), "{}", run.stderr);
+    // What arrived stays whole, and what the disk had no room for has no tag.
+    let tagged = site.tagged();
+    assert!(tagged.contains(&"arc-service-proxy".to_owned()) && tagged.len() < 15, "{tagged:?}");
+    assert!(!tagged.contains(&"arc-controller".to_owned()), "{tagged:?}");
     let (from, to) = (site.source.address().to_string(), site.target.address().to_string());
-    for name in site.tagged() {
+    for name in tagged {
         sealift("verify", &from, &to, &["--deep", "--image", &name], &[]).await.expect(0);
     }
 }
