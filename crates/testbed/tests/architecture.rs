@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealift-store", &["sealift-oci"]),
     ("sealift-registry", &["sealift-oci", "sealift-store"]),
     ("sealift-mirror", &["sealift-oci", "sealift-store"]),
-    ("sealift-catalog", &["sealift-oci", "sealift-store"]),
+    ("sealift-catalog", &["sealift-oci"]),
     ("sealift", &["sealift-catalog", "sealift-mirror", "sealift-oci", "sealift-registry", "sealift-store"]),
     ("sealift-testbed", &["sealift-oci"]),
 ];
@@ -112,5 +112,46 @@ fn what_a_crate_must_not_know_is_not_below_it() {
         let used = all(name);
         let found: Vec<_> = forbidden.iter().filter(|it| used.contains(**it)).collect();
         assert!(found.is_empty(), "{name} must not know {found:?}");
+    }
+}
+
+/// What no dependency shows: words that a part of the sources must not have, and why.
+const WORDS: &[(&str, &[&str])] = &[
+    // Pure: no files, no environment.
+    ("oci/src", &["std::fs", "std::env", "std::net::Tcp"]),
+    // The two ends of the wire share nothing but the wire.
+    ("registry/src/client", &["crate::server", "super::server"]),
+    ("registry/src/server", &["crate::client", "super::client"]),
+    // Only the binary knows the environment and the terminal.
+    ("store/src", &["std::env::", "std::io::stdout", "std::io::stderr"]),
+    ("registry/src", &["std::env::", "std::io::stdout", "std::io::stderr"]),
+    ("mirror/src", &["std::env::", "std::fs", "std::io::stdout", "std::io::stderr"]),
+    ("catalog/src", &["std::env::", "std::fs", "std::io::stdout", "std::io::stderr"]),
+];
+
+#[test]
+fn sources_have_no_words_that_are_not_theirs() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (folder, forbidden) in WORDS {
+        let mut folders = vec![crates.join(folder)];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                // Tests may use anything: client and server meet in them.
+                let is_test = path.file_stem().is_some_and(|it| it == "tests" || it == "testing");
+                if path.is_dir() && !is_test {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|it| it == "rs") && !is_test {
+                    files += 1;
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                    for word in *forbidden {
+                        assert!(!code.contains(word), "{} has {word}", path.display());
+                    }
+                }
+            }
+        }
+        assert!(files > 0, "{folder} is empty");
     }
 }
