@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use sealift_store::ErrorKind;
 
-use super::answer::{Answer, Body, collect_error};
+use super::answer::{Answer, Body, collect_error, without_proof};
 use super::auth::Authorization;
 use super::connection::Connection;
 use super::fault::Fault;
@@ -36,6 +36,7 @@ impl Connection {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let body = collect_error(&mut response, ERROR_BODY_LIMIT, limit, &request.purpose).await;
+        let body = without_proof(body, authorization.header());
         let url = request.url.clone();
         let is_foreign = request.scopes.is_none();
         let answer = Answer { status, headers, url, is_foreign, body: Body::Whole(body) };

@@ -188,12 +188,10 @@ impl RemoteUpload {
             }
         };
         let fault = match answer {
-            Ok(answer) if matches!(answer.status.as_u16(), 200 | 201 | 204) => {
+            Ok(answer) if matches!(answer.status.as_u16(), 200 | 201 | 202 | 204) => {
                 return check_told(&answer, digest, &purpose);
             }
-            Ok(answer) if !is_transient(answer.status) => {
-                return Err(self.refused(&request, &answer, progress.taken()));
-            }
+            Ok(answer) if !is_transient(answer.status) => return Err(connection.refusal(&request, &answer)),
             Ok(answer) => connection.refusal(&request, &answer),
             Err(fault) => fault,
         };

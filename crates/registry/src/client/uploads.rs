@@ -28,7 +28,8 @@ impl Repository {
         let start = UploadStart { mount: Some(*digest), from: Some(from.clone()), digest: None };
         // A failure is no reason to wait for a better answer: there is another way.
         let request = self.start_request(start, &purpose).await?.repeat(Repeat::IfWithoutEffect);
-        let answer = self.send_mount(&request, from).await?;
+        // What keeps it from being answered shows again where it matters.
+        let Ok(answer) = self.send_mount(&request, from).await else { return Ok(LinkOutcome::Refused) };
         match answer.status {
             StatusCode::CREATED if answer.digest().is_none_or(|told| told == *digest) => {
                 Ok(LinkOutcome::Linked)

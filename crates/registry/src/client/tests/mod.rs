@@ -6,6 +6,7 @@ mod certificates;
 mod conformance;
 mod creation;
 mod endpoints;
+mod faults;
 mod foreign;
 mod leading;
 mod lists;

@@ -250,7 +250,9 @@ async fn a_mount_that_fails_in_any_way_means_upload() {
     let own = format!("{START}?mount={}&from=a%2Fb", digest());
     let answers = [400, 401, 403, 404, 405, 500, 502, 503].map(reply);
     let lying = reply(201).header("docker-content-digest", sealift_oci::Digest::sha256(b"x").to_string());
-    for answer in answers.into_iter().chain([lying, reply(202)]) {
+    let redirected = reply(307).header("location", "/elsewhere");
+    let more = [lying, redirected, Reply::dropped(), reply(202)];
+    for answer in answers.into_iter().chain(more) {
         let peer = Peer::plain().await;
         peer.on("GET /v2/", reply(200));
         peer.on(&own, answer.clone());
@@ -264,15 +266,5 @@ async fn a_mount_that_fails_in_any_way_means_upload() {
     let outcome = target(&peer.client()).link_blob(&digest(), &super::name()).await.unwrap();
     let LinkOutcome::Upload(upload) = outcome else { panic!("{outcome:?}") };
     assert_eq!(upload.id().as_str(), "/u");
-    peer.finish();
-}
-
-#[tokio::test]
-async fn a_mount_that_is_not_answered_is_an_error() {
-    let peer = Peer::plain().await;
-    peer.on("GET /v2/", reply(200));
-    peer.on(&format!("{START}?mount={}&from=c", digest()), Reply::dropped());
-    let outcome = target(&peer.client()).link_blob(&digest(), &"c".parse().unwrap()).await;
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
     peer.finish();
 }
