@@ -5,7 +5,11 @@ DENY_VERSION := 0.20.2
 # Debian's packages that the interop tests run against.
 PEERS := docker-registry skopeo containerd
 
-.PHONY: help build test check fmt lint docs deny advisories peers unit soak bench quickstart clean
+# What `make fuzz` runs, and for how many seconds each.
+FUZZ_TARGETS := challenge error_body link manifest range reference route token
+FUZZ_SECONDS ?= 30
+
+.PHONY: help build test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,6 +45,10 @@ unit: peers ## Run all tests
 
 soak: peers ## Run the long versions of the tests
 	SEALIFT_SOAK=1 PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --release
+
+fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo install cargo-fuzz`)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
 bench: peers ## Measure against skopeo and curl; prints a table
 	$(CARGO) build --release --locked --workspace

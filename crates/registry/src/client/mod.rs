@@ -26,6 +26,8 @@ mod failure;
 mod fault;
 mod flight;
 mod foreign;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod lists;
 mod manifests;
