@@ -121,7 +121,7 @@ fn sealift(ends: &Ends) -> Vec<String> {
 }
 
 /// The release binary beside this one.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let this = std::env::current_exe().unwrap_or_default();
     this.with_file_name("sealift")
 }

@@ -3,9 +3,11 @@
 //!
 //! Each tool copies a release of 15 images and over 1.2 GB from one `docker-registry` into an empty one; the
 //! tools take turns, so that a busy machine hits all of them. What a tool costs is taken from the kernel, what
-//! the registries were asked from their access logs. The table goes to standard output.
+//! the registries were asked from their access logs. The table goes to standard output. With `--growth` it
+//! measures how sealift's own costs grow with the number of images.
 
 mod contenders;
+mod growth;
 mod measure;
 mod table;
 mod world;
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
     match arguments.split_first() {
         // The bench runs itself around each tool, so that the kernel's account holds that tool alone.
         Some((mode, command)) if mode == measure::MODE => measure::run_inner(command),
+        _ if arguments.iter().any(|it| it == "--growth") => finish(growth::bench().await),
         _ => finish(bench(rounds(&arguments)).await),
     }
 }

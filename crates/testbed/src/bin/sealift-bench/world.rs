@@ -70,7 +70,7 @@ async fn start(storage: PathBuf) -> io::Result<DockerRegistry> {
 }
 
 /// Reads the access log when nothing more comes: the registry writes a line a little after its answer.
-async fn settled(registry: &DockerRegistry) -> io::Result<Vec<Request>> {
+pub(crate) async fn settled(registry: &DockerRegistry) -> io::Result<Vec<Request>> {
     let mut requests = registry.requests()?;
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
