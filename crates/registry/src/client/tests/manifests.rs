@@ -170,3 +170,36 @@ async fn a_manifest_is_written_as_it_is() {
         peer.finish();
     }
 }
+
+/// Some registries call an index a manifest, or text; what is written in it counts.
+#[tokio::test]
+async fn an_index_under_a_wrong_type_is_an_index() {
+    let child = manifest();
+    for media_type in [Some(media_type::OCI_INDEX), None] {
+        let inner = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": [child.descriptor]});
+        let inner = Manifest::parse(None, Bytes::from(inner.to_string())).unwrap();
+        let outer = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": [inner.descriptor]});
+        let outer = Manifest::parse(None, Bytes::from(outer.to_string())).unwrap();
+        for wrong in ["text/plain; charset=utf-8", "application/json", ""] {
+            let answer = told(&outer).replace("content-type", wrong);
+            let (peer, client) = ask(vec![(GET, answer)]).await;
+            let found = source(&client).manifest(&tag()).await.unwrap();
+            assert_eq!(found.descriptor.media_type, media_type::OCI_INDEX, "{wrong}");
+            assert_eq!(found.links.manifests[0].digest, inner.digest());
+            peer.finish();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_may_have_four_mebibytes() {
+    let small = manifest();
+    let mut bytes = small.bytes.to_vec();
+    bytes.resize(MANIFEST_LIMIT, b' ');
+    let large = Manifest::parse(None, Bytes::from(bytes)).unwrap();
+    let (peer, client) = ask(vec![(GET, told(&large)), ("PUT /v2/a/b/manifests/v1", reply(201))]).await;
+    let read = source(&client).manifest(&tag()).await.unwrap();
+    assert_eq!(read.bytes.len(), MANIFEST_LIMIT);
+    target(&client).put_manifest(&read, Some(&"v1".parse().unwrap())).await.unwrap();
+    assert_eq!(peer.finish()[2].body, large.bytes);
+}

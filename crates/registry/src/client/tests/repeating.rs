@@ -14,8 +14,9 @@ async fn peer() -> Peer {
 #[tokio::test]
 async fn what_may_pass_is_asked_again() {
     let peer = peer().await;
-    let failures = [408, 429, 500, 502].map(|status| reply(status).header("retry-after", "0"));
-    for failure in failures {
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let waits = [(408, "0"), (429, past), (503, past), (503, "0")];
+    for failure in waits.map(|(status, wait)| reply(status).header("retry-after", wait)) {
         peer.on(&blob("HEAD"), failure);
     }
     peer.on(&blob("HEAD"), reply(200).body(CONTENT));
