@@ -11,6 +11,7 @@ mod foreign;
 mod leading;
 mod lists;
 mod manifests;
+mod parsing;
 mod peer;
 mod proxies;
 mod quirks;

@@ -78,6 +78,8 @@ pub(super) enum Fault {
     NoHeaders,
     /// Another body, of the length that is said.
     Other(&'static str),
+    /// 413 for a request with more bytes, as of a proxy; any other one passes.
+    Limit(usize),
 }
 
 /// What a refusal says.
@@ -136,11 +138,19 @@ pub(super) fn faults() -> Vec<Fault> {
 }
 
 impl Fault {
+    /// Tells whether it is one for this request.
+    pub(super) fn hits(self, asked: &Asked) -> bool {
+        match self {
+            Self::Limit(limit) => asked.body.len() > limit,
+            _ => true,
+        }
+    }
+
     /// Tells whether the registry does not do what was asked.
     pub(super) fn is_refusal(self) -> bool {
         match self {
             Self::Status(status, _) => !(200..300).contains(&status),
-            Self::Circle(_) | Self::Elsewhere(_) | Self::Wait(..) => true,
+            Self::Limit(_) | Self::Circle(_) | Self::Elsewhere(_) | Self::Wait(..) => true,
             _ => false,
         }
     }
@@ -151,6 +161,7 @@ impl Fault {
         let head = |status: u16| Answered { is_head, ..Answered::new(status) };
         let refusal = match self {
             Self::Status(200..300, _) => return Output::Bytes(self.of_status(answered).to_bytes()),
+            Self::Limit(_) => head(413).body("<html>a proxy</html>"),
             Self::Status(status, Body::Page) => head(status).body("<html>a proxy</html>"),
             Self::Status(status, Body::Coded) => {
                 let message = format!("you sent {:?}", asked.header("authorization"));

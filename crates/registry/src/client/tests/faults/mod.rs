@@ -212,3 +212,24 @@ async fn every_fault_ends_well_or_in_one_clear_error() {
     let wrong: Vec<String> = wrong.collect().await;
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// A proxy takes a megabyte at a time, as nginx does unless it is told otherwise; the layers are larger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_layers_get_through_a_small_door() {
+    let limit = Fault::Limit(1024 * 1024);
+    let case = Case { is_source: false, step: Step::Upload, fault: limit, always: true };
+    let registry = Registry::start(&case, None).await;
+    let sound = sound(false).await;
+    let mut wanted = Vec::new();
+    for name in NAMES {
+        let layers = [3_000_000, 2_000_000].map(|size| Bytes::from(name.repeat(size)));
+        let image = fixture::image_of(name, &layers);
+        image.push(sound.as_ref(), &format!("src/{name}").parse().unwrap(), Some("v1")).await;
+        wanted.push(image.manifest.digest());
+    }
+    let config = ClientConfig { plain_http: true, ..ClientConfig::default() };
+    let report = mirror(sound, client(&registry.address, config)).await;
+    assert!(registry.check(), "{report:?}");
+    let tagged = NAMES.map(|name| registry.tagged(&format!("dst/{name}")).unwrap());
+    assert_eq!(tagged.to_vec(), wanted, "{report:?}");
+}

@@ -59,7 +59,8 @@ impl Registry {
         let port = serve(acceptor, move |asked| {
             let address = format!("{scheme}://{}", asked.header("host"));
             let mut state = shared.lock().unwrap();
-            let is_hit = step(&asked) == Some(case.step) && (case.always || state.shown == 0);
+            let is_due = case.always || state.shown == 0;
+            let is_hit = is_due && step(&asked) == Some(case.step) && case.fault.hits(&asked);
             if !is_hit {
                 return Output::Bytes(with_length(state.answer(&asked, &address)).to_bytes());
             }
