@@ -1,5 +1,6 @@
 //! What was typed. Doc comments here are the help texts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
@@ -302,6 +303,21 @@ pub(crate) struct ConnectionArgs {
     /// Trust the certificates in this PEM file, too; repeatable
     #[arg(long = "ca-file", value_name = "FILE")]
     pub(crate) ca_files: Vec<PathBuf>,
+    /// Show this certificate to registries that ask for one
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The key of that certificate, unencrypted
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Find this host there, whatever name servers say; repeatable
+    #[arg(long, value_name = "HOST:IP", value_parser = parse_resolve)]
+    pub(crate) resolve: Vec<(String, IpAddr)>,
+    /// How long a connection may take to stand
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) connect_timeout: u64,
+    /// How long a registry may keep silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) stall_timeout: u64,
     /// How many blobs move at the same time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) max_connections: u16,
@@ -336,6 +352,15 @@ impl TalkArgs {
     }
 }
 
+/// Reads `HOST:IP`; an IPv6 address may be in brackets.
+fn parse_resolve(text: &str) -> Result<(String, IpAddr), &'static str> {
+    const FORM: &str = "it reads HOST:IP, without a port";
+    let (host, address) = text.split_once(':').ok_or(FORM)?;
+    let host: Registry = host.parse().map_err(|_| FORM)?;
+    let address = address.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(address);
+    Ok((host.as_str().to_owned(), address.parse().map_err(|_| FORM)?))
+}
+
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -353,6 +378,22 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn hosts_are_given_addresses() {
+        for (text, expected) in [
+            ("Ship.lan:10.0.0.5", Some("ship.lan 10.0.0.5")),
+            ("ship.lan:fd00::5", Some("ship.lan fd00::5")),
+            ("ship.lan:[fd00::5]", Some("ship.lan fd00::5")),
+            ("ship.lan:5000:10.0.0.5", None),
+            ("ship.lan", None),
+            ("ship.lan:other.lan", None),
+            (":10.0.0.5", None),
+        ] {
+            let read = parse_resolve(text).ok().map(|(host, address)| format!("{host} {address}"));
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

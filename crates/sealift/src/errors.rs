@@ -164,6 +164,40 @@ const fn connecting(words: &'static [&'static str], hint: &'static str) -> Rule 
 
 /// The first row that fits counts.
 const RULES: &[Rule] = &[
+    rule(
+        ErrorKind::Unauthenticated,
+        None,
+        &["the proxy "],
+        Exit::Access,
+        "Name the proxy's user and password in the variable that names the proxy (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT), or leave {place} out of it by NO_PROXY.",
+    ),
+    rule(
+        ErrorKind::Unauthenticated,
+        None,
+        &["a client certificate"],
+        Exit::Access,
+        "Name the certificate and its key with --client-cert FILE and --client-key FILE, or put both into /etc/docker/certs.d/{place}.",
+    ),
+    connecting(
+        &["the clock here is wrong"],
+        "Set this machine's clock right; if it is right, who runs {place} has to renew the certificate.",
+    ),
+    connecting(
+        &["certificate is for another name"],
+        "Name the registry as its certificate does; --resolve HOST:IP says where that name is found.",
+    ),
+    connecting(
+        &["certificate"],
+        "If a private authority signed the registry's certificate, name the authority's own with --ca-file FILE.",
+    ),
+    connecting(
+        &["the private address"],
+        "A public registry is not followed into a private network. If {place} belongs to this network itself, say where it is with --resolve HOST:IP.",
+    ),
+    connecting(
+        &["by way of the proxy"],
+        "Check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, or leave {place} out of it by NO_PROXY.",
+    ),
     connecting(
         &["cannot be resolved", "dns error", "failed to lookup", "name or service not known"],
         "No such host is known here: check the name (--{side}-registry, {SIDE}_DOCKER_REGISTRY) and this machine's DNS.",
@@ -171,10 +205,6 @@ const RULES: &[Rule] = &[
     connecting(
         &["connection refused"],
         "Nothing listens at {place}: check the port, and that the registry runs.",
-    ),
-    connecting(
-        &["certificate"],
-        "If a private authority signed the registry's certificate, name the authority's own with --ca-file FILE.",
     ),
     connecting(
         &["spoken to by tls", "invalidcontenttype", "corrupt message"],

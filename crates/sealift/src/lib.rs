@@ -9,6 +9,7 @@
 
 mod answers;
 mod args;
+mod certificates;
 mod commands;
 mod credentials;
 mod ends;
@@ -20,6 +21,7 @@ mod observe;
 mod output;
 mod places;
 mod prompt;
+mod proxies;
 mod quickstart;
 mod selection;
 mod settings;

@@ -1,8 +1,8 @@
 //! Opening the two ends.
 
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::ForeignLayers;
@@ -11,8 +11,11 @@ use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
 use sealift_store::{Operation, Result, Side, Store, collect_pages};
 
 use crate::args::ConnectionArgs;
+use crate::certificates::{self, Certificates};
+use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::foreign::Publishers;
+use crate::proxies;
 use crate::settings::PlaceSettings;
 use crate::ui::Ui;
 
@@ -20,8 +23,11 @@ use crate::ui::Ui;
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     plain_http: Vec<Registry>,
-    /// The content of each file of certificates.
-    certificates: Vec<Vec<u8>>,
+    certificates: Certificates,
+    /// Where certificates for single registries may be kept.
+    directories: Vec<PathBuf>,
+    /// What holds for every registry: proxies, addresses, patience.
+    config: ClientConfig,
     /// How many blobs move at the same time.
     pub(crate) transfers: usize,
 }
@@ -31,17 +37,35 @@ const TRANSFERS: usize = 8;
 
 impl Default for Connection {
     fn default() -> Self {
-        Self { plain_http: Vec::new(), certificates: Vec::new(), transfers: TRANSFERS }
+        Self {
+            plain_http: Vec::new(),
+            certificates: Certificates::default(),
+            directories: Vec::new(),
+            config: ClientConfig::default(),
+            transfers: TRANSFERS,
+        }
     }
 }
 
 impl Connection {
-    /// Reads the files that were named.
-    pub(crate) fn read(args: &ConnectionArgs) -> std::result::Result<Self, CommandError> {
-        let certificates = args.ca_files.iter().map(read_certificates);
+    /// Reads the files that were named, and the variables that name proxies.
+    pub(crate) fn read(
+        args: &ConnectionArgs,
+        environment: &Environment,
+    ) -> std::result::Result<Self, CommandError> {
+        let client = args.client_cert.as_ref().zip(args.client_key.as_ref());
+        let config = ClientConfig {
+            proxies: proxies::read(&environment.variables),
+            resolve: args.resolve.clone(),
+            connect_timeout: Duration::from_secs(args.connect_timeout),
+            stall_timeout: Duration::from_secs(args.stall_timeout),
+            ..ClientConfig::default()
+        };
         Ok(Self {
             plain_http: args.plain_http.clone(),
-            certificates: certificates.collect::<std::result::Result<_, _>>()?,
+            certificates: Certificates::read(&args.ca_files, client)?,
+            directories: certificates::directories(&environment.variables),
+            config,
             transfers: args.max_connections.into(),
         })
     }
@@ -54,18 +78,21 @@ impl Connection {
 
     /// Makes a client for a registry.
     pub(crate) fn client(&self, registry: &Registry, credentials: Credentials) -> Result<RegistryClient> {
+        let certificates = self.certificates.clone().with_kept(&self.directories, registry)?;
         let config = ClientConfig {
             credentials,
-            ca_files: self.certificates.clone(),
+            ca_files: certificates.authorities,
+            identity: certificates.identity,
             plain_http: self.is_plain(registry),
-            ..ClientConfig::default()
+            ..self.config.clone()
         };
         RegistryClient::new(registry.clone(), config)
     }
 
-    /// Makes what fetches foreign layers.
-    pub(crate) fn foreign_layers(&self) -> Result<Arc<dyn ForeignLayers>> {
-        Ok(Arc::new(Publishers::new(&self.certificates)?))
+    /// Makes what fetches foreign layers that manifests of this place name.
+    pub(crate) fn foreign_layers(&self, source: &PlaceSettings) -> Result<Arc<dyn ForeignLayers>> {
+        let client = self.client(&source.registry, Credentials::Anonymous);
+        Ok(Arc::new(Publishers::of(client.map_err(|error| error.on(Side::Source))?)))
     }
 
     /// `--plain-http HOST` without a port means every port there.
@@ -74,21 +101,6 @@ impl Connection {
             allowed == registry || (allowed.port().is_none() && allowed.host() == registry.host())
         };
         self.plain_http.iter().any(fits)
-    }
-}
-
-fn read_certificates(path: &PathBuf) -> std::result::Result<Vec<u8>, CommandError> {
-    let refuse = |reason: &dyn Display| {
-        CommandError::usage(
-            format_args!("--ca-file {}: {reason}", path.display()),
-            "Name a PEM file with the certificate of the authority that signed the registry's.",
-        )
-    };
-    let content = std::fs::read(path).map_err(|error| refuse(&error))?;
-    let begins = |part: &[u8]| part.starts_with(b"-----BEGIN CERTIFICATE-----");
-    match content.split(|byte| *byte == b'\n').any(begins) {
-        true => Ok(content),
-        false => Err(refuse(&"it has no certificate in PEM form")),
     }
 }
 
@@ -134,8 +146,7 @@ mod tests {
     fn plain_http_is_allowed_for_a_host_or_one_port_of_it() {
         let connection = |allowed: &str| Connection {
             plain_http: vec![allowed.parse().unwrap()],
-            certificates: Vec::new(),
-            transfers: 1,
+            ..Connection::default()
         };
         for (allowed, registry, expected) in [
             ("ship.lan:5000", "ship.lan:5000", true),

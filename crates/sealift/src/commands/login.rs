@@ -20,7 +20,7 @@ const PASSWORD_LIMIT: u64 = 64 * 1024;
 
 /// Asks the registry whether it takes the credentials, and keeps them.
 pub(crate) async fn run(ui: &Arc<Ui>, args: &LoginArgs, environment: &mut Environment) -> Result<Exit> {
-    let connection = Connection::read(&args.connection)?;
+    let connection = Connection::read(&args.connection, environment)?;
     let check = async |credentials| connection.client(&args.registry, credentials)?.authenticate().await;
     login(ui, args, environment, check).await
 }

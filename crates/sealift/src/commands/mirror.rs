@@ -32,13 +32,13 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Enviro
 }
 
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
-    let connection = Connection::read(&args.connection)?;
+    let connection = Connection::read(&args.connection, environment)?;
     let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
     let mut job = Job::new(ui, settings, &args.what, &connection)?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.attachments = !args.no_attachments;
     if args.foreign_urls {
-        job.mirror.options.foreign = Some(connection.foreign_layers()?);
+        job.mirror.options.foreign = Some(connection.foreign_layers(&job.ends.source)?);
     }
     transfer(ui, &job, args.allow_missing, args.output.output, &Stop::listen(ui)).await
 }

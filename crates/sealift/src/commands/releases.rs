@@ -24,7 +24,7 @@ use crate::ui::Ui;
 
 /// Lists the known releases; with a source, also what is there.
 pub(crate) async fn run(ui: &Arc<Ui>, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
-    let connection = Connection::read(&args.connection)?;
+    let connection = Connection::read(&args.connection, environment)?;
     let (place, there) = match source(ui, args, environment)? {
         Some(mut place) => {
             look_up(&Lookup::new(environment, ui), &mut place).await?;

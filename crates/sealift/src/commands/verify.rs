@@ -25,7 +25,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
 }
 
 async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
-    let connection = Connection::read(&args.connection)?;
+    let connection = Connection::read(&args.connection, environment)?;
     let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
     let job = Job::new(ui, settings, &args.what, &connection)?;
     compare(ui, &job, args.deep, args.output.output, &Stop::listen(ui)).await

@@ -56,6 +56,6 @@ async fn a_publisher_that_has_lost_the_layer_fails_the_image() {
     );
     let site = Site::of(source(&url, &layer).await).await;
     let run = site.run("mirror", &[&WANTED[..], &["--foreign-urls"]].concat()).await.expect(3);
-    assert!(run.stderr.contains("its publisher answers 404"), "{}", run.stderr);
+    assert!(run.stderr.contains("its publisher refuses: it answers 404"), "{}", run.stderr);
     assert!(!format!("{run:?}").contains("hunter2"), "the query may be signed");
 }

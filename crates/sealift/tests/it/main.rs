@@ -9,6 +9,7 @@ mod foreign;
 mod interrupt;
 mod login;
 mod mirror;
+mod network;
 mod platforms;
 mod prompts;
 mod quickstart;
