@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName, Tag};
 use sealift_store::Error;
@@ -19,6 +20,8 @@ pub struct Plan {
     /// Each distinct blob once: those of earlier groups first, and within a group the largest first, so
     /// that no large one is left over for the end.
     pub blobs: Vec<PlannedBlob>,
+    /// How long the survey took, which counts as part of the run.
+    pub surveyed: Duration,
 }
 
 /// A group, planned.
@@ -109,7 +112,7 @@ impl Plan {
     /// Plans everything that the survey found.
     #[must_use]
     pub fn new(survey: Survey) -> Self {
-        let mut builder = Builder::default();
+        let mut builder = Builder { surveyed: survey.elapsed, ..Builder::default() };
         let groups = survey.groups.into_iter().enumerate().map(|(order, group)| builder.group(order, group));
         let groups: Vec<PlannedGroup> = groups.collect();
         builder.finish(groups)
@@ -129,6 +132,7 @@ impl Plan {
 
 #[derive(Default)]
 struct Builder {
+    surveyed: Duration,
     blobs: Vec<(usize, PlannedBlob)>,
     positions: HashMap<Digest, usize>,
     /// Equal manifests are kept once: many tags of one image cost one copy of its bytes.
@@ -206,9 +210,10 @@ impl Builder {
                 root.blobs.iter_mut().for_each(|position| *position = moved[*position]);
             }
         }
+        let surveyed = self.surveyed;
         let mut blobs: Vec<Option<PlannedBlob>> =
             self.blobs.into_iter().map(|(_, blob)| Some(blob)).collect();
-        Plan { groups, blobs: order.iter().filter_map(|&old| blobs[old].take()).collect() }
+        Plan { groups, blobs: order.iter().filter_map(|&old| blobs[old].take()).collect(), surveyed }
     }
 }
 
@@ -257,7 +262,7 @@ mod tests {
             name: None,
             images: images.iter().map(|(name, layers)| surveyed(name, layers)).collect(),
         };
-        Plan::new(Survey { groups: groups.iter().map(group).collect() })
+        Plan::new(Survey { groups: groups.iter().map(group).collect(), ..Survey::default() })
     }
 
     fn layers_of(plan: &Plan, group: usize, image: usize) -> Vec<u64> {

@@ -56,7 +56,7 @@ impl Mirror {
         }
         report.interrupted = *stop.borrow();
         workers.abort_all();
-        report.totals = Totals { elapsed: began.elapsed(), ..work.totals() };
+        report.totals = Totals { elapsed: work.plan.surveyed + began.elapsed(), ..work.totals() };
         report
     }
 

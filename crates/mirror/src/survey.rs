@@ -1,6 +1,7 @@
 //! The survey: what the source has, and what the target has already, before a byte moves.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
@@ -18,6 +19,8 @@ const SURVEY_CONCURRENCY: usize = 16;
 pub struct Survey {
     /// The groups of the selection, in its order.
     pub groups: Vec<SurveyedGroup>,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// A group, surveyed.
@@ -69,7 +72,7 @@ impl Survey {
         for (position, image) in surveyed {
             groups[position].images.push(image);
         }
-        Self { groups }
+        Self { groups, elapsed: Duration::ZERO }
     }
 
     /// Goes through the images that the source should have and does not.
@@ -83,6 +86,7 @@ impl Mirror {
     /// Asks both places about everything that is selected. What goes wrong with one image is kept as its
     /// state and stops no other.
     pub async fn survey(&self, selection: &Selection) -> Survey {
+        let began = Instant::now();
         let images = selection.groups.iter().map(|group| group.images.len()).sum();
         self.observer.notice(&Event::SurveyStarted { images });
         let wishes = selection.groups.iter().enumerate().flat_map(|(position, group)| {
@@ -96,7 +100,7 @@ impl Mirror {
         .buffered(SURVEY_CONCURRENCY)
         .collect()
         .await;
-        Survey::new(selection, surveyed)
+        Survey { elapsed: began.elapsed(), ..Survey::new(selection, surveyed) }
     }
 
     async fn look(&self, known: &Known, request: &ImageRequest) -> State {
