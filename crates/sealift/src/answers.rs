@@ -115,6 +115,17 @@ impl Answer {
     /// The answers that say where the source is and who asks there.
     pub(crate) const SOURCE: [Self; 4] = [SourceRegistry, SourceRepository, SourceUsername, SourcePassword];
 
+    /// The answers that count beside a list of images, which says where they come from.
+    pub(crate) const BESIDE_LIST: [Self; 7] = [
+        SourceUsername,
+        SourcePassword,
+        TargetRegistry,
+        TargetRepository,
+        TargetUsername,
+        TargetPassword,
+        TargetTag,
+    ];
+
     fn names(self) -> &'static Names {
         &NAMES[self as usize]
     }

@@ -60,6 +60,8 @@ Examples:
       --target-repository arcdata
   sealift mirror --from-tag v1.40.0_2025-06-10 --to-tag v1.42.0_2025-10-14 \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata
+  sealift mirror --images-file images.txt \\
+      --target-registry registry.ship.lan:5000 --target-repository mirrored
   pass ship | sealift mirror --target-username captain --target-password-stdin \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata")]
 pub(crate) struct MirrorArgs {
@@ -209,7 +211,8 @@ pub(crate) struct AnswerArgs {
     /// Ask there as nobody, whoever is kept in Docker's configuration
     #[arg(long, conflicts_with_all = ["target_username", "target_password_stdin"])]
     pub(crate) target_anonymous: bool,
-    /// Tag there [TARGET_DOCKER_TAG] [default: the source's]
+    /// Tag there [TARGET_DOCKER_TAG] [default: the source's; sha256-<hash> for
+    /// what a list names by digest alone]
     #[arg(long, value_name = "TAG")]
     pub(crate) target_tag: Option<String>,
 }
@@ -276,6 +279,13 @@ impl AnswerArgs {
 #[derive(Debug, Default, Group)]
 #[command(next_help_heading = "What to take")]
 pub(crate) struct WhatArgs {
+    /// The images that FILE lists, of any product, one reference on each line
+    /// (`-` is standard input); each goes to its own path below the target
+    /// repository
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "source_registry", "source_repository", "source_tag", "from_tag", "images", "skip_groups",
+    ])]
+    pub(crate) images_file: Option<PathBuf>,
     /// Only this image of the release; repeatable
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,

@@ -1,43 +1,134 @@
 //! Both ends of a transfer, as reports and hints name them.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use sealift_mirror::ImageRequest;
+use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Error, ErrorKind, Side};
 
 use crate::errors::{Advice, CommandError};
+use crate::identity::Identity;
 use crate::settings::PlaceSettings;
+
+/// How many registries a message names; a list can have many.
+const NAMED_REGISTRIES: usize = 3;
 
 /// Both ends of a transfer.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends {
     /// Where from.
-    pub(crate) source: PlaceSettings,
+    pub(crate) source: SourceEnd,
+    /// What the repositories there are called.
+    pub(crate) names: SourceNames,
     /// Where to.
     pub(crate) target: PlaceSettings,
+}
+
+/// Where images come from.
+#[derive(Clone, Debug)]
+pub(crate) enum SourceEnd {
+    /// One repository, with the images below it.
+    Place(PlaceSettings),
+    /// The registries that a list of images names, and who asks at each.
+    List(BTreeMap<Registry, Identity>),
+}
+
+/// What people call the repositories of the source: each alias stands for one of some registry, and what is
+/// no alias is called by its own name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceNames(pub(crate) Arc<BTreeMap<RepositoryName, String>>);
+
+impl SourceNames {
+    /// Writes where an image comes from.
+    pub(crate) fn of(&self, image: &ImageRequest) -> String {
+        let name = image.source_name();
+        let rest = name.strip_prefix(image.source.as_str());
+        match (self.0.get(&image.source), rest) {
+            (Some(repository), Some(rest)) => format!("{repository}{rest}"),
+            _ => name,
+        }
+    }
 }
 
 impl Ends {
     /// Says what an error means for the user; where credentials are at fault, also where they came from.
     pub(crate) fn advice(&self, error: &Error) -> Advice {
-        match error.side() {
-            Some(Side::Target) => self.target.advice(error),
-            _ => self.source.advice(error),
+        match (&self.source, error.side()) {
+            (_, Some(Side::Target)) => self.target.advice(error),
+            (SourceEnd::Place(place), _) => place.advice(error),
+            (SourceEnd::List(registries), _) => advice_on_list(registries, error),
         }
     }
+}
+
+fn advice_on_list(registries: &BTreeMap<Registry, Identity>, error: &Error) -> Advice {
+    let place = error.place().unwrap_or_default();
+    let registry = registries.iter().find(|(registry, _)| registry.as_str() == place);
+    let mut advice = match registry {
+        Some((registry, identity)) => advice(error, registry, identity),
+        None => Advice::of(error),
+    };
+    if error.kind() == ErrorKind::NotFound {
+        advice.hint = format!("Check the line of the list: {place} lacks it, or hides it from who asks.");
+    }
+    advice
+}
+
+/// Says what an error of one registry means.
+fn advice(error: &Error, registry: &Registry, identity: &Identity) -> Advice {
+    let mut advice = Advice::of(error);
+    let is_about_access = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
+    if let (true, Some(note)) = (is_about_access, identity.note(registry)) {
+        advice.hint = format!("{note} {}", advice.hint);
+    }
+    advice
 }
 
 impl PlaceSettings {
     /// Says what an error of this place means for the user.
     pub(crate) fn advice(&self, error: &Error) -> Advice {
-        let mut advice = Advice::of(error);
-        let is_about_access = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
-        if let (true, Some(note)) = (is_about_access, self.identity.note(&self.registry)) {
-            advice.hint = format!("{note} {}", advice.hint);
-        }
-        advice
+        advice(error, &self.registry, &self.identity)
     }
 
     /// Ends a command for an error of this place.
     pub(crate) fn refusal(&self, error: Error) -> CommandError {
         let advice = self.advice(&error);
         CommandError::Place(error, advice)
+    }
+}
+
+impl SourceEnd {
+    /// Returns the registry where there is just one.
+    pub(crate) fn only_registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Place(place) => Some(&place.registry),
+            Self::List(registries) if registries.len() == 1 => registries.keys().next(),
+            Self::List(_) => None,
+        }
+    }
+
+    /// Names the registries: `docker.io, quay.io`.
+    pub(crate) fn registries(&self) -> String {
+        let all: Vec<&str> = match self {
+            Self::Place(place) => vec![place.registry.as_str()],
+            Self::List(registries) => registries.keys().map(Registry::as_str).collect(),
+        };
+        match all.split_at_checked(NAMED_REGISTRIES) {
+            Some((named, more)) if !more.is_empty() => {
+                format!("{} and {} more", named.join(", "), more.len())
+            }
+            _ => all.join(", "),
+        }
+    }
+}
+
+impl fmt::Display for SourceEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(place) => write!(f, "{}/{}", place.registry, place.repository),
+            Self::List(_) => f.write_str(&self.registries()),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod environment;
 mod errors;
 mod foreign;
 mod identity;
+mod list;
 mod observe;
 mod output;
 mod places;

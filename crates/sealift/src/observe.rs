@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sealift_mirror::{Carried, Event, ImageReport, Observer, Outcome};
 
+use crate::ends::SourceNames;
 use crate::output::units::{bytes, seconds};
 use crate::ui::Ui;
 
@@ -15,6 +16,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Progress {
     ui: Arc<Ui>,
+    names: SourceNames,
     state: Mutex<State>,
 }
 
@@ -27,9 +29,9 @@ struct State {
 }
 
 impl Progress {
-    pub(crate) fn new(ui: Arc<Ui>) -> Self {
+    pub(crate) fn new(ui: Arc<Ui>, names: SourceNames) -> Self {
         let now = Instant::now();
-        Self { ui, state: Mutex::new(State { began: now, told: now, moved: 0, planned: 0 }) }
+        Self { ui, names, state: Mutex::new(State { began: now, told: now, moved: 0, planned: 0 }) }
     }
 
     fn plan(&self, planned: u64) {
@@ -93,7 +95,7 @@ impl Observer for Progress {
 
 impl Progress {
     fn image(&self, report: &ImageReport) {
-        let name = report.request.source_name();
+        let name = self.names.of(&report.request);
         let what = match &report.outcome {
             // Nothing happened to these.
             Outcome::NotPart | Outcome::Interrupted => return,

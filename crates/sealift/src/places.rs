@@ -89,9 +89,9 @@ impl Connection {
         RegistryClient::new(registry.clone(), config)
     }
 
-    /// Makes what fetches foreign layers that manifests of this place name.
-    pub(crate) fn foreign_layers(&self, source: &PlaceSettings) -> Result<Arc<dyn ForeignLayers>> {
-        let client = self.client(&source.registry, Credentials::Anonymous);
+    /// Makes what fetches foreign layers that manifests of this registry name.
+    pub(crate) fn foreign_layers(&self, source: &Registry) -> Result<Arc<dyn ForeignLayers>> {
+        let client = self.client(source, Credentials::Anonymous);
         Ok(Arc::new(Publishers::of(client.map_err(|error| error.on(Side::Source))?)))
     }
 

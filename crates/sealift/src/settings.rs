@@ -5,7 +5,7 @@
 //! as given also where it is set to nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io::{BufRead, Read};
 use std::str::FromStr;
@@ -155,6 +155,19 @@ impl Given {
         self.anonymous.contains(&user)
     }
 
+    /// Refuses answers that mean nothing beside a list of images.
+    pub(crate) fn refuse_beside_list(environment: &Environment) -> Result<()> {
+        let beside = [Answer::SourceRegistry, Answer::SourceRepository, Answer::SourceTag];
+        let set = |answer: &Answer| environment.variables.contains_key(OsStr::new(answer.variable()));
+        match beside.into_iter().find(set) {
+            Some(answer) => Err(CommandError::usage(
+                format_args!("{} is set, and the list says where its images come from", answer.variable()),
+                format_args!("Unset {}, or leave out --images-file.", answer.variable()),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Tells whether an answer is there.
     pub(crate) fn has(&self, answer: Answer) -> bool {
         self.texts.contains_key(&answer)
@@ -224,6 +237,20 @@ impl<'a> Asker<'a> {
         Ok((settled != *tag).then_some(settled))
     }
 
+    /// Settles who asks at the registries of a list; nobody is asked about that.
+    pub(crate) fn listed_identity(&mut self) -> Result<Identity> {
+        let prompter = self.prompter.take();
+        let identity = self.identity(Answer::SourceUsername, Answer::SourcePassword);
+        self.prompter = prompter;
+        identity
+    }
+
+    /// Settles the one tag for every image of a list; nobody is asked about that.
+    pub(crate) fn listed_tag(&self) -> Result<Option<Tag>> {
+        let text = self.given.texts.get(&Answer::TargetTag).filter(|text| !text.is_empty());
+        text.map(|text| parse(Answer::TargetTag, text)).transpose()
+    }
+
     /// Settles one answer; an answer from the terminal that makes no sense is asked for again.
     fn settle<T: FromStr<Err: Display>>(&mut self, answer: Answer, default: &str) -> Result<T> {
         if let Some(text) = self.given.texts.get(&answer) {
@@ -279,7 +306,7 @@ fn names(answer: Answer) -> String {
 }
 
 fn variable(variables: &HashMap<OsString, OsString>, answer: Answer) -> Result<Option<String>> {
-    let Some(value) = variables.get(std::ffi::OsStr::new(answer.variable())) else { return Ok(None) };
+    let Some(value) = variables.get(OsStr::new(answer.variable())) else { return Ok(None) };
     let text = value.to_str().map(|text| Some(text.to_owned()));
     text.ok_or_else(|| {
         CommandError::usage(

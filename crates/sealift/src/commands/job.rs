@@ -1,20 +1,25 @@
 //! What `mirror` and `verify` share: settling what is to be done, and opening both ends.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use sealift_catalog::{RangeError, between, misprint};
+use sealift_catalog::{ImageList, RangeError, between, misprint};
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
-use sealift_oci::Tag;
+use sealift_oci::{Registry, Tag};
+use sealift_registry::client::Credentials;
 use sealift_store::{Side, Store};
 
 use super::Result;
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, WhatArgs};
-use crate::ends::Ends;
+use crate::ends::{Ends, SourceEnd, SourceNames};
 use crate::environment::Environment;
 use crate::errors::CommandError;
-use crate::identity::Lookup;
+use crate::identity::{Identity, Lookup};
+use crate::list;
 use crate::observe::Progress;
+use crate::output::units::count;
 use crate::places::{Connection, newest_release, release_tags};
 use crate::selection::select;
 use crate::settings::{Asker, Given, PlaceSettings, Settings};
@@ -29,46 +34,145 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(
+    /// Settles what was typed for a command, and opens both ends.
+    pub(super) async fn settle(
+        ui: &Arc<Ui>,
+        answers: &AnswerArgs,
+        what: &WhatArgs,
+        connection: &Connection,
+        environment: &mut Environment,
+    ) -> Result<Self> {
+        match &what.images_file {
+            Some(file) => {
+                let list = read_list(file, answers, environment)?;
+                Self::of_list(ui, &list, answers, what, connection, environment).await
+            }
+            None => {
+                let settings = settle_releases(ui, answers, what, connection, environment).await?;
+                Self::of_releases(ui, settings, what, connection)
+            }
+        }
+    }
+
+    /// Opens both ends for releases.
+    pub(super) fn of_releases(
         ui: &Arc<Ui>,
         settings: Settings,
         what: &WhatArgs,
         connection: &Connection,
     ) -> Result<Self> {
         let selection = select(&settings, what)?;
+        let source = connection.open(&settings.source, Side::Source)?;
+        let Settings { source: place, target, .. } = settings;
+        let ends = Ends { source: SourceEnd::Place(place), names: SourceNames::default(), target };
+        Self::open(ui, ends, selection, source, what, connection)
+    }
+
+    async fn of_list(
+        ui: &Arc<Ui>,
+        images: &ImageList,
+        answers: &AnswerArgs,
+        what: &WhatArgs,
+        connection: &Connection,
+        environment: &mut Environment,
+    ) -> Result<Self> {
+        let given = Given::read(&Answer::BESIDE_LIST, answers, environment)?;
+        given.demand_target(environment.is_interactive)?;
+        let lookup = Lookup::new(environment, ui);
+        let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
+        let mut asker = Asker::new(given, prompter, ui);
+        let identity = asker.listed_identity()?;
+        let mut target = asker.target()?;
+        let mapped = list::map(images, &target, asker.listed_tag()?.as_ref())?;
+        let registries = identities(&lookup, images, &identity).await?;
+        look_up(&lookup, &mut target).await?;
+        let (source, names) = list::connect(&mapped, &registries, connection)?;
+        let ends = Ends { source: SourceEnd::List(registries), names, target };
+        Self::open(ui, ends, list::select(&mapped), source, what, connection)
+    }
+
+    fn open(
+        ui: &Arc<Ui>,
+        ends: Ends,
+        selection: Selection,
+        source: Arc<dyn Store>,
+        what: &WhatArgs,
+        connection: &Connection,
+    ) -> Result<Self> {
         let options = Options {
             transfers: connection.transfers,
             platform: what.platform.clone(),
             retry: RetryPolicy { jitter, ..RetryPolicy::default() },
             ..Options::default()
         };
-        let mirror = Mirror {
-            source: connection.open(&settings.source, Side::Source)?,
-            target: connection.open(&settings.target, Side::Target)?,
-            options,
-            observer: Arc::new(Progress::new(Arc::clone(ui))),
-        };
-        let ends = Ends { source: settings.source, target: settings.target };
-        Ok(Self { ends, selection, mirror })
+        let target = connection.open(&ends.target, Side::Target)?;
+        let observer = Arc::new(Progress::new(Arc::clone(ui), ends.names.clone()));
+        Ok(Self { ends, selection, mirror: Mirror { source, target, options, observer } })
+    }
+
+    /// Returns the registry within whose bounds foreign layers are fetched. Their addresses do not tell which
+    /// registry of a list named them.
+    pub(super) fn foreign_registry(&self) -> Result<&Registry> {
+        self.ends.source.only_registry().ok_or_else(|| {
+            CommandError::usage(
+                format_args!(
+                    "--foreign-urls is for one registry, and the list has several: {}",
+                    self.ends.source.registries()
+                ),
+                "Bring the images of each registry in a run of its own.",
+            )
+        })
     }
 
     /// Tells what is about to be done, since much of it may be defaults.
     pub(super) fn announce(&self, ui: &Ui) {
-        let Ends { source, target } = &self.ends;
-        let names = self.selection.groups.iter().filter_map(|group| group.name.as_deref());
-        ui.status(format_args!(
-            "{} from {}/{} to {}/{}",
-            names.collect::<Vec<_>>().join(", "),
-            source.registry,
-            source.repository,
-            target.registry,
-            target.repository
-        ));
+        let Ends { source, target, .. } = &self.ends;
+        let groups = self.selection.groups.iter();
+        let images = groups.clone().map(|group| group.images.len()).sum();
+        let names: Vec<&str> = groups.filter_map(|group| group.name.as_deref()).collect();
+        let what = if names.is_empty() { count(images, "image") } else { names.join(", ") };
+        ui.status(format_args!("{what} from {source} to {}/{}", target.registry, target.repository));
     }
 }
 
+/// A list on standard input leaves no room for passwords there.
+fn read_list(file: &Path, answers: &AnswerArgs, environment: &mut Environment) -> Result<ImageList> {
+    Given::refuse_beside_list(environment)?;
+    let passwords = [Answer::SourcePassword, Answer::TargetPassword];
+    match passwords.into_iter().find(|answer| file == Path::new("-") && answers.is_on_stdin(*answer)) {
+        Some(answer) => Err(CommandError::usage(
+            format_args!("both the list and the {} are to be read from standard input", answer.noun()),
+            format_args!("Set {}, or put the list into a file.", answer.variable()),
+        )),
+        None => list::read(file, environment),
+    }
+}
+
+/// Finds out who asks at each registry of a list. Who was typed is meant for one registry.
+async fn identities(
+    lookup: &Lookup<'_>,
+    images: &ImageList,
+    identity: &Identity,
+) -> Result<BTreeMap<Registry, Identity>> {
+    let registries = list::registries(images);
+    if registries.len() > 1 && matches!(identity.credentials, Credentials::Basic { .. }) {
+        let names: Vec<&str> = registries.keys().map(Registry::as_str).collect();
+        return Err(CommandError::usage(
+            format_args!("a source user is given, and the list has several registries: {}", names.join(", ")),
+            "`sealift login` keeps credentials for each of them.",
+        ));
+    }
+    let mut identities = BTreeMap::new();
+    for (registry, path) in registries {
+        let mut found = identity.clone();
+        lookup.fill_in(&mut found, &registry, path.as_ref()).await?;
+        identities.insert(registry, found);
+    }
+    Ok(identities)
+}
+
 /// Settles the ten answers.
-pub(super) async fn settle(
+async fn settle_releases(
     ui: &Ui,
     answers: &AnswerArgs,
     what: &WhatArgs,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
 
 use super::Result;
-use super::job::{Job, settle};
+use super::job::Job;
 use crate::args::{Format, MirrorArgs};
-use crate::ends::Ends;
+use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
 use crate::output::failures::{self, Failure};
@@ -33,12 +33,11 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Enviro
 
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection, environment)?;
-    let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
-    let mut job = Job::new(ui, settings, &args.what, &connection)?;
+    let mut job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.attachments = !args.no_attachments;
     if args.foreign_urls {
-        job.mirror.options.foreign = Some(connection.foreign_layers(&job.ends.source)?);
+        job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
     transfer(ui, &job, args.allow_missing, args.output.output, &Stop::listen(ui)).await
 }
@@ -138,13 +137,16 @@ fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_refused: bool) 
     if missing.is_empty() {
         return;
     }
-    let registry = &job.ends.source.registry;
+    let registries = job.ends.source.registries();
     let what = if is_refused { "; nothing was moved" } else { "" };
-    ui.error(format_args!("{} missing at the source {registry}{what}", are(missing.len())));
+    ui.error(format_args!("{} missing at the source {registries}{what}", are(missing.len())));
     for image in missing {
-        ui.note(image.source_name());
+        ui.note(job.ends.names.of(image));
     }
     let hint = match is_refused {
+        _ if matches!(job.ends.source, SourceEnd::List(_)) => {
+            "Hint: check their lines in the list; --allow-missing goes on without them."
+        }
         true => "Hint: --allow-missing goes on without them; --image NAME names the images to take.",
         false => {
             "Hint: arc-controller gets its tag when all that is wanted of its release is there: name the wanted images with --image, without the missing ones."

@@ -39,7 +39,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
         tags: vec![release.tag.clone()],
         target_tag: None,
     };
-    let job = Job::new(ui, settings, &WhatArgs::default(), &Connection::default())?;
+    let job = Job::of_releases(ui, settings, &WhatArgs::default(), &Connection::default())?;
     let mirrored = transfer(ui, &job, false, Format::Text, &stop).await?;
     if mirrored != Exit::Success {
         return Ok(mirrored);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use sealift_mirror::{Verdict, Verification};
 
 use super::Result;
-use super::job::{Job, settle};
+use super::job::Job;
 use super::mirror::write;
 use crate::args::{Format, VerifyArgs};
+use crate::ends::SourceEnd;
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
 use crate::output::{failures, json, verification};
@@ -26,8 +27,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
 
 async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection, environment)?;
-    let settings = settle(ui, &args.answers, &args.what, &connection, environment).await?;
-    let job = Job::new(ui, settings, &args.what, &connection)?;
+    let job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
     compare(ui, &job, args.deep, args.output.output, &Stop::listen(ui)).await
 }
 
@@ -57,8 +57,11 @@ fn tell(ui: &Ui, job: &Job, found: &Verification) {
     failures::tell(ui, &failures::gather(&job.ends, failed));
     let is = |wanted: fn(&Verdict) -> bool| found.images.iter().any(|image| wanted(&image.verdict));
     if is(|verdict| matches!(verdict, Verdict::Missing)) {
-        ui.error(format_args!("images are missing at the source {}", job.ends.source.registry));
-        ui.note("Hint: --image NAME names the images to look at.");
+        ui.error(format_args!("images are missing at the source {}", job.ends.source.registries()));
+        ui.note(match &job.ends.source {
+            SourceEnd::Place(_) => "Hint: --image NAME names the images to look at.",
+            SourceEnd::List(_) => "Hint: check their lines in the list.",
+        });
     }
     if is(|verdict| matches!(verdict, Verdict::Wrong(_))) {
         ui.error(format_args!("the target {} differs from the source", job.ends.target.registry));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sealift_mirror::ImageRequest;
+use sealift_oci::ManifestRef;
 use sealift_store::{Error, ErrorKind};
 
 use crate::ends::Ends;
@@ -48,8 +49,11 @@ pub(crate) fn gather<'a>(
 fn reason(image: &ImageRequest, error: &Error) -> String {
     let text = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("\n");
     let text = text.replace(image.source.as_str(), "*").replace(image.target.as_str(), "*");
+    // Errors of a list's registries speak of the repository there, which the alias has behind the host.
+    let inner = image.source.as_str().split_once('/').map_or("", |(_, inner)| inner);
+    let text = text.replace(&format!(" {inner}:"), " *:").replace(&format!(" {inner}@"), " *@");
     let text = format!("{:?} {text}", error.side());
-    if is_about_the_place(error.kind()) { without_digests(&text) } else { text }
+    if is_about_the_place(error.kind()) { without_reference(&text, image) } else { text }
 }
 
 /// Tells whether an error would be the same with any other object.
@@ -65,7 +69,11 @@ fn is_about_the_place(kind: ErrorKind) -> bool {
     )
 }
 
-fn without_digests(text: &str) -> String {
+fn without_reference(text: &str, image: &ImageRequest) -> String {
+    let text = match &image.reference {
+        ManifestRef::Tag(tag) => &text.replace(&format!("*:{tag}"), "*"),
+        ManifestRef::Digest(_) => text,
+    };
     let mut parts = text.split("sha256:");
     let mut cut = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -122,6 +130,7 @@ impl Ui {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ends::{SourceEnd, SourceNames};
     use crate::identity::Identity;
     use crate::settings::PlaceSettings;
     use sealift_oci::Digest;
@@ -151,7 +160,11 @@ mod tests {
             repository: "a".parse().unwrap(),
             identity: Identity::default(),
         };
-        let ends = Ends { source: place("reg"), target: place("ship.lan") };
+        let ends = Ends {
+            source: SourceEnd::Place(place("reg")),
+            names: SourceNames::default(),
+            target: place("ship.lan"),
+        };
         let (a, b) = (image("a"), image("b"));
         for (kind, reasons) in [(ErrorKind::Unavailable, 1), (ErrorKind::Mismatch, 2)] {
             let errors = [error(kind, &a, b"x"), error(kind, &b, b"y")];

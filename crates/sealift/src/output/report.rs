@@ -51,10 +51,10 @@ fn groups(report: &Report) -> Vec<Vec<&ImageReport>> {
 }
 
 fn heading(group: &[&ImageReport]) -> String {
-    let name = group[0].group.as_deref().unwrap_or("images");
-    match &group[0].request.tag {
-        Some(tag) if tag.as_str() != name => format!("{name} as {tag}:"),
-        _ => format!("{name}:"),
+    match (&group[0].group, &group[0].request.tag) {
+        (Some(name), Some(tag)) if tag.as_str() != name => format!("{name} as {tag}:"),
+        (Some(name), _) => format!("{name}:"),
+        (None, _) => "images:".to_owned(),
     }
 }
 

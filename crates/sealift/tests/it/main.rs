@@ -7,6 +7,7 @@ mod attachments;
 mod credentials;
 mod foreign;
 mod interrupt;
+mod list;
 mod login;
 mod mirror;
 mod network;

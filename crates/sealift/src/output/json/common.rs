@@ -5,8 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::ends::{Ends, SourceEnd};
 use crate::errors::{CommandError, causes};
 use crate::output::failures;
+use crate::settings::PlaceSettings;
 
 /// The version of sealift that writes.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,14 +46,22 @@ pub(super) struct Failure {
 }
 
 impl Place {
-    pub(super) fn of(settings: &crate::settings::PlaceSettings) -> Self {
+    /// A list of images has no one source.
+    pub(super) fn of_source(ends: &Ends) -> Option<Self> {
+        match &ends.source {
+            SourceEnd::Place(place) => Some(Self::of(place)),
+            SourceEnd::List(_) => None,
+        }
+    }
+
+    pub(super) fn of(settings: &PlaceSettings) -> Self {
         Self { registry: settings.registry.to_string(), repository: settings.repository.to_string() }
     }
 }
 
 impl Failure {
-    pub(super) fn of(failure: &failures::Failure<'_>) -> Self {
-        let images = failure.images.iter().map(|image| image.source_name()).collect();
+    pub(super) fn of(ends: &Ends, failure: &failures::Failure<'_>) -> Self {
+        let images = failure.images.iter().map(|image| ends.names.of(image)).collect();
         Self { images, ..Self::of_error(&failure.error, &failure.hint) }
     }
 

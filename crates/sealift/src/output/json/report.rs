@@ -22,7 +22,8 @@ pub(crate) struct Report {
     version: &'static str,
     /// What the process ends with.
     exit_code: u8,
-    /// Where the images come from; null where the run failed before that was settled.
+    /// Where the images come from; null for a list of images, and where the run failed before that was
+    /// settled.
     source: Option<Place>,
     /// Where they go; null where the run failed before that was settled.
     target: Option<Place>,
@@ -42,9 +43,9 @@ pub(crate) struct Report {
 struct Image {
     /// The image's name.
     name: String,
-    /// The release that it belongs to: the tag at the source.
+    /// The release that it belongs to: the tag at the source; null for images of a list.
     release: Option<String>,
-    /// Its repository and tag at the source.
+    /// Its repository and tag at the source; for images of a list with the registry.
     source: String,
     /// Its repository and tag at the target.
     target: String,
@@ -120,12 +121,12 @@ impl Report {
             schema: SCHEMA,
             version: VERSION,
             exit_code: exit.code(),
-            source: Some(Place::of(&ends.source)),
+            source: Place::of_source(ends),
             target: Some(Place::of(&ends.target)),
             interrupted: report.interrupted,
-            images: report.images.iter().map(|image| Image::of(image, transfer.is_refused)).collect(),
+            images: report.images.iter().map(|it| Image::of(ends, it, transfer.is_refused)).collect(),
             totals: Totals::of(report),
-            failures: failures.iter().map(Failure::of).collect(),
+            failures: failures.iter().map(|it| Failure::of(ends, it)).collect(),
         }
     }
 
@@ -146,12 +147,12 @@ impl Report {
 }
 
 impl Image {
-    fn of(image: &ImageReport, is_refused: bool) -> Self {
+    fn of(ends: &Ends, image: &ImageReport, is_refused: bool) -> Self {
         let request = &image.request;
         Self {
             name: request.name.clone(),
             release: image.group.clone(),
-            source: request.source_name(),
+            source: ends.names.of(request),
             target: request.target_name(),
             outcome: OutcomeName::of(&image.outcome, is_refused),
             digest: image.digest.map(|digest| digest.to_string()),

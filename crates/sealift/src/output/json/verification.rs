@@ -23,7 +23,8 @@ pub(crate) struct VerificationReport {
     version: &'static str,
     /// What the process ends with.
     exit_code: u8,
-    /// What the target was compared with; null where the run failed before that was settled.
+    /// What the target was compared with; null for a list of images, and where the run failed before that
+    /// was settled.
     source: Option<Place>,
     /// What was looked at; null where the run failed before that was settled.
     target: Option<Place>,
@@ -49,9 +50,9 @@ pub(crate) struct VerificationReport {
 struct VerifiedImage {
     /// The image's name.
     name: String,
-    /// The release that it belongs to: the tag at the source.
+    /// The release that it belongs to: the tag at the source; null for images of a list.
     release: Option<String>,
-    /// Its repository and tag at the source.
+    /// Its repository and tag at the source; for images of a list with the registry.
     source: String,
     /// Its repository and tag at the target.
     target: String,
@@ -117,14 +118,14 @@ impl VerificationReport {
         let mut damaged: Vec<String> = verification.damaged().iter().map(ToString::to_string).collect();
         damaged.sort();
         Self {
-            source: Some(Place::of(&ends.source)),
+            source: Place::of_source(ends),
             target: Some(Place::of(&ends.target)),
-            images: verification.images.iter().map(VerifiedImage::of).collect(),
+            images: verification.images.iter().map(|it| VerifiedImage::of(ends, it)).collect(),
             damaged,
             blobs: verification.blobs,
             bytes_read: verification.bytes_read,
             elapsed_milliseconds: milliseconds(verification.elapsed),
-            failures: failed.iter().map(Failure::of).collect(),
+            failures: failed.iter().map(|it| Failure::of(ends, it)).collect(),
             ..Self::empty(deep, exit)
         }
     }
@@ -153,7 +154,7 @@ impl VerificationReport {
 }
 
 impl VerifiedImage {
-    fn of(image: &ImageVerdict) -> Self {
+    fn of(ends: &Ends, image: &ImageVerdict) -> Self {
         let request = &image.request;
         let (verdict, findings) = match &image.verdict {
             Verdict::Right => (VerdictName::Right, &[][..]),
@@ -165,7 +166,7 @@ impl VerifiedImage {
         Self {
             name: request.name.clone(),
             release: image.group.clone(),
-            source: request.source_name(),
+            source: ends.names.of(request),
             target: request.target_name(),
             digest: image.digest.map(|digest| digest.to_string()),
             verdict,
