@@ -53,6 +53,7 @@ fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo inst
 bench: peers ## Measure against skopeo and curl; prints a table
 	$(CARGO) build --release --locked --workspace
 	target/release/sealift-bench
+	target/release/sealift-bench --growth
 
 quickstart: ## Mirror a small release on this machine; needs nothing
 	$(CARGO) run --release --locked -- quickstart

@@ -328,9 +328,12 @@ pub(crate) struct ConnectionArgs {
     /// How long a registry may keep silent
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) stall_timeout: u64,
-    /// How many blobs move at the same time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many blobs move at the same time at most; fewer where more do not help
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) max_connections: u16,
+    /// How many requests a second each registry gets at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) requests_per_second: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Group)]

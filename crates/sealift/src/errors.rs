@@ -210,6 +210,17 @@ const RULES: &[Rule] = &[
         &["spoken to by tls", "invalidcontenttype", "corrupt message"],
         "If plain HTTP is meant, allow it with --plain-http {place}.",
     ),
+    connecting(
+        &["cannot connect: it answers 400"],
+        "If {place} speaks TLS, leave --plain-http {place} out; else check that it is a container registry.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        &["it answers 5"],
+        Exit::Failed,
+        "{place} failed at its own work: look at its log and its disk, then run the same command again: what arrived is not moved again.",
+    ),
     rule(
         ErrorKind::Unavailable,
         None,
@@ -244,6 +255,13 @@ const RULES: &[Rule] = &[
         ANY,
         Exit::Missing,
         "The source lacks it. `sealift releases --source-registry {place}` lists the releases that are there.",
+    ),
+    rule(
+        ErrorKind::NotFound,
+        TARGET,
+        &["blob_upload_", "blob_unknown"],
+        Exit::Failed,
+        "{place} lost a part of what was pushed: look at its log and its disk, then run the same command again.",
     ),
     rule(
         ErrorKind::NotFound,
@@ -282,6 +300,13 @@ const RULES: &[Rule] = &[
     ),
     rule(ErrorKind::ReadOnly, TARGET, ANY, Exit::Failed, "{place} can only be read. Choose another target."),
     rule(ErrorKind::ReadOnly, None, ANY, Exit::Failed, "{place} can only be read."),
+    rule(
+        ErrorKind::Unsupported,
+        None,
+        &["schema 1"],
+        Exit::Failed,
+        "Ask the image's publisher for one in a current format; --image with the others' names goes on without it.",
+    ),
     rule(
         ErrorKind::Unsupported,
         None,

@@ -8,7 +8,7 @@ use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::ForeignLayers;
 use sealift_oci::{Registry, Tag};
 use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
-use sealift_store::{Operation, Result, Side, Store, collect_pages};
+use sealift_store::{Operation, Pace, Result, Side, Store, collect_pages};
 
 use crate::args::ConnectionArgs;
 use crate::certificates::{self, Certificates};
@@ -28,12 +28,14 @@ pub(crate) struct Connection {
     directories: Vec<PathBuf>,
     /// What holds for every registry: proxies, addresses, patience.
     config: ClientConfig,
-    /// How many blobs move at the same time.
+    /// How many blobs move at the same time at most.
     pub(crate) transfers: usize,
+    /// How many requests a second each registry gets at most.
+    requests_per_second: Option<u32>,
 }
 
 /// How many blobs move at the same time where nothing is said.
-const TRANSFERS: usize = 8;
+const TRANSFERS: usize = 16;
 
 impl Default for Connection {
     fn default() -> Self {
@@ -43,6 +45,7 @@ impl Default for Connection {
             directories: Vec::new(),
             config: ClientConfig::default(),
             transfers: TRANSFERS,
+            requests_per_second: None,
         }
     }
 }
@@ -67,6 +70,7 @@ impl Connection {
             directories: certificates::directories(&environment.variables),
             config,
             transfers: args.max_connections.into(),
+            requests_per_second: args.requests_per_second,
         })
     }
 
@@ -84,6 +88,7 @@ impl Connection {
             ca_files: certificates.authorities,
             identity: certificates.identity,
             plain_http: self.is_plain(registry),
+            pace: self.requests_per_second.map(|count| Arc::new(Pace::new(f64::from(count)))),
             ..self.config.clone()
         };
         RegistryClient::new(registry.clone(), config)

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use sealift_store::Pace;
 
 use super::{Credentials, Identity, ProxyConfig, RetryPolicy};
 
@@ -37,6 +40,8 @@ pub struct ClientConfig {
     /// How long the peer may keep silent: before an answer, between two pieces of a body, while an upload
     /// takes nothing.
     pub stall_timeout: Duration,
+    /// How many requests a second the registry gets at most; clients may share it.
+    pub pace: Option<Arc<Pace>>,
     /// The wall clock, by which dates from servers are read.
     pub now: fn() -> SystemTime,
 }
@@ -54,6 +59,7 @@ impl Default for ClientConfig {
             retry: RetryPolicy::default(),
             connect_timeout: CONNECT_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
+            pace: None,
             now: SystemTime::now,
         }
     }

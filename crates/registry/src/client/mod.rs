@@ -57,8 +57,8 @@ use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Admin, BlobBody, Page, PageRequest, Result, Source, Store, Target};
 
 pub use config::ClientConfig;
-pub use proxy::ProxyConfig;
 pub use creation::Created;
+pub use proxy::ProxyConfig;
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
 pub use tls::Identity;

@@ -27,6 +27,7 @@ impl Connection {
         // A PUT without a body says so; this one has one.
         built.headers_mut().remove(header::CONTENT_LENGTH);
         *built.body_mut() = Some(reqwest::Body::wrap(body));
+        self.transport.turn().await;
         let limit = self.transport.stall_timeout();
         let patience = limit.saturating_mul(request.patience);
         let mut response = tokio::select! {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_oci::Registry;
-use sealift_store::{Error, ErrorKind, Operation, Result};
+use sealift_store::{Error, ErrorKind, Operation, Pace, Result};
 use url::{Host, Url};
 
 use super::ClientConfig;
@@ -34,6 +34,7 @@ pub(super) struct Transport {
     own: Clients,
     foreign: Clients,
     stall_timeout: Duration,
+    pace: Option<Arc<Pace>>,
 }
 
 /// Two ways to the same hosts. They share no connections.
@@ -57,12 +58,20 @@ impl Transport {
             guard,
             proxies,
             stall_timeout: config.stall_timeout,
+            pace: config.pace.clone(),
         })
     }
 
     /// Returns how long a peer may keep silent.
     pub(super) fn stall_timeout(&self) -> Duration {
         self.stall_timeout
+    }
+
+    /// Waits until the pace allows one more request. No time limit runs meanwhile.
+    pub(super) async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.wait(1).await;
+        }
     }
 
     /// Sends one request and waits for the head of its answer, without a time limit.
@@ -90,6 +99,7 @@ impl Transport {
         patience: u32,
         purpose: &Purpose,
     ) -> Result<reqwest::Response, Fault> {
+        self.turn().await;
         let limit = self.stall_timeout.saturating_mul(patience);
         let answer = tokio::time::timeout(limit, self.execute(request, purpose)).await;
         answer.unwrap_or_else(|_| Err(silence(limit, purpose)))

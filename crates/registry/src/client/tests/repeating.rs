@@ -4,6 +4,7 @@ use sealift_store::ErrorKind;
 
 use super::peer::{Peer, Reply, reply};
 use super::{CONTENT, blob, digest, source, target};
+use crate::client::ClientConfig;
 
 async fn peer() -> Peer {
     let peer = Peer::plain().await;
@@ -85,5 +86,22 @@ async fn the_first_question_is_repeated_too() {
     peer.on("GET /v2/", reply(503));
     peer.on("GET /v2/", reply(200));
     peer.client().connect().await.unwrap();
+    peer.finish();
+}
+
+#[tokio::test]
+async fn a_pace_is_kept() {
+    let peer = peer().await;
+    for _ in 0..3 {
+        peer.on(&blob("HEAD"), reply(200).body(CONTENT));
+    }
+    let pace = std::sync::Arc::new(sealift_store::Pace::new(20.0));
+    let client = peer.client_with(ClientConfig { pace: Some(pace), ..peer.config() });
+    let began = tokio::time::Instant::now();
+    for _ in 0..3 {
+        source(&client).stat_blob(&digest()).await.unwrap();
+    }
+    // The ping and three requests: the last one has waited for the three before it, at least.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(150));
     peer.finish();
 }
