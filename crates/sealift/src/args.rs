@@ -118,10 +118,15 @@ pub(crate) struct VerifyArgs {
 #[command(after_help = "\
 Examples:
   sealift releases
-  sealift releases --source-registry mcr.microsoft.com")]
+  sealift releases --source-registry mcr.microsoft.com
+  sealift releases --discover --output json")]
 pub(crate) struct ReleasesArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    /// Read every repository of the source, and show what differs from
+    /// sealift's table, release by release and image by image
+    #[arg(long)]
+    pub(crate) discover: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]

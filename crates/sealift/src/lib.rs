@@ -12,6 +12,7 @@ mod args;
 mod certificates;
 mod commands;
 mod credentials;
+mod discovery;
 mod ends;
 mod environment;
 mod errors;

@@ -1,5 +1,6 @@
 //! The commands, one file each; [`job`] has what `mirror` and `verify` share.
 
+mod discover;
 mod job;
 mod login;
 mod logout;
@@ -25,6 +26,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
     match command {
         Command::Mirror(args) => mirror::run(ui, args, environment).await,
         Command::Verify(args) => verify::run(ui, args, environment).await,
+        Command::Releases(args) if args.discover => discover::run(ui, &args, environment).await,
         Command::Releases(args) => releases::run(ui, &args, environment).await,
         Command::Login(args) => login::run(ui, &args, environment).await,
         Command::Logout(args) => logout::run(ui, &args, environment).await,

@@ -1,9 +1,8 @@
 //! `sealift releases`: the table of known releases, and what a registry really has of them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sealift_catalog::{Release, ReleaseTag, newest, releases};
+use sealift_catalog::{Discovery, GATE_IMAGE, Release, ReleaseTag, newest, releases};
 use sealift_oci::Tag;
 use sealift_store::Side;
 use serde::Serialize;
@@ -79,15 +78,17 @@ struct Entry {
 
 impl Listing {
     fn new(place: Option<&PlaceSettings>, there: Option<&[Tag]>) -> Self {
-        let is_there = |tag: &Tag| there.map(|tags| tags.contains(tag));
+        let found = there.map(|tags| {
+            let opening = [(GATE_IMAGE.to_owned(), Ok(tags.to_vec()))];
+            Discovery::compare(&opening.into(), &[])
+        });
+        let is_there = |tag: &Tag| found.as_ref().map(|found| !found.absent_releases.contains(tag));
         let mut entries: Vec<(ReleaseTag, Entry)> = releases()
             .iter()
             .map(|release| (ReleaseTag::of(&release.tag), Entry::known(release, is_there(&release.tag))))
             .collect();
-        let known: BTreeSet<&Tag> = releases().iter().map(|release| &release.tag).collect();
-        let unknown = there.unwrap_or_default().iter().filter(|tag| !known.contains(tag));
-        let unknown = unknown.map(|tag| (ReleaseTag::of(tag), Entry::unknown(tag)));
-        entries.extend(unknown.filter(|(release, _)| *release != ReleaseTag::Other));
+        let unknown = found.iter().flat_map(|found| &found.unknown_releases);
+        entries.extend(unknown.map(|it| (ReleaseTag::of(&it.tag), Entry::unknown(&it.tag))));
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         let table: Vec<Tag> = releases().iter().map(|release| release.tag.clone()).collect();
         Self {

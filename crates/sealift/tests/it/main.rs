@@ -5,6 +5,7 @@
 
 mod attachments;
 mod credentials;
+mod discover;
 mod foreign;
 mod interrupt;
 mod list;

@@ -2,11 +2,13 @@
 //! schemas beside it are made from the types here, and a test says when they differ.
 
 mod common;
+mod discovery;
 mod report;
 mod verification;
 
 use serde::Serialize;
 
+pub(crate) use discovery::DiscoveryReport;
 pub(crate) use report::Report;
 pub(crate) use verification::VerificationReport;
 
@@ -24,6 +26,7 @@ mod tests {
     #[test]
     fn the_published_schemas_are_those_of_the_types() {
         for (file, schema) in [
+            ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
             ("report.schema.json", schemars::schema_for!(Report)),
             ("verification.schema.json", schemars::schema_for!(VerificationReport)),
         ] {
