@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sealift_mirror::{Carried, Event, ImageReport, Observer, Outcome};
 
 use crate::ends::SourceNames;
-use crate::output::units::{bytes, seconds};
+use crate::output::units::{bytes, count, seconds};
 use crate::ui::Ui;
 
 /// How often a sign of life is given where somebody watches.
@@ -63,15 +63,17 @@ impl State {
 impl Observer for Progress {
     fn notice(&self, event: &Event<'_>) {
         match event {
-            Event::SurveyStarted { images } => self.ui.status(format_args!("Looking up {images} images.")),
+            Event::SurveyStarted { images } => {
+                self.ui.status(format_args!("Looking up {}.", count(*images, "image")))
+            }
             Event::RunStarted { totals } => {
                 self.plan(totals.bytes);
                 if totals.images > 0 {
                     self.ui.status(format_args!(
-                        "Bringing {} images: {} in {} blobs, less what is there already.",
-                        totals.images,
+                        "Bringing {}: {} in {}, less what is there already.",
+                        count(totals.images, "image"),
                         bytes(totals.bytes),
-                        totals.blobs
+                        count(totals.blobs, "blob")
                     ));
                 }
             }

@@ -75,7 +75,8 @@ pub(super) async fn transfer(
         Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
         Format::Text => {}
     }
-    tell_missing(ui, job, &missing, is_refused);
+    tell_platforms(ui, job, &transfer.report);
+    tell_missing(ui, job, &missing, &transfer);
     failures::tell(ui, &transfer.failures(&job.ends));
     if exit == Exit::Interrupted {
         ui.error("interrupted");
@@ -133,26 +134,56 @@ fn surveyed(image: Surveyed, group: Option<String>) -> ImageReport {
     }
 }
 
-fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_refused: bool) {
+/// Warns of images for one platform that is not the one that was asked for: `--platform` only chooses among
+/// several.
+fn tell_platforms(ui: &Ui, job: &Job, report: &Report) {
+    let Some(wanted) = &job.mirror.options.platform else { return };
+    let is_other = |image: &&ImageReport| {
+        !image.platforms.is_empty() && !image.platforms.iter().any(|offered| wanted.accepts(offered))
+    };
+    for image in report.images.iter().filter(is_other) {
+        let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
+        let name = job.ends.names.of(&image.request);
+        ui.warning(format_args!("{name} is for {}, not for {wanted}", platforms.join(", ")));
+    }
+}
+
+fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], transfer: &Transfer) {
     if missing.is_empty() {
         return;
     }
     let registries = job.ends.source.registries();
-    let what = if is_refused { "; nothing was moved" } else { "" };
+    let what = if transfer.is_refused { "; nothing was moved" } else { "" };
     ui.error(format_args!("{} missing at the source {registries}{what}", are(missing.len())));
     for image in missing {
         ui.note(job.ends.names.of(image));
     }
-    let hint = match is_refused {
-        _ if matches!(job.ends.source, SourceEnd::List(_)) => {
-            "Hint: check their lines in the list; --allow-missing goes on without them."
-        }
-        true => "Hint: --allow-missing goes on without them; --image NAME names the images to take.",
-        false => {
-            "Hint: arc-controller gets its tag when all that is wanted of its release is there: name the wanted images with --image, without the missing ones."
-        }
-    };
-    ui.note(hint);
+    if let Some(hint) = missing_hint(job, transfer) {
+        ui.note(format_args!("Hint: {hint}"));
+    }
+}
+
+fn missing_hint(job: &Job, transfer: &Transfer) -> Option<String> {
+    let outcomes: Vec<&Outcome> = transfer.report.wanted().map(|image| &image.outcome).collect();
+    if matches!(job.ends.source, SourceEnd::List(_)) {
+        let hint = "check their lines in the list; --allow-missing goes on without them.";
+        return transfer.is_refused.then(|| hint.to_owned());
+    }
+    if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Missing)) {
+        let registries = job.ends.source.registries();
+        return Some(format!(
+            "nothing has that tag there: check it; `sealift releases --source-registry {registries}` lists the releases that are there."
+        ));
+    }
+    if transfer.is_refused {
+        return Some(
+            "--allow-missing goes on without them; --image NAME names the images to take.".to_owned(),
+        );
+    }
+    let is_withheld = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Withheld));
+    is_withheld.then(|| {
+        "arc-controller gets its tag when all that is wanted of its release is there: name the wanted images with --image, without the missing ones.".to_owned()
+    })
 }
 
 fn are(number: usize) -> String {

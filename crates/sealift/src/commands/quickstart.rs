@@ -47,6 +47,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
     write(ui, "\n")?;
     let verified = compare(ui, &job, true, Format::Text, &stop).await?;
     if verified != Exit::Success {
+        ui.note(format_args!("Or delete {} and run quickstart again.", args.dir.display()));
         return Ok(verified);
     }
     write(ui, &how_to_pull(&args.dir, release, args.serve.then_some(&target.address)))?;

@@ -65,7 +65,7 @@ fn tell(ui: &Ui, job: &Job, found: &Verification) {
     }
     if is(|verdict| matches!(verdict, Verdict::Wrong(_))) {
         ui.error(format_args!("the target {} differs from the source", job.ends.target.registry));
-        ui.note("Hint: what is not there comes with `sealift mirror --recheck` and the same answers; what has wrong content must be deleted at the target first.");
+        ui.note("Hint: a tag that is wrong or not there comes with `sealift mirror` and the same answers, and a blob that is not there with --recheck; what has wrong content must be deleted at the target first.");
     }
 }
 

@@ -38,6 +38,13 @@ pub(crate) fn text(verification: &Verification, deep: bool, width: Option<usize>
     for image in images {
         text.push_str(&findings(image));
     }
+    for image in images.iter().filter(|image| !image.absent.is_empty()) {
+        let layers = count(image.absent.len(), "foreign layer");
+        text.push_str(&format!(
+            "{}: {layers} not at the target (`sealift mirror --foreign-urls` fetches them).\n",
+            image.request.name
+        ));
+    }
     text + &totals(verification, deep)
 }
 

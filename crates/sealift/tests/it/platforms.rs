@@ -27,3 +27,13 @@ async fn one_platform_is_taken_out_of_an_index_with_its_digest() {
     let run = one.run("mirror", &[&wanted[..], &["--platform", "linux/mips"]].concat()).await.expect(3);
     assert!(run.stderr.contains("it has no image for linux/mips; it has linux/amd64"), "{}", run.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_for_another_platform_alone_is_told() {
+    let store = MemoryStore::new("memory");
+    fixture::image("amd64").push(&store, &"arcdata/arc-dns".parse().unwrap(), Some(KNOWN)).await;
+    let site = Site::of(Arc::new(store)).await;
+    let wanted = ["--tag", KNOWN, "--image", "arc-dns", "--platform", "linux/arm64"];
+    let run = site.run("mirror", &wanted).await.expect(0);
+    assert!(run.stderr.contains("is for linux/amd64, not for linux/arm64"), "{}", run.stderr);
+}
