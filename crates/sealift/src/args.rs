@@ -85,6 +85,10 @@ pub(crate) struct MirrorArgs {
     /// SBOMs
     #[arg(long, help_heading = "What to take")]
     pub(crate) no_attachments: bool,
+    /// Make the target's repositories first, where it wants that (Harbor's
+    /// project)
+    #[arg(long, help_heading = "How to connect")]
+    pub(crate) create_repositories: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
 
 use super::Result;
+use super::creation;
 use super::job::Job;
 use crate::args::{Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
@@ -36,6 +37,9 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     let mut job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.attachments = !args.no_attachments;
+    if args.create_repositories {
+        creation::make(ui, &job, &connection).await?;
+    }
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }

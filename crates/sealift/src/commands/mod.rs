@@ -1,5 +1,6 @@
 //! The commands, one file each; [`job`] has what `mirror` and `verify` share.
 
+mod creation;
 mod discover;
 mod job;
 mod login;

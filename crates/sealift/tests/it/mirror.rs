@@ -190,3 +190,12 @@ async fn one_reason_for_all_images_is_told_once() {
     assert!(run.stderr.contains("At the target, for 20 images: arc-bootstrapper, "), "{}", run.stderr);
     assert!(run.stderr.contains(&format!("Nothing listens at {gone}")), "{}", run.stderr);
 }
+
+/// A registry that makes repositories on a push has nothing to make; Harbor's project is tested with the client.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_where_a_push_makes_it() {
+    let site = Site::new().await;
+    let wanted = ["--tag", KNOWN, "--image", "arc-dns", "--create-repositories"];
+    let run = site.run("mirror", &wanted).await.expect(0);
+    assert!(!run.stderr.contains("Made"), "{}", run.stderr);
+}
