@@ -8,6 +8,7 @@ use sealift_catalog::Group as ImageGroup;
 use sealift_oci::{Platform, Registry, Tag};
 
 use crate::answers::Answer;
+use crate::size::{Rate, Size};
 use crate::ui::Level;
 
 /// Carries the images of a release into the registry of an offline site.
@@ -16,7 +17,7 @@ use crate::ui::Level;
 #[derive(Debug, Parser)]
 #[command(name = "sealift", version, max_term_width = 80, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 all arrived, 1 some failed, 2 usage, 3 missing at the source, \
-4 authentication or rights, 5 content differs, 130 interrupted.")]
+4 authentication or rights, 5 content differs, 6 refused by a limit, 130 interrupted.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -89,6 +90,15 @@ pub(crate) struct MirrorArgs {
     /// project)
     #[arg(long, help_heading = "How to connect")]
     pub(crate) create_repositories: bool,
+    /// Show what would be moved, and how long that takes; write nothing
+    #[arg(long, help_heading = "Limits")]
+    pub(crate) dry_run: bool,
+    /// Refuse to fetch more than this, before anything moves: 20GB, 500MiB
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(crate) max_bytes: Option<Size>,
+    /// Fetch at most so much a second: 50MiB/s
+    #[arg(long, value_name = "RATE", help_heading = "Limits")]
+    pub(crate) bandwidth: Option<Rate>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -61,6 +61,12 @@ impl Ends {
             (SourceEnd::List(registries), _) => advice_on_list(registries, error),
         }
     }
+
+    /// Ends a command for an error of one of the ends.
+    pub(crate) fn refusal(&self, error: Error) -> CommandError {
+        let advice = self.advice(&error);
+        CommandError::Place(error, advice)
+    }
 }
 
 fn advice_on_list(registries: &BTreeMap<Registry, Identity>, error: &Error) -> Advice {

@@ -27,6 +27,8 @@ pub enum Exit {
     Access = 4,
     /// Content differs from what it should be.
     Difference = 5,
+    /// A limit that the user set forbids it.
+    Refused = 6,
     /// The run was interrupted.
     Interrupted = 130,
 }
@@ -55,6 +57,13 @@ pub(crate) enum CommandError {
         /// What to do instead.
         hint: String,
     },
+    /// It goes beyond a limit that the user set.
+    Refused {
+        /// What goes beyond which limit.
+        message: String,
+        /// What to do instead.
+        hint: String,
+    },
     /// A place failed, and this is what that means.
     Place(Error, Advice),
     /// The user broke off.
@@ -71,6 +80,7 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
+            Self::Refused { .. } => Exit::Refused,
             Self::Place(_, advice) => advice.exit,
             Self::Interrupted => Exit::Interrupted,
             Self::Machine(..) => Exit::Failed,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
+use sealift_store::Pace;
 
-use super::Result;
-use super::creation;
 use super::job::Job;
+use super::{Result, creation, dry_run};
 use crate::args::{Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
@@ -15,17 +15,20 @@ use crate::output::failures::{self, Failure};
 use crate::output::units::count;
 use crate::output::{json, report};
 use crate::places::Connection;
+use crate::size::{Rate, Size};
 use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// Mirrors releases from one registry into another.
 pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Environment) -> Result<Exit> {
-    let format = args.output.output;
+    let (format, is_dry_run) = (args.output.output, args.dry_run);
     match mirror(ui, &args, environment).await {
         Ok(exit) => Ok(exit),
         Err(error) => {
-            if format == Format::Json {
-                write(ui, &json::text(&json::Report::of_error(&error)))?;
+            match format {
+                Format::Json if is_dry_run => write(ui, &json::text(&json::PlanReport::of_error(&error)))?,
+                Format::Json => write(ui, &json::text(&json::Report::of_error(&error)))?,
+                Format::Text => {}
             }
             Err(error)
         }
@@ -37,13 +40,37 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     let mut job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.attachments = !args.no_attachments;
-    if args.create_repositories {
-        creation::make(ui, &job, &connection).await?;
-    }
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
-    transfer(ui, &job, args.allow_missing, args.output.output, &Stop::listen(ui)).await
+    job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
+    let stop = Stop::listen(ui);
+    if args.dry_run {
+        return dry_run::show(ui, &job, args, &stop).await;
+    }
+    if args.create_repositories {
+        creation::make(ui, &job, &connection).await?;
+    }
+    let terms =
+        Terms { allow_missing: args.allow_missing, max_bytes: args.max_bytes, format: args.output.output };
+    transfer(ui, &job, terms, &stop).await
+}
+
+/// No line is so fast that a float would lose bytes.
+#[allow(clippy::cast_precision_loss)]
+fn pace(bytes_per_second: u64) -> Pace {
+    Pace::new(bytes_per_second as f64)
+}
+
+/// Under which terms a transfer is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// Go on without images that the source lacks.
+    pub(super) allow_missing: bool,
+    /// How much may be fetched.
+    pub(super) max_bytes: Option<Size>,
+    /// How the report is written.
+    pub(super) format: Format,
 }
 
 /// What came of a transfer.
@@ -54,27 +81,20 @@ pub(crate) struct Transfer {
 }
 
 /// Brings everything that is selected, and tells what came of it.
-pub(super) async fn transfer(
-    ui: &Ui,
-    job: &Job,
-    allow_missing: bool,
-    format: Format,
-    stop: &Stop,
-) -> Result<Exit> {
-    job.announce(ui);
-    let survey = tokio::select! {
-        survey = job.mirror.survey(&job.selection) => survey,
-        () = stop.asked() => return Err(CommandError::Interrupted),
-    };
+pub(super) async fn transfer(ui: &Ui, job: &Job, terms: Terms, stop: &Stop) -> Result<Exit> {
+    let survey = survey(ui, job, stop).await?;
     let missing: Vec<ImageRequest> = survey.missing().cloned().collect();
-    let is_refused = (!missing.is_empty() && !allow_missing) || is_hopeless(&survey);
+    let is_refused = (!missing.is_empty() && !terms.allow_missing) || is_hopeless(&survey);
     let report = match is_refused {
         true => refusal(survey),
-        false => job.mirror.run(Plan::new(survey), stop.receiver()).await,
+        false => {
+            let plan = plan(job, survey, terms.max_bytes, stop).await?;
+            job.mirror.run(plan, stop.receiver()).await
+        }
     };
     let transfer = Transfer { report, is_refused };
     let exit = transfer.exit();
-    match format {
+    match terms.format {
         Format::Json => write(ui, &json::text(&json::Report::new(&job.ends, &transfer, exit)))?,
         Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
         Format::Text => {}
@@ -87,6 +107,25 @@ pub(super) async fn transfer(
         ui.note("Hint: run the same command again to go on: what arrived is not moved again.");
     }
     Ok(exit)
+}
+
+/// Looks up what both places have.
+pub(super) async fn survey(ui: &Ui, job: &Job, stop: &Stop) -> Result<Survey> {
+    job.announce(ui);
+    tokio::select! {
+        survey = job.mirror.survey(&job.selection) => Ok(survey),
+        () = stop.asked() => Err(CommandError::Interrupted),
+    }
+}
+
+/// Plans what was found. Only where there is a limit is the target asked beforehand what it has.
+async fn plan(job: &Job, survey: Survey, limit: Option<Size>, stop: &Stop) -> Result<Plan> {
+    let mut plan = Plan::new(survey);
+    if limit.is_some() {
+        let weights = dry_run::weigh(job, &mut plan, stop).await?;
+        dry_run::check(weights.total, limit)?;
+    }
+    Ok(plan)
 }
 
 pub(super) fn write(ui: &Ui, text: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod creation;
 mod discover;
+mod dry_run;
 mod job;
 mod login;
 mod logout;
@@ -18,6 +19,7 @@ use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
+pub(crate) use dry_run::Proposal;
 pub(crate) use mirror::Transfer;
 
 type Result<T> = std::result::Result<T, CommandError>;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use super::Result;
 use super::job::Job;
-use super::mirror::{transfer, write};
+use super::mirror::{Terms, transfer, write};
 use super::verify::compare;
 use crate::args::{Format, QuickstartArgs, WhatArgs};
 use crate::errors::{CommandError, Exit};
@@ -40,7 +40,8 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
         target_tag: None,
     };
     let job = Job::of_releases(ui, settings, &WhatArgs::default(), &Connection::default())?;
-    let mirrored = transfer(ui, &job, false, Format::Text, &stop).await?;
+    let terms = Terms { allow_missing: false, max_bytes: None, format: Format::Text };
+    let mirrored = transfer(ui, &job, terms, &stop).await?;
     if mirrored != Exit::Success {
         return Ok(mirrored);
     }

@@ -6,6 +6,7 @@
 mod attachments;
 mod credentials;
 mod discover;
+mod dry_run;
 mod foreign;
 mod interrupt;
 mod list;

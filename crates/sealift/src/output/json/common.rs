@@ -92,6 +92,7 @@ impl Failure {
         match error {
             CommandError::Place(error, advice) => Self::of_error(error, &advice.hint),
             CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
+            CommandError::Refused { message, hint } => plain("refused", message, Vec::new(), hint),
             CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),
             CommandError::Machine(what, error) => plain("io", what, vec![error.to_string()], ""),
         }

@@ -3,12 +3,14 @@
 
 mod common;
 mod discovery;
+mod plan;
 mod report;
 mod verification;
 
 use serde::Serialize;
 
 pub(crate) use discovery::DiscoveryReport;
+pub(crate) use plan::PlanReport;
 pub(crate) use report::Report;
 pub(crate) use verification::VerificationReport;
 
@@ -27,6 +29,7 @@ mod tests {
     fn the_published_schemas_are_those_of_the_types() {
         for (file, schema) in [
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
+            ("plan.schema.json", schemars::schema_for!(PlanReport)),
             ("report.schema.json", schemars::schema_for!(Report)),
             ("verification.schema.json", schemars::schema_for!(VerificationReport)),
         ] {

@@ -1,0 +1,156 @@
+//! `sealift mirror --dry-run`: what would be moved. And the limit on that, which every run can have.
+
+use std::time::Duration;
+
+use sealift_mirror::{ImageRequest, Plan, PlannedImage, Step, Weight, Weights};
+
+use super::Result;
+use super::job::Job;
+use super::mirror::{survey, write};
+use crate::args::{Format, MirrorArgs};
+use crate::ends::Ends;
+use crate::errors::{CommandError, Exit, exit_of};
+use crate::output::failures::{self, Failure};
+use crate::output::units::bytes;
+use crate::output::{json, plan};
+use crate::size::{Rate, Size};
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// What a line is taken to carry where nothing is said: 100 Mbit/s.
+const ASSUMED_RATE: Rate = Rate(12_500_000);
+
+/// A plan that is shown and not run.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) plan: Plan,
+    pub(crate) weights: Weights,
+    /// At what rate the time is told, and whether that is only assumed.
+    pub(crate) rate: Rate,
+    pub(crate) is_assumed: bool,
+}
+
+/// Shows what would be moved. Nothing is written.
+pub(super) async fn show(ui: &Ui, job: &Job, args: &MirrorArgs, stop: &Stop) -> Result<Exit> {
+    let mut plan = Plan::new(survey(ui, job, stop).await?);
+    let weights = weigh(job, &mut plan, stop).await?;
+    let (rate, is_assumed) = (args.bandwidth.unwrap_or(ASSUMED_RATE), args.bandwidth.is_none());
+    let proposal = Proposal { plan, weights, rate, is_assumed };
+    let over = check(proposal.weights.total, args.max_bytes).err();
+    let exit = match proposal.exit(&job.ends) {
+        Exit::Success => over.as_ref().map_or(Exit::Success, CommandError::exit),
+        other => other,
+    };
+    match args.output.output {
+        Format::Text => write(ui, &plan::text(&proposal, ui.width()))?,
+        Format::Json => write(ui, &json::text(&json::PlanReport::new(&job.ends, &proposal, exit)))?,
+    }
+    tell(ui, job, &proposal);
+    if let Some(over) = over {
+        ui.usage(&over);
+    }
+    Ok(exit)
+}
+
+/// Weighs a plan; that asks the target and moves nothing.
+pub(super) async fn weigh(job: &Job, plan: &mut Plan, stop: &Stop) -> Result<Weights> {
+    tokio::select! {
+        weights = job.mirror.weigh(plan) => weights.map_err(|error| job.ends.refusal(error)),
+        () = stop.asked() => Err(CommandError::Interrupted),
+    }
+}
+
+/// Refuses a plan that fetches too much.
+pub(super) fn check(total: Weight, limit: Option<Size>) -> Result<()> {
+    match limit {
+        Some(Size(limit)) if total.fetch > limit => Err(CommandError::Refused {
+            message: format!(
+                "{} ({} bytes) would be fetched, and --max-bytes allows {}; nothing was moved",
+                bytes(total.fetch),
+                total.fetch,
+                bytes(limit)
+            ),
+            hint: "Take less, by --image or --skip-group, or raise --max-bytes. --dry-run shows what each image costs.".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {
+    let missing: Vec<&ImageRequest> = proposal.missing().collect();
+    if !missing.is_empty() {
+        ui.error(format_args!("images are missing at the source {}", job.ends.source.registries()));
+        for image in missing {
+            ui.note(job.ends.names.of(image));
+        }
+    }
+    failures::tell(ui, &proposal.failures(&job.ends));
+}
+
+impl Proposal {
+    /// Goes through the images and what each costs.
+    pub(crate) fn images(&self) -> impl Iterator<Item = (Option<&str>, &PlannedImage, &Weight)> {
+        self.plan.groups.iter().zip(&self.weights.groups).flat_map(|(group, weights)| {
+            group.images.iter().zip(weights).map(|(image, weight)| (group.name.as_deref(), image, weight))
+        })
+    }
+
+    /// Returns how long fetching takes at the rate.
+    pub(crate) fn time(&self) -> Duration {
+        let Rate(rate) = self.rate;
+        let milliseconds = u128::from(self.weights.total.fetch) * 1000 / u128::from(rate.max(1));
+        Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &ImageRequest> {
+        let missing = self.images().filter(|(_, image, _)| matches!(image.step, Step::Missing));
+        missing.map(|(_, image, _)| &image.request)
+    }
+
+    /// Puts images together that cannot be planned for the same reason.
+    pub(crate) fn failures(&self, ends: &Ends) -> Vec<Failure<'_>> {
+        failures::gather(
+            ends,
+            self.images().filter_map(|(_, image, _)| match &image.step {
+                Step::Failed(error) => Some((&image.request, error)),
+                _ => None,
+            }),
+        )
+    }
+
+    fn exit(&self, ends: &Ends) -> Exit {
+        exit_of(self.images().filter_map(|(_, image, _)| match &image.step {
+            Step::Missing => Some(Exit::Missing),
+            Step::Failed(error) => Some(ends.advice(error).exit),
+            _ => None,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_inclusive() {
+        let weight = |fetch| Weight { fetch, ..Weight::default() };
+        for (fetch, limit, is_refused) in [
+            (5, None, false),
+            (5, Some(5), false),
+            (6, Some(5), true),
+            (0, Some(0), false),
+            (1, Some(0), true),
+        ] {
+            let checked = check(weight(fetch), limit.map(Size));
+            assert_eq!(checked.as_ref().err().map(CommandError::exit), is_refused.then_some(Exit::Refused));
+        }
+    }
+
+    #[test]
+    fn a_time_is_told_by_the_rate() {
+        let total = Weight { fetch: 25_000_000, ..Weight::default() };
+        let weights = Weights { total, ..Weights::default() };
+        let proposal = Proposal { plan: Plan::default(), weights, rate: ASSUMED_RATE, is_assumed: true };
+        assert_eq!(proposal.time(), Duration::from_secs(2));
+    }
+}
