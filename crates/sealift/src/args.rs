@@ -59,7 +59,7 @@ impl Command {
 Examples:
   sealift mirror --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata
-  sealift mirror --from-tag v1.40.0_2025-06-10 --to-tag v1.42.0_2025-10-14 \\
+  sealift mirror --from-tag v1.40.0_2025-08-12 --to-tag v1.42.0_2025-10-14 \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata
   sealift mirror --images-file images.txt \\
       --target-registry registry.ship.lan:5000 --target-repository mirrored

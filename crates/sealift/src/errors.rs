@@ -278,7 +278,7 @@ const RULES: &[Rule] = &[
         None,
         ANY,
         Exit::Failed,
-        "Check the target's repository (--target-repository, TARGET_DOCKER_REPOSITORY); some registries want it to be made first.",
+        "Check the target's repository (--target-repository, TARGET_DOCKER_REPOSITORY). Where it has to be made first, --create-repositories makes Harbor's project and tells the command for Amazon ECR.",
     ),
     rule(
         ErrorKind::Mismatch,
@@ -310,6 +310,13 @@ const RULES: &[Rule] = &[
     ),
     rule(ErrorKind::ReadOnly, TARGET, ANY, Exit::Failed, "{place} can only be read. Choose another target."),
     rule(ErrorKind::ReadOnly, None, ANY, Exit::Failed, "{place} can only be read."),
+    rule(
+        ErrorKind::Unsupported,
+        TARGET,
+        &["aws ecr create-repository"],
+        Exit::Failed,
+        "Run that command for each repository, then this one again without --create-repositories.",
+    ),
     rule(
         ErrorKind::Unsupported,
         None,

@@ -17,6 +17,9 @@ use super::request::{Reading, Request};
 use crate::wire::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
 use crate::wire::{ErrorBody, PageQuery, Route};
 
+/// How often a list is merged anew when other clients write it at the same time.
+const LIST_ROUNDS: usize = 8;
+
 #[derive(Deserialize)]
 struct Index {
     #[serde(default)]
@@ -89,35 +92,59 @@ impl Repository {
     }
 
     /// Adds a manifest to the list under its subject's tag, because the registry does not ("Pushing
-    /// Manifests with Subject"). Two clients that do so at the same time can lose an entry; the
-    /// specification knows no better.
+    /// Manifests with Subject"). The list is read again right before it is written, and once more behind
+    /// that, so that what another client wrote meanwhile is merged. Between the second reading and the
+    /// writing lies one round trip in which a write can still be lost: no registry writes a tag on a
+    /// condition.
     pub(super) async fn list_by_tag(&self, subject: &Digest, manifest: &Manifest) -> Result<(), Fault> {
         let Some(tag) = referrers_tag(subject) else { return Ok(()) };
         let _turn = self.connection.referrers_turn.lock().await;
         let reference = ManifestRef::Tag(tag);
-        let index = found(self.fetch_manifest(&reference, Operation::PushManifest).await)?;
-        let Some(bytes) = with_entry(index.as_ref(), &manifest.descriptor) else { return Ok(()) };
         let purpose = self.purpose(Operation::PushManifest, &reference);
-        let wrong = |error| {
-            purpose.fault(ErrorKind::Invalid).because("the list of referrers is malformed").caused_by(error)
-        };
-        let index = Manifest::parse(Some(media_type::OCI_INDEX), bytes).map_err(wrong)?;
-        Box::pin(self.put(&index, &reference)).await
+        let mut list = self.read_list(&reference).await?;
+        for _ in 0..LIST_ROUNDS {
+            let Some(merged) = with_entry(list.as_ref(), &manifest.descriptor, &purpose)? else {
+                return Ok(());
+            };
+            let now = self.read_list(&reference).await?;
+            if now.as_ref().map(Manifest::digest) == list.as_ref().map(Manifest::digest) {
+                Box::pin(self.put(&merged, &reference)).await?;
+                list = self.read_list(&reference).await?;
+            } else {
+                list = now;
+            }
+        }
+        Err(purpose.fault(ErrorKind::Busy).because("other clients keep writing this list of referrers"))
+    }
+
+    async fn read_list(&self, reference: &ManifestRef) -> Result<Option<Manifest>, Fault> {
+        found(self.fetch_manifest(reference, Operation::PushManifest).await)
     }
 }
 
-/// Adds an entry to an index, whose other entries stay as they are; `None` where it has that one already.
-fn with_entry(index: Option<&Manifest>, entry: &Descriptor) -> Option<Bytes> {
-    if index.is_some_and(|index| index.links.manifests.iter().any(|it| it.digest == entry.digest)) {
-        return None;
+/// Adds an entry to a list, whose other entries stay as they are; `None` where it has that one already.
+fn with_entry(
+    list: Option<&Manifest>,
+    entry: &Descriptor,
+    purpose: &Purpose,
+) -> Result<Option<Manifest>, Fault> {
+    let unusable = || {
+        purpose
+            .fault(ErrorKind::Invalid)
+            .because("this tag is where the registry's clients list what is attached, and it holds no list")
+    };
+    if list.is_some_and(|list| list.links.manifests.iter().any(|it| it.digest == entry.digest)) {
+        return Ok(None);
     }
     let empty = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": []});
-    let mut list: Value = match index {
-        Some(index) => serde_json::from_slice(&index.bytes).ok()?,
+    let mut merged: Value = match list {
+        Some(list) => serde_json::from_slice(&list.bytes).map_err(|_| unusable())?,
         None => empty,
     };
-    list.get_mut("manifests")?.as_array_mut()?.push(serde_json::to_value(entry).ok()?);
-    serde_json::to_vec(&list).ok().map(Bytes::from)
+    let entries = merged.get_mut("manifests").and_then(Value::as_array_mut).ok_or_else(unusable)?;
+    entries.push(serde_json::to_value(entry).map_err(|_| unusable())?);
+    let bytes = Bytes::from(serde_json::to_vec(&merged).map_err(|_| unusable())?);
+    Manifest::parse(Some(media_type::OCI_INDEX), bytes).map(Some).map_err(|_| unusable())
 }
 
 /// The tag under which a subject's referrers are listed. The hash is cut to 64 characters, and a SHA-512

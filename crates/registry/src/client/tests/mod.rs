@@ -1,5 +1,6 @@
 //! The client against servers: sealift's own, Docker's, and scripted ones that do what real registries do.
 
+mod attachments;
 mod authentication;
 mod blobs;
 mod certificates;
