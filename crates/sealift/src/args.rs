@@ -99,6 +99,11 @@ pub(crate) struct MirrorArgs {
     /// Fetch at most so much a second: 50MiB/s
     #[arg(long, value_name = "RATE", help_heading = "Limits")]
     pub(crate) bandwidth: Option<Rate>,
+    /// Where unfinished uploads are remembered for the next run; `none` is
+    /// nowhere
+    /// [default: $XDG_STATE_HOME/sealift or ~/.local/state/sealift]
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Limits")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

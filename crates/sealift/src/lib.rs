@@ -18,6 +18,7 @@ mod environment;
 mod errors;
 mod foreign;
 mod identity;
+mod journal;
 mod list;
 mod observe;
 mod output;

@@ -1,8 +1,10 @@
 //! `sealift mirror`: survey, plan, run, report.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report, State, Survey, Surveyed};
+use sealift_mirror::{ImageReport, ImageRequest, Journal, Outcome, Plan, Report, State, Survey, Surveyed};
 use sealift_store::Pace;
 
 use super::job::Job;
@@ -11,6 +13,7 @@ use crate::args::{Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
+use crate::journal::{DiskJournal, default_directory};
 use crate::output::failures::{self, Failure};
 use crate::output::units::count;
 use crate::output::{json, report};
@@ -51,9 +54,32 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     if args.create_repositories {
         creation::make(ui, &job, &connection).await?;
     }
+    job.mirror.options.journal = journal(ui, args.state.as_deref(), environment)?;
     let terms =
         Terms { allow_missing: args.allow_missing, max_bytes: args.max_bytes, format: args.output.output };
     transfer(ui, &job, terms, &stop).await
+}
+
+/// Opens the journal. Only a directory that was named has to be usable.
+fn journal(ui: &Ui, state: Option<&Path>, environment: &Environment) -> Result<Option<Arc<dyn Journal>>> {
+    let default = default_directory(&environment.variables);
+    let Some(directory) = state.or(default.as_deref()).filter(|it| *it != Path::new("none")) else {
+        return Ok(None);
+    };
+    match DiskJournal::open(directory, SystemTime::now()) {
+        Ok(journal) => Ok(Some(Arc::new(journal))),
+        Err(error) if state.is_some() => Err(CommandError::usage(
+            format_args!("--state {}: {error}", directory.display()),
+            "Name a directory to write to; `--state none` remembers nothing.",
+        )),
+        Err(error) => {
+            ui.detail(format_args!(
+                "{}: {error}; unfinished uploads are not remembered",
+                directory.display()
+            ));
+            Ok(None)
+        }
+    }
 }
 
 /// No line is so fast that a float would lose bytes.

@@ -18,6 +18,7 @@ mod prompts;
 mod quickstart;
 mod ranges;
 mod releases;
+mod resume;
 mod secrets;
 mod site;
 mod usage;

@@ -1,0 +1,163 @@
+//! Going on where a killed process was.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sealift_store::MemoryStore;
+use sealift_store::conformance::fixture;
+use sealift_testbed::http_proxy::{Action, HttpProxy, Record};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::site::{KNOWN, Run, Site, sealift};
+
+const MIB: u64 = 1024 * 1024;
+const SIZE: u64 = 48 * MIB;
+/// Behind the second note of the journal, which takes one every 16 MiB.
+const STALL: u64 = 36 * MIB;
+
+/// An image with a large layer and two small ones, and a line to it that can stall.
+struct Slow {
+    site: Site,
+    line: HttpProxy,
+    state: TempDir,
+    large: String,
+}
+
+impl Slow {
+    async fn new() -> Self {
+        let layers = [
+            fixture::noise("small", 1000),
+            fixture::noise("large", usize::try_from(SIZE).unwrap()),
+            fixture::noise("other", 2000),
+        ];
+        let image = fixture::image_of("slow", &layers);
+        let store = MemoryStore::new("memory");
+        image.push(&store, &"arcdata/arc-dns".parse().unwrap(), Some(KNOWN)).await;
+        let site = Site::of(Arc::new(store)).await;
+        let line = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
+        let large = format!("/v2/arcdata/arc-dns/blobs/{}", sealift_oci::Digest::sha256(&layers[1]));
+        Self { site, line, state: tempfile::tempdir().unwrap(), large }
+    }
+
+    fn args(&self) -> Vec<String> {
+        let (source, target) = (self.line.address().to_string(), self.site.target.address.clone());
+        let args = ["mirror", "--tag", KNOWN, "--image", "arc-dns", "--source-registry", &source];
+        let to = ["--target-registry", &target, "--target-repository", "site/arcdata"];
+        let state = ["--state", self.state.path().to_str().unwrap()];
+        [&args[..], &to, &state].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The first one to ask for the large layer gets the beginning of it and waits for the rest.
+    fn stall(&self) {
+        let large = self.large.clone();
+        self.line.set_rule(move |request| match request.path == large && request.earlier == 0 {
+            true => Action::StallBodyAfter(STALL),
+            false => Action::Pass,
+        });
+    }
+
+    fn start(&self) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
+        command.args(self.args()).env_clear().kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Kills a run when everything that was let through has gone as far as it can.
+    async fn kill_in_the_middle(&self) {
+        let mut child = self.start();
+        loop {
+            assert!(child.try_wait().unwrap().is_none(), "it ended early");
+            if self.fetched() >= STALL && last_offset(self.state.path()) >= Some(32 * MIB) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        child.kill().await.unwrap();
+    }
+
+    /// Bytes of the large layer that left the source.
+    fn fetched(&self) -> u64 {
+        let is_large = |record: &&Record| record.head.path == self.large;
+        self.line.records().iter().filter(is_large).map(|record| record.response_bytes).sum()
+    }
+
+    async fn run(&self) -> Run {
+        let args = self.args();
+        sealift(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[], None).await
+    }
+}
+
+/// How far the one entry of the journal has come.
+fn last_offset(state: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(state.join("uploads")).ok()?;
+    let entry = entries.flatten().find(|it| it.path().extension().is_some_and(|ending| ending == "json"))?;
+    let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(entry.path()).ok()?).ok()?;
+    entry["points"].as_array()?.last()?["offset"].as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_goes_on_where_it_was() {
+    let slow = Slow::new().await;
+    slow.stall();
+    slow.kill_in_the_middle().await;
+    slow.run().await.expect(0);
+    let fetched = slow.fetched();
+    assert!((SIZE..SIZE + 6 * MIB).contains(&fetched), "{} MiB more", (fetched - SIZE) / MIB);
+    // What was complete is not fetched again.
+    let blobs = slow.line.records();
+    let mut paths: Vec<&str> = blobs
+        .iter()
+        .filter(|it| {
+            it.head.method == "GET" && it.head.path.contains("/blobs/") && it.head.path != slow.large
+        })
+        .map(|it| it.head.path.as_str())
+        .collect();
+    let all = paths.len();
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!((paths.len(), all), (3, 3));
+    assert_eq!(std::fs::read_dir(slow.state.path().join("uploads")).unwrap().count(), 0, "all is done");
+    let run = slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+    assert!(run.stdout.contains("1 image: 1 right."), "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_state_a_run_begins_again() {
+    let slow = Slow::new().await;
+    slow.stall();
+    slow.kill_in_the_middle().await;
+    std::fs::remove_dir_all(slow.state.path()).unwrap();
+    slow.run().await.expect(0);
+    assert_eq!(slow.fetched(), SIZE + STALL);
+    slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_one_state() {
+    let slow = Slow::new().await;
+    let (one, other) = tokio::join!(slow.run(), slow.run());
+    one.expect(0);
+    other.expect(0);
+    slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_that_cannot_be_kept_is_refused_only_where_it_was_named() {
+    let site = Site::new().await;
+    let wanted = ["--tag", KNOWN, "--image", "arc-dns"];
+    let run = site.run("mirror", &[&wanted[..], &["--state", "/dev/null/state"]].concat()).await.expect(2);
+    assert!(run.stderr.contains("--state /dev/null/state: Not a directory"), "{}", run.stderr);
+    let nowhere = [("HOME", "/dev/null")];
+    let run = site.run_with("mirror", &[&wanted[..], &["-v"]].concat(), &nowhere).await.expect(0);
+    assert!(run.stderr.contains("unfinished uploads are not remembered"), "{}", run.stderr);
+    let home = tempfile::tempdir().unwrap();
+    let variables = [("HOME", home.path().to_str().unwrap())];
+    site.run_with("mirror", &[&wanted[..], &["--state", "none"]].concat(), &variables).await.expect(0);
+    site.run_with("mirror", &[&wanted[..], &["--dry-run"]].concat(), &variables).await.expect(0);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    site.run_with("mirror", &wanted, &variables).await.expect(0);
+    assert!(home.path().join(".local/state/sealift/uploads").is_dir());
+}
