@@ -98,7 +98,9 @@ pub(super) async fn collect_error(
 /// Takes what proved who asks out of the body of an error, where a server repeats it: the words of an error
 /// are passed on.
 pub(super) fn without_proof(body: Bytes, sent: Option<&HeaderValue>) -> Bytes {
-    let proof = sent.and_then(|value| value.to_str().ok()?.split_once(' ')).map(|(_, proof)| proof);
+    let proof = sent.and_then(|value| value.to_str().ok()?.split_once(' '));
+    // The padding says nothing, and a message may have been cut before it.
+    let proof = proof.map(|(_, proof)| proof.trim_end_matches('='));
     match (proof, std::str::from_utf8(&body)) {
         (Some(proof), Ok(text)) if !proof.is_empty() && text.contains(proof) => {
             Bytes::from(text.replace(proof, "…"))

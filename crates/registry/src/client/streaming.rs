@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use sealift_store::ErrorKind;
 
 use super::answer::{Answer, Body, collect_error, without_proof};
-use super::auth::Authorization;
+use super::auth::{Authorization, Scheme};
 use super::connection::Connection;
 use super::fault::Fault;
 use super::request::Request;
@@ -54,7 +54,10 @@ impl Connection {
             return Ok(answer);
         }
         self.forget(scopes, sent, &answer.headers).await?;
-        if matches!(sent, Authorization::Basic(_)) || !slot.refused(sent.generation()) {
+        // Where the registry names nothing to prove who asks by, the next request would be refused as well.
+        let asks_for_nothing = matches!(self.authenticator.scheme(), Scheme::Open);
+        let is_final = asks_for_nothing || matches!(sent, Authorization::Basic(_));
+        if is_final || !slot.refused(sent.generation()) {
             return Ok(answer);
         }
         let reason = "the credentials expired on the way; new ones will be asked for";

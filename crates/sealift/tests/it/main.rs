@@ -8,6 +8,7 @@ mod credentials;
 mod discover;
 mod dry_run;
 mod foreign;
+mod hostile;
 mod interrupt;
 mod list;
 mod login;

@@ -125,7 +125,8 @@ impl Authenticator {
     pub(super) fn hide(&self, text: &str) -> String {
         let text = self.grants.hide(text);
         match self.basic.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic ")) {
-            Some(pair) => text.replace(pair, "…"),
+            // The padding says nothing, and a message may have been cut before it.
+            Some(pair) => text.replace(pair.trim_end_matches('='), "…"),
             None => text,
         }
     }
