@@ -36,6 +36,7 @@ mod ui;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -47,6 +48,9 @@ pub use environment::Environment;
 pub use errors::Exit;
 pub use prompt::{PromptError, Prompter, Terminal};
 pub use sealift_registry::client::Secret;
+
+/// How long threads may go on when all is told: one may wait for a name server that keeps silent.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs one command line, the program's name first, and says how it ended.
 pub fn run<T: Into<OsString> + Clone>(
@@ -69,7 +73,9 @@ pub fn run<T: Into<OsString> + Clone>(
 fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::Machine("threads cannot be started", error))?;
-    runtime.block_on(command)
+    let ended = runtime.block_on(command);
+    runtime.shutdown_timeout(LAST_WAIT);
+    ended
 }
 
 /// `--help` and `--version` are asked for and go to stdout; anything else is a mistake.

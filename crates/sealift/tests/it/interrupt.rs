@@ -1,7 +1,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use sealift_store::{Action, Method};
+use sealift_store::Method;
+use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -36,8 +37,8 @@ async fn interrupt(child: &Child) {
 
 async fn slow() -> Site {
     Site::broken(|call| match call.method {
-        Method::OpenBlob => Action::Delay(Duration::from_secs(30)),
-        _ => Action::Pass,
+        Method::OpenBlob => sealift_store::Action::Delay(Duration::from_secs(30)),
+        _ => sealift_store::Action::Pass,
     })
     .await
 }
@@ -53,5 +54,74 @@ async fn an_interrupted_run_reports_and_has_moved_no_tag() {
     assert!(String::from_utf8_lossy(&ended.stdout).contains("20 images: 20 stopped."));
     for name in names() {
         assert_eq!(site.tagged(&name, KNOWN).await, None);
+    }
+}
+
+/// Starts a command against lines that stall, and interrupts it when `is_stalled` says that it hangs there.
+async fn interrupted_at(command: &str, stall: Stall) -> (Option<i32>, String) {
+    let site = Site::new().await;
+    if command == "verify" {
+        site.run("mirror", &["--tag", KNOWN, "--image", "arc-dns"]).await.expect(0);
+    }
+    let source = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
+    let target = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
+    let line = if stall.at_source { &source } else { &target };
+    line.set_rule(move |request| match (stall.hits)(request) {
+        true => stall.action.clone(),
+        false => Action::Pass,
+    });
+    let child = Command::new(env!("CARGO_BIN_EXE_sealift"))
+        .args([command, "--tag", KNOWN, "--image", "arc-dns", "--target-repository", "site/arcdata"])
+        .args(["--source-registry", &source.address().to_string()])
+        .args(["--target-registry", &target.address().to_string()])
+        .args(stall.more)
+        .env_clear()
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while line.count(|record| (stall.hits)(&record.head)) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    interrupt(&child).await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), child.wait_with_output()).await;
+    let ended = ended.expect("it does not end").unwrap();
+    assert_eq!(site.tagged("arc-dns", KNOWN).await.is_some(), command == "verify");
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+type Hits = fn(&RequestHead) -> bool;
+
+struct Stall {
+    at_source: bool,
+    hits: Hits,
+    action: Action,
+    more: &'static [&'static str],
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_stalls_does_not_keep_an_interrupted_run() {
+    let ping: Hits = |it| it.path == "/v2/";
+    let manifest: Hits = |it| it.path.contains("/manifests/");
+    let blob: Hits = |it| it.path.contains("/blobs/sha256");
+    let upload: Hits = |it| it.path.contains("/blobs/uploads/");
+    let cases: [(&str, bool, Hits, Action, &[&str]); 9] = [
+        ("mirror", true, ping, Action::Stall, &[]),
+        ("mirror", true, manifest, Action::Stall, &[]),
+        ("mirror", true, blob, Action::Stall, &[]),
+        ("mirror", true, blob, Action::StallBodyAfter(100), &[]),
+        ("mirror", false, manifest, Action::Stall, &[]),
+        ("mirror", false, upload, Action::Stall, &[]),
+        ("mirror", false, blob, Action::Stall, &["--dry-run"]),
+        ("verify", true, manifest, Action::Stall, &[]),
+        ("verify", false, blob, Action::StallBodyAfter(100), &["--deep"]),
+    ];
+    for (command, at_source, hits, action, more) in cases {
+        let name = format!("{command} {more:?}: {action:?}, source: {at_source}");
+        let (code, stderr) = interrupted_at(command, Stall { at_source, hits, action, more }).await;
+        assert_eq!(code, Some(130), "{name}: {stderr}");
+        assert!(stderr.contains("error: interrupted"), "{name}: {stderr}");
     }
 }
