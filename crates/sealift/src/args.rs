@@ -104,6 +104,13 @@ pub(crate) struct MirrorArgs {
     /// [default: $XDG_STATE_HOME/sealift or ~/.local/state/sealift]
     #[arg(long, value_name = "DIRECTORY", help_heading = "Limits")]
     pub(crate) state: Option<PathBuf>,
+    /// Keep the beginnings of blobs here for the next run, where the target
+    /// forgets unfinished uploads
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Limits")]
+    pub(crate) spool: Option<PathBuf>,
+    /// How much of the spool's disk may be used
+    #[arg(long, value_name = "SIZE", default_value = "10GB", requires = "spool", help_heading = "Limits")]
+    pub(crate) spool_max: Size,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -29,7 +29,6 @@ mod quickstart;
 mod selection;
 mod settings;
 mod size;
-#[cfg_attr(not(test), expect(dead_code, reason = "the flags that open it follow"))]
 mod spool;
 mod stop;
 mod ui;

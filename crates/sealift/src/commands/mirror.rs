@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sealift_mirror::{ImageReport, ImageRequest, Journal, Outcome, Plan, Report, State, Survey, Surveyed};
+use sealift_mirror::{
+    ImageReport, ImageRequest, Journal, Outcome, Plan, Report, Spool, State, Survey, Surveyed,
+};
 use sealift_store::Pace;
 
 use super::job::Job;
@@ -19,6 +21,7 @@ use crate::output::units::count;
 use crate::output::{json, report};
 use crate::places::Connection;
 use crate::size::{Rate, Size};
+use crate::spool::DiskSpool;
 use crate::stop::Stop;
 use crate::ui::Ui;
 
@@ -55,6 +58,7 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
         creation::make(ui, &job, &connection).await?;
     }
     job.mirror.options.journal = journal(ui, args.state.as_deref(), environment)?;
+    job.mirror.options.spool = args.spool.as_deref().map(|it| spool(it, args.spool_max)).transpose()?;
     let terms =
         Terms { allow_missing: args.allow_missing, max_bytes: args.max_bytes, format: args.output.output };
     transfer(ui, &job, terms, &stop).await
@@ -79,6 +83,16 @@ fn journal(ui: &Ui, state: Option<&Path>, environment: &Environment) -> Result<O
             ));
             Ok(None)
         }
+    }
+}
+
+fn spool(directory: &Path, limit: Size) -> Result<Arc<dyn Spool>> {
+    match DiskSpool::open(directory, limit.0, SystemTime::now()) {
+        Ok(spool) => Ok(Arc::new(spool)),
+        Err(error) => Err(CommandError::usage(
+            format_args!("--spool {}: {error}", directory.display()),
+            "Name a directory to write to.",
+        )),
     }
 }
 

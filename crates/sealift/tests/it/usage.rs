@@ -60,3 +60,16 @@ async fn help_and_version_are_data() {
     assert!(run.stdout.contains("Examples:") && run.stderr.is_empty());
     sealift(&[], &[], None).await.expect(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_is_opened_or_told() {
+    let site = Site::new().await;
+    let wanted = ["--tag", KNOWN, "--image", "arc-dns", "--spool"];
+    let run = site.run("mirror", &[&wanted[..], &["/dev/null/spool"]].concat()).await.expect(2);
+    assert!(run.stderr.contains("--spool /dev/null/spool"), "{}", run.stderr);
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    let good = [&wanted[..], &[spool.to_str().unwrap(), "--spool-max", "1MB"]].concat();
+    site.run("mirror", &good).await.expect(0);
+    assert_eq!(std::fs::read_dir(spool).unwrap().count(), 0, "what arrived is not kept");
+}
