@@ -68,9 +68,8 @@ fn together(what: &str, errors: &[impl Display]) -> String {
 /// Says where every image goes.
 pub(crate) fn map(list: &ImageList, target: &PlaceSettings, tag: Option<&Tag>) -> Result<Vec<Mapped>> {
     list.map(&target.repository, tag).map_err(|errors| {
-        let what = format!("{} of the list cannot be put where it belongs", count(errors.len(), "image"));
         CommandError::usage(
-            together(&what, &errors),
+            together("not every image of the list can be put where it belongs", &errors),
             "Bring them in two runs, each with its own --target-repository. Nothing was done.",
         )
     })

@@ -17,7 +17,7 @@ pub(crate) enum SizeError {
     #[error("a size reads 20GB, 1.5TB, 500MiB or a number of bytes")]
     Form,
     /// The unit counts bits: lines do, and files do not.
-    #[error("bits are not taken: a byte has 8 of them, so 100 Mbit is 12.5MB")]
+    #[error("a small b stands for bits: write 20GB; 100 Mbit are 12.5MB")]
     Bits,
     /// It is more than can be counted.
     #[error("it is more than 18 EB")]

@@ -87,10 +87,10 @@ async fn a_plan_that_is_too_large_is_refused_before_a_byte_moves() {
     // Only what is fetched counts.
     site.run("mirror", &three(&["--max-bytes", "0"])).await.expect(0);
     for (args, words) in [
-        (["--max-bytes", "20gb"], "a byte has 8 of them"),
+        (["--max-bytes", "20gb"], "write 20GB"),
         (["--max-bytes", "many"], "a size reads 20GB"),
         (["--bandwidth", "0"], "at least one byte a second"),
-        (["--bandwidth", "100Mbit/s"], "100 Mbit is 12.5MB"),
+        (["--bandwidth", "100Mbit/s"], "100 Mbit are 12.5MB"),
     ] {
         let run = site.run("mirror", &args).await.expect(2);
         assert!(run.stderr.contains(words), "{}", run.stderr);
