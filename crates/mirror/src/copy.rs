@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, future};
+use futures_util::StreamExt;
 use sealift_oci::{Descriptor, media_type};
 use sealift_store::{
     BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Pace, Result, Side, Target, Upload, verified_from,
@@ -145,7 +145,9 @@ impl Transfer<'_> {
         let place = self.place.to_owned();
         let marked =
             checked.map(move |piece| piece.map_err(|error| name(error.on(side), &place, origin.as_deref())));
-        let stream = self.keep_config(skip(marked.boxed(), again), upload.offset(), kept);
+        // The first of them were hashed again, and the target has them.
+        let rest = BlobBody::from_stream(None, marked.boxed()).skip(again).into_stream();
+        let stream = self.keep_config(rest, upload.offset(), kept);
         BlobBody::from_stream(Some(size - upload.offset()), stream)
     }
 
@@ -219,20 +221,4 @@ fn name(error: Error, place: &str, origin: Option<&str>) -> Error {
         (None, Some(origin)) => error.at(place).object(origin),
         _ => error,
     }
-}
-
-/// Leaves out the first bytes: they were hashed again, and the target has them.
-fn skip(stream: ByteStream, count: u64) -> ByteStream {
-    if count == 0 {
-        return stream;
-    }
-    let rest = stream.scan(count, |left, piece| {
-        let piece = piece.map(|mut bytes: Bytes| {
-            let cut = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-            *left -= cut as u64;
-            bytes.split_off(cut)
-        });
-        future::ready(Some(piece))
-    });
-    rest.filter(|piece| future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty()))).boxed()
 }

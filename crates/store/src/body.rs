@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{Seek, SeekFrom};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::AsyncReadExt;
@@ -67,6 +68,16 @@ impl BlobBody {
         Self { length, content }
     }
 
+    /// Leaves out the first `count` bytes.
+    #[must_use]
+    pub fn skip(self, count: u64) -> Self {
+        if count == 0 {
+            return self;
+        }
+        let length = self.length.map(|length| length.saturating_sub(count));
+        Self { length, content: Content::Stream(skip(self.into_stream(), count)) }
+    }
+
     /// Turns the body into a stream.
     #[must_use]
     pub fn into_stream(self) -> ByteStream {
@@ -122,6 +133,18 @@ fn take(stream: ByteStream, limit: u64) -> ByteStream {
         .boxed()
 }
 
+fn skip(stream: ByteStream, count: u64) -> ByteStream {
+    let rest = stream.scan(count, |left, piece| {
+        let piece = piece.map(|mut bytes: Bytes| {
+            let cut = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+            *left -= cut as u64;
+            bytes.split_off(cut)
+        });
+        future::ready(Some(piece))
+    });
+    rest.filter(|piece| future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty()))).boxed()
+}
+
 fn read_file(file: std::fs::File, length: u64) -> ByteStream {
     let file = tokio::fs::File::from_std(file).take(length);
     stream::try_unfold(file, |mut file| async move {
@@ -160,6 +183,13 @@ mod tests {
             let body = body.take(4);
             assert_eq!(body.length(), Some(4));
             assert_eq!(body.collect(100).await.unwrap(), &b"4567"[..]);
+        }
+        for (count, rest) in [(0, &b"456789"[..]), (1, b"56789"), (4, b"89"), (6, b""), (9, b"")] {
+            for body in bodies(b"0123456789", 4) {
+                let body = body.skip(count);
+                assert_eq!(body.length(), Some(rest.len() as u64));
+                assert_eq!(body.collect(100).await.unwrap(), rest);
+            }
         }
         for body in bodies(b"0123", 4) {
             assert_eq!(body.collect(0).await.unwrap(), &b""[..]);

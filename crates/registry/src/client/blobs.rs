@@ -101,12 +101,11 @@ impl Connection {
     /// The whole blob, of which the first `offset` bytes are thrown away: the server ignored the range, as
     /// RFC 9110 allows.
     fn body_behind(&self, answer: Answer, offset: u64, purpose: Purpose) -> Result<BlobBody, Fault> {
-        let length = match answer.content_length().map(|length| length.checked_sub(offset)) {
-            Some(None) => return Err(behind_the_end(offset, &purpose)),
-            Some(length) => length,
-            None => None,
-        };
-        Ok(BlobBody::from_stream(length, skip(self.open(answer, purpose), offset)))
+        let length = answer.content_length();
+        if length.is_some_and(|length| length < offset) {
+            return Err(behind_the_end(offset, &purpose));
+        }
+        Ok(BlobBody::from_stream(length, self.open(answer, purpose)).skip(offset))
     }
 
     fn partial_body(&self, answer: Answer, offset: u64, purpose: Purpose) -> Result<BlobBody, Fault> {
@@ -143,20 +142,4 @@ fn behind_the_end(offset: u64, purpose: &Purpose) -> Fault {
 fn is_encoded(answer: &Answer) -> bool {
     let encoding = answer.header(&header::CONTENT_ENCODING).unwrap_or_default().trim();
     !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")
-}
-
-/// Throws the first `count` bytes away.
-fn skip(body: ByteStream, count: u64) -> ByteStream {
-    if count == 0 {
-        return body;
-    }
-    let rest = body.scan(count, |left, piece| {
-        let piece = piece.map(|mut bytes: Bytes| {
-            let cut = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-            *left -= cut as u64;
-            bytes.split_off(cut)
-        });
-        future::ready(Some(piece))
-    });
-    rest.filter(|piece| future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty()))).boxed()
 }
