@@ -25,7 +25,7 @@ async fn main() {
         let (digest, hashing): (Digest, _) = (hasher.finish(), start.elapsed());
         let target = store.target(&"speed".parse().unwrap()).unwrap();
         let start = Instant::now();
-        let mut upload = target.begin_upload().await.unwrap();
+        let mut upload = target.begin_upload(None).await.unwrap();
         let pieces = stream::iter((0..count).map(move |_| Ok(piece.clone())));
         upload.append(BlobBody::from_stream(None, pieces.boxed())).await.unwrap();
         let appended = start.elapsed();

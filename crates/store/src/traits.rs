@@ -98,8 +98,10 @@ pub trait Target: Debug + Send + Sync + 'static {
     /// may be this very repository. Where it is in neither, nothing changes.
     async fn link_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<LinkOutcome>;
 
-    /// Begins an upload at offset 0.
-    async fn begin_upload(&self) -> Result<Box<dyn Upload>>;
+    /// Begins an upload at offset 0. Who knows what is coming says so: a place that lays content out in
+    /// order needs it ([`crate::ErrorKind::Unsupported`] without), and every place may refuse to finish
+    /// what turns out to be something else.
+    async fn begin_upload(&self, expected: Option<Expected>) -> Result<Box<dyn Upload>>;
 
     /// Goes on with an upload of this repository; [`crate::ErrorKind::NotFound`] where the place has
     /// forgotten it, [`crate::ErrorKind::Busy`] where somebody is appending to it.
@@ -109,6 +111,23 @@ pub trait Target: Debug + Send + Sync + 'static {
     /// this repository (else [`crate::ErrorKind::NotFound`]), except its subject, foreign layers, and the
     /// children of an index where the place allows that.
     async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()>;
+}
+
+/// The blob that an upload is going to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Expected {
+    /// Describes a blob.
+    #[must_use]
+    pub fn new(digest: Digest, size: u64) -> Self {
+        Self { digest, size }
+    }
 }
 
 /// What became of a wish to link a blob.

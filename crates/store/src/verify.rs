@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::{Algorithm, Digest, Hasher};
 
-use crate::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, Target};
+use crate::{BlobBody, ByteStream, Error, ErrorKind, Expected, Operation, Result, Target};
 
 /// How far a blob was hashed, and what came of it: enough to go on from there.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ fn mismatch(digest: Digest, reason: std::fmt::Arguments<'_>) -> Error {
 /// # Errors
 /// What the body or the target fails with.
 pub async fn put_blob(target: &dyn Target, digest: &Digest, size: u64, body: BlobBody) -> Result<()> {
-    let mut upload = target.begin_upload().await?;
+    let mut upload = target.begin_upload(Some(Expected::new(*digest, size))).await?;
     match upload.append(verified(body, *digest, size)).await {
         Ok(_) => upload.finish(digest).await,
         Err(error) => {

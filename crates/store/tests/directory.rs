@@ -134,7 +134,7 @@ async fn layouts_of_other_tools_are_read_and_kept() {
 async fn an_upload_goes_on_in_another_process() {
     let place = Place::new();
     let content = fixture::noise("content", 3_000_000);
-    let mut upload = place.target("a").begin_upload().await.unwrap();
+    let mut upload = place.target("a").begin_upload(None).await.unwrap();
     upload.append(BlobBody::from(content.slice(..2_000_000))).await.unwrap();
     let path = place.upload("a", upload.id());
 
@@ -178,7 +178,7 @@ async fn an_append_that_is_dropped_keeps_what_came() {
     let place = Place::new();
     let content = fixture::noise("content", 400_000);
     let target = place.target("a");
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     let pieces = stream::iter([Ok(content.slice(..300_000))]).chain(stream::pending()).boxed();
     let append = upload.append(BlobBody::from_stream(None, pieces));
     assert!(tokio::time::timeout(Duration::from_millis(200), append).await.is_err());
@@ -194,7 +194,7 @@ async fn an_append_that_is_dropped_keeps_what_came() {
 #[tokio::test]
 async fn only_one_appends_at_a_time() {
     let place = Place::new();
-    let mut upload = place.target("a").begin_upload().await.unwrap();
+    let mut upload = place.target("a").begin_upload(None).await.unwrap();
     let id = upload.id().clone();
     let appending =
         tokio::spawn(
@@ -319,7 +319,7 @@ async fn a_malformed_index_is_an_error_that_names_the_place() {
 #[tokio::test]
 async fn the_error_of_a_body_stays_what_it_is() {
     let place = Place::new();
-    let mut upload = place.target("a").begin_upload().await.unwrap();
+    let mut upload = place.target("a").begin_upload(None).await.unwrap();
     let broken = Error::new(ErrorKind::Unavailable, Operation::FetchBlob).at("elsewhere");
     let pieces = stream::iter([Ok(Bytes::from_static(b"x")), Err(broken)]).boxed();
     let error = upload.append(BlobBody::from_stream(None, pieces)).await.unwrap_err();

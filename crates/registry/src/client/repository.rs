@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 use sealift_store::{
-    BlobBody, ErrorKind, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target, Upload, UploadId,
+    BlobBody, ErrorKind, Expected, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target, Upload, UploadId,
 };
 
 use super::auth::Scopes;
@@ -126,7 +126,7 @@ impl Target for Repository {
         self.named(self.mount(digest, from).await)
     }
 
-    async fn begin_upload(&self) -> Result<Box<dyn Upload>> {
+    async fn begin_upload(&self, _expected: Option<Expected>) -> Result<Box<dyn Upload>> {
         self.named(self.start_upload().await)
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn start(
 }
 
 async fn begin(target: &dyn Target) -> Result<Box<dyn Upload>, WireError> {
-    target.begin_upload().await.map_err(during(Operation::PushBlob))
+    target.begin_upload(None).await.map_err(during(Operation::PushBlob))
 }
 
 /// "Mounting a blob from another repository": where it does not work, an upload is opened instead. Without

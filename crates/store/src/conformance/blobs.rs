@@ -5,7 +5,7 @@ use sealift_oci::Digest;
 
 use super::fixture::{noise, push_blob};
 use super::{assert_blob, assert_kind, assert_no_blob, fresh, target};
-use crate::{BlobBody, ErrorKind, LinkOutcome, Store};
+use crate::{BlobBody, ErrorKind, Expected, LinkOutcome, Store};
 
 /// Enough for several pieces of a file or of a response.
 const SEVERAL_PIECES: usize = 700_000;
@@ -73,13 +73,15 @@ pub async fn wrong_digest_stays_invisible(store: &dyn Store) {
     let repository = fresh("wrong-digest");
     let content = noise(repository.as_str(), 1000);
     let (right, wrong) = (Digest::sha256(&content), Digest::sha256(b"something else"));
-    let mut upload = target(store, &repository).begin_upload().await.unwrap();
+    let target = target(store, &repository);
+    let expected = Expected::new(wrong, content.len() as u64);
+    let mut upload = target.begin_upload(Some(expected)).await.unwrap();
     upload.append(BlobBody::from(content.clone())).await.unwrap();
     assert_no_blob(store, &repository, &right).await;
     assert_kind(upload.finish(&wrong).await, ErrorKind::Mismatch);
     for digest in [right, wrong] {
         assert_no_blob(store, &repository, &digest).await;
     }
-    push_blob(target(store, &repository).as_ref(), &content).await;
+    push_blob(target.as_ref(), &content).await;
     assert_blob(store, &repository, &content).await;
 }

@@ -5,7 +5,7 @@ use sealift_oci::{Algorithm, Digest, ManifestRef};
 
 use super::fixture::{self, Image, tag};
 use super::{assert_blob, assert_kind, assert_no_blob, assert_no_manifest, fresh, target};
-use crate::{BlobBody, ErrorKind, PageRequest, Store, put_blob};
+use crate::{BlobBody, ErrorKind, Expected, PageRequest, Store, put_blob};
 
 /// Everything about an image can be read as it was written.
 async fn assert_image(
@@ -173,7 +173,7 @@ pub async fn sha512(store: &dyn Store) {
     assert_image(store, &repository, &image, tag("long").into()).await;
     assert_image(store, &repository, &image, image.digest().into()).await;
 
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(Some(Expected::new(digest, size))).await.unwrap();
     upload.append(BlobBody::from(content.slice(1..))).await.unwrap();
     assert_kind(upload.finish(&digest).await, ErrorKind::Mismatch);
 }

@@ -9,7 +9,7 @@ use sealift_oci::Digest;
 
 use super::fixture::noise;
 use super::{assert_blob, assert_kind, assert_no_blob, fresh, target};
-use crate::{BlobBody, Error, ErrorKind, Operation, Result, Store, Target, Upload, UploadId};
+use crate::{BlobBody, Error, ErrorKind, Expected, Operation, Result, Store, Target, Upload, UploadId};
 
 /// How often an upload that is still occupied is asked for again, and how long apart: five seconds in all.
 const BUSY_TRIES: u32 = 100;
@@ -36,6 +36,12 @@ async fn resume(target: &dyn Target, id: &UploadId) -> Result<Box<dyn Upload>> {
     target.resume_upload(id).await
 }
 
+/// Begins the upload of a blob.
+async fn begin(target: &dyn Target, content: &[u8]) -> Box<dyn Upload> {
+    let expected = Expected::new(Digest::sha256(content), content.len() as u64);
+    target.begin_upload(Some(expected)).await.unwrap()
+}
+
 /// An upload takes several bodies and goes on under its name where another handle left it.
 pub async fn uploads_resume(store: &dyn Store) {
     let repository = fresh("uploads-resume");
@@ -43,7 +49,7 @@ pub async fn uploads_resume(store: &dyn Store) {
     let digest = Digest::sha256(&content);
     let target = target(store, &repository);
 
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = begin(target.as_ref(), &content).await;
     assert_eq!(upload.offset(), 0);
     assert_eq!(upload.append(BlobBody::from(content.slice(..200_000))).await.unwrap(), 200_000);
     assert_eq!(upload.offset(), 200_000);
@@ -64,7 +70,7 @@ pub async fn broken_uploads_resume(store: &dyn Store) {
     let repository = fresh("broken-uploads");
     let content = noise(repository.as_str(), 500_000);
     let target = target(store, &repository);
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = begin(target.as_ref(), &content).await;
     assert!(upload.append(broken(&content.slice(..300_000))).await.is_err());
     let id = upload.id().clone();
     drop(upload);
@@ -73,7 +79,7 @@ pub async fn broken_uploads_resume(store: &dyn Store) {
         // A place may forget what broke off, but then it says so.
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
-            target.begin_upload().await.unwrap()
+            begin(target.as_ref(), &content).await
         }
     };
     let held = usize::try_from(upload.offset()).unwrap();
@@ -90,7 +96,7 @@ pub async fn uploads_are_forgotten(store: &dyn Store) {
     let (one, other) = (target(store, &repository), target(store, &fresh("uploads-forgotten")));
     let content = noise(repository.as_str(), 100);
     for digest in [None, Some(Digest::sha256(&content)), Some(Digest::sha256(b""))] {
-        let mut upload = one.begin_upload().await.unwrap();
+        let mut upload = begin(one.as_ref(), &content).await;
         upload.append(BlobBody::from(content.clone())).await.unwrap();
         let id = upload.id().clone();
         assert_kind(other.resume_upload(&id).await, ErrorKind::NotFound);
@@ -110,7 +116,7 @@ pub async fn nothing_appended_is_lost(store: &dyn Store) {
     let repository = fresh("nothing-lost");
     let content = noise(repository.as_str(), 100_000);
     let target = target(store, &repository);
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = begin(target.as_ref(), &content).await;
     assert!(upload.append(broken(&content.slice(..70_000))).await.is_err());
     assert_eq!(upload.offset(), 70_000);
     let resumed = target.resume_upload(upload.id()).await.unwrap();

@@ -10,7 +10,7 @@ use super::paths::Paths;
 use super::repository::{Handle, Repository, failure};
 use super::upload::Session;
 use crate::accept::{check_bytes, missing_link, required_blobs, required_manifests};
-use crate::{LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, random};
+use crate::{Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, random};
 
 /// A handle that also knows where the other repositories are.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl Target for Writer {
         Ok(if linked { LinkOutcome::Linked } else { LinkOutcome::Refused })
     }
 
-    async fn begin_upload(&self) -> Result<Box<dyn Upload>> {
+    async fn begin_upload(&self, _expected: Option<Expected>) -> Result<Box<dyn Upload>> {
         let id = random::upload_id().map_err(|error| error.at(&self.handle.repository.place))?;
         let session = Session::new(self.handle.clone(), id)?;
         session.create().await?;

@@ -210,7 +210,7 @@ async fn a_stream_that_loses_its_token_may_be_tried_once_more() {
         peer.on(PUSH, token(&format!("t{number}")));
         peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
         peer.on("PATCH /u", challenge(&peer));
-        let mut upload = target.begin_upload().await.unwrap();
+        let mut upload = target.begin_upload(None).await.unwrap();
         let error = upload.append(BlobBody::from(bytes::Bytes::from_static(CONTENT))).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(peer.finish().last().unwrap().authorization(), format!("Bearer t{number}"));
@@ -244,7 +244,7 @@ async fn nothing_prints_a_secret() {
     peer.on("GET /v2/", challenge(&peer));
     peer.on(PUSH, token("secret-token"));
     peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u?_state=secret-state"));
-    let upload = target(&client).begin_upload().await.unwrap();
+    let upload = target(&client).begin_upload(None).await.unwrap();
     let target = target(&client);
     let printed = format!("{client:#?} {target:?} {upload:?} {:?} {:?}", client.connection.config, name());
     let authenticator = format!("{:?}", client.connection.authenticator);

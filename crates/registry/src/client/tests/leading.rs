@@ -71,7 +71,7 @@ async fn neither_do_uploads_pages_and_realms() {
         let client = client(&peer, "registry.example");
         peer.on("GET /v2/", reply(200));
         peer.on("POST /v2/a/b/blobs/uploads/", to(202, host));
-        let mut upload = target(&client).begin_upload().await.unwrap();
+        let mut upload = target(&client).begin_upload(None).await.unwrap();
         let body = BlobBody::from(Bytes::from_static(CONTENT));
         assert_refused(&upload.append(body).await.unwrap_err(), shown(host));
 

@@ -51,7 +51,7 @@ async fn push_from(
     for answer in answers {
         peer.on(PATCH, answer);
     }
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     if let Err(error) = upload.append(body).await {
         peer.finish();
         return Err(error);
@@ -111,7 +111,7 @@ async fn the_body_of_a_put_waits_for_the_digest() {
     start(reply(202));
     let digest = Digest::sha256(b"0123456789");
     peer.on(&put(&digest), reply(201));
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     for (part, offset) in [(&b"0123"[..], 4), (b"", 4), (b"456789", 10)] {
         assert_eq!(upload.append(BlobBody::from(Bytes::from_static(part))).await.unwrap(), offset);
         assert_eq!(upload.offset(), offset);
@@ -122,14 +122,16 @@ async fn the_body_of_a_put_waits_for_the_digest() {
     // A refusal of the one way that is left is told as it is.
     start(reply(202));
     peer.on(&put(&digest), reply(413));
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     upload.append(BlobBody::from(Bytes::from_static(b"0123456789"))).await.unwrap();
-    assert_eq!(upload.finish(&digest).await.unwrap_err().kind(), ErrorKind::Denied);
+    let error = upload.finish(&digest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().ends_with("takes no body of 10 bytes)"), "{error}");
     peer.finish();
 
     // The error of the source comes out at the end; how much of the request the registry saw is open.
     start(reply(202));
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     let broken = Error::new(ErrorKind::Denied, Operation::FetchBlob).at("the source");
     let pieces = vec![Ok(Bytes::from_static(b"0123")), Err(broken)];
     let offset = upload.append(BlobBody::from_stream(Some(10), stream::iter(pieces).boxed())).await.unwrap();
@@ -172,8 +174,8 @@ async fn chunks_become_smaller_until_there_is_nothing_smaller() {
     let seen = push(&peer, target.as_ref(), 2 * MIB, vec![kept(), kept()]).await.unwrap();
     assert_eq!(ranges(&seen), [("0-1048575", 1), ("1048576-2097151", 1)]);
     let error = push(&peer, target.as_ref(), 2 * MIB, vec![too_large()]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Denied);
-    assert!(error.to_string().ends_with("takes no body of this size)"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().ends_with("takes no body of 1048576 bytes)"), "{error}");
 }
 
 #[tokio::test]
@@ -250,7 +252,7 @@ async fn addresses_change_between_chunks() {
     // Some leave it out and mean the one before.
     peer.on("PATCH /u?s=2&x=y", reply(202));
     peer.on(&put(&digest).replace('?', "?s=2&x=y&"), reply(201));
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     upload.append(body).await.unwrap();
     upload.finish(&digest).await.unwrap();
     peer.finish();

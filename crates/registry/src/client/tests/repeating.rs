@@ -66,7 +66,7 @@ async fn an_upload_is_opened_again() {
     let peer = peer().await;
     peer.on("POST /v2/a/b/blobs/uploads/", reply(503));
     peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
-    target(&peer.client()).begin_upload().await.unwrap();
+    target(&peer.client()).begin_upload(None).await.unwrap();
     peer.finish();
 }
 

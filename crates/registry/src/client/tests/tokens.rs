@@ -54,7 +54,7 @@ async fn a_refresh_token_is_shown_in_a_form_and_rotated() {
         peer.on(FORM, token("t2"));
         peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
         source(&client).stat_blob(&digest()).await.unwrap();
-        target(&client).begin_upload().await.unwrap();
+        target(&client).begin_upload(None).await.unwrap();
         let seen = peer.finish();
         assert_eq!(seen[1].header("content-type"), "application/x-www-form-urlencoded");
         assert_eq!(seen[1].body, form(PASSWORD, "pull"));
@@ -79,7 +79,7 @@ async fn a_service_that_knows_only_the_form_gets_it() {
         peer.on(FORM, token("t2"));
         peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
         source(&client).stat_blob(&digest()).await.unwrap();
-        target(&client).begin_upload().await.unwrap();
+        target(&client).begin_upload(None).await.unwrap();
         let seen = peer.finish();
         let body = format!("&grant_type=password&username=user&password={PASSWORD}");
         assert!(seen[2].body.ends_with(body.as_bytes()) && seen[4].body.ends_with(body.as_bytes()));
@@ -160,7 +160,7 @@ async fn interrupted(peer: &Peer) -> (RegistryClient, sealift_store::UploadId) {
     peer.on(PUSH, token("t1"));
     peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u?s=1"));
     peer.on("PATCH /u?s=1", challenge(peer));
-    let mut upload = target(&client).begin_upload().await.unwrap();
+    let mut upload = target(&client).begin_upload(None).await.unwrap();
     let error = append(&mut upload, 0).await.unwrap_err();
     assert!(error.kind().is_transient(), "{error}");
     let id = upload.id().clone();
@@ -194,7 +194,7 @@ async fn an_upload_that_was_given_up_with_its_token_begins_again() {
     peer.on(&format!("PUT /v?s=2&digest={}", digest()).replace("sha256:", "sha256%3A"), reply(201));
     let target = target(&client);
     assert_eq!(target.resume_upload(&id).await.unwrap_err().kind(), ErrorKind::NotFound);
-    let mut upload = target.begin_upload().await.unwrap();
+    let mut upload = target.begin_upload(None).await.unwrap();
     assert_eq!(append(&mut upload, 0).await.unwrap(), 10);
     upload.finish(&digest()).await.unwrap();
     assert_eq!(&peer.finish()[7].body[..], CONTENT);

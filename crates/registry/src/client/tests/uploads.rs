@@ -26,7 +26,7 @@ async fn opened(location: &str) -> (Peer, Box<dyn Upload>) {
     peer.on("GET /v2/", reply(401).header("www-authenticate", "Basic realm=x"));
     let location = location.replace("PEER", &peer.url());
     peer.on(START, reply(202).header("location", location).header("range", "0-0"));
-    let upload = target(&peer.user()).begin_upload().await.unwrap();
+    let upload = target(&peer.user()).begin_upload(None).await.unwrap();
     let seen = peer.finish();
     assert_eq!((seen[1].authorization(), seen[1].header("content-length")), (BASIC, "0"));
     (peer, upload)
@@ -87,7 +87,7 @@ async fn a_missing_or_wrong_address_is_invalid() {
         let peer = Peer::plain().await;
         peer.on("GET /v2/", reply(200));
         peer.on(START, answer);
-        let error = target(&peer.client()).begin_upload().await.unwrap_err();
+        let error = target(&peer.client()).begin_upload(None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         peer.finish();
     }
@@ -164,7 +164,7 @@ async fn an_upload_that_stalls_is_unavailable() {
     peer.on("PATCH /u", Reply::silent());
     let stall_timeout = std::time::Duration::from_millis(200);
     let config = ClientConfig { plain_http: true, stall_timeout, ..peer.config() };
-    let mut upload = target(&peer.client_with(config)).begin_upload().await.unwrap();
+    let mut upload = target(&peer.client_with(config)).begin_upload(None).await.unwrap();
     let error = upload.append(body()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     peer.finish();
