@@ -15,8 +15,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealift-store", &["sealift-oci"]),
     ("sealift-registry", &["sealift-oci", "sealift-store"]),
     ("sealift-mirror", &["sealift-oci", "sealift-store"]),
+    ("sealift-bundle", &["sealift-oci", "sealift-store"]),
     ("sealift-catalog", &["sealift-oci"]),
-    ("sealift", &["sealift-catalog", "sealift-mirror", "sealift-oci", "sealift-registry", "sealift-store"]),
+    (
+        "sealift",
+        &[
+            "sealift-bundle",
+            "sealift-catalog",
+            "sealift-mirror",
+            "sealift-oci",
+            "sealift-registry",
+            "sealift-store",
+        ],
+    ),
     ("sealift-testbed", &["sealift-oci"]),
 ];
 
@@ -25,6 +36,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sealift-oci", &["tokio", "hyper", "reqwest", "rustls", "clap", "futures-util"]),
     ("sealift-store", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-mirror", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
+    ("sealift-bundle", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-catalog", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-registry", &["clap", "inquire"]),
     // One TLS stack and one HTTP stack in the binary.
