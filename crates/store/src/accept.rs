@@ -7,7 +7,10 @@ use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, Rep
 use crate::{Error, ErrorKind, Operation, Result};
 
 /// Checks that the bytes are what the descriptor says, since a [`Manifest`] is a plain value.
-pub(crate) fn check_bytes(manifest: &Manifest) -> Result<()> {
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`] where they are not; [`ErrorKind::Invalid`] where they are too many.
+pub fn check_bytes(manifest: &Manifest) -> Result<()> {
     let Descriptor { digest, size, .. } = &manifest.descriptor;
     if manifest.bytes.len() > MANIFEST_LIMIT {
         return Err(Error::new(ErrorKind::Invalid, Operation::PushManifest)
@@ -23,24 +26,26 @@ pub(crate) fn check_bytes(manifest: &Manifest) -> Result<()> {
 
 /// Lists the blobs that must be in the repository before the manifest. Publishers of foreign layers forbid
 /// copies, so those may be absent.
-pub(crate) fn required_blobs(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ {
+pub fn required_blobs(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ {
     let blobs = manifest.links.blobs.iter();
     blobs.filter(|blob| !blob.is_foreign_layer()).map(|blob| blob.digest)
 }
 
 /// Lists the manifests that must be in the repository before the manifest.
-pub(crate) fn required_manifests(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ {
+pub fn required_manifests(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ {
     manifest.links.manifests.iter().map(|child| child.digest)
 }
 
 /// Says that a manifest came before something that it links to.
-pub(crate) fn missing_link(what: &str, digest: &Digest) -> Error {
+#[must_use]
+pub fn missing_link(what: &str, digest: &Digest) -> Error {
     Error::new(ErrorKind::NotFound, Operation::PushManifest)
         .because(format_args!("the {what} {digest} is not in the repository"))
 }
 
 /// Prints as `repository:tag` or `repository@digest`.
-pub(crate) struct ObjectName<'a>(pub(crate) &'a RepositoryName, pub(crate) &'a ManifestRef);
+#[derive(Debug)]
+pub struct ObjectName<'a>(pub &'a RepositoryName, pub &'a ManifestRef);
 
 impl fmt::Display for ObjectName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

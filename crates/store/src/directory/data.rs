@@ -6,24 +6,19 @@
 //! than any disk. Nothing here is synced before the end: what a pulled plug spoils, the digest finds.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future;
 use sealift_oci::{Algorithm, Digest, Hasher};
-use tokio::task::spawn_blocking;
 
 use super::paths::UploadPaths;
 use crate::atomic;
+use crate::batch::{BatchSink, write_and_hash};
 
 /// How much is read at once where a file is hashed.
 const READ_SIZE: usize = 1024 * 1024;
-/// From this size on, a batch is hashed on one thread while another writes it, for either alone takes about
-/// as long. Below, starting a second thread takes longer than it saves.
-const HASH_BESIDE: usize = 256 * 1024;
-
 /// What has arrived of an upload, locked as long as this lives.
 #[derive(Debug)]
 pub(super) struct Data {
@@ -101,22 +96,13 @@ impl Data {
         self.is_saved = true;
         fs::remove_dir_all(&self.paths.directory)
     }
+}
 
-    /// Writes and hashes a batch. No thread is held between batches: a client that is slow costs nothing.
-    pub(super) async fn append(&mut self, batch: Arc<[Bytes]>) -> io::Result<()> {
+/// No thread is held between batches: a client that is slow costs nothing.
+impl BatchSink for Data {
+    async fn append(&mut self, batch: Arc<[Bytes]>) -> io::Result<()> {
         let size: usize = batch.iter().map(Bytes::len).sum();
-        let (file, hasher) = (Arc::clone(&self.file), self.hasher.clone());
-        if size < HASH_BESIDE {
-            let both = move || write_batch(&file, &batch).map(|()| hash_batch(hasher, &batch));
-            self.hasher = spawn_blocking(both).await??;
-        } else {
-            let written = Arc::clone(&batch);
-            let write = spawn_blocking(move || write_batch(&file, &written));
-            let hash = spawn_blocking(move || hash_batch(hasher, &batch));
-            let (write, hash) = future::join(write, hash).await;
-            write??;
-            self.hasher = hash?;
-        }
+        self.hasher = write_and_hash(Arc::clone(&self.file), self.hasher.clone(), batch).await?;
         self.hashed += size as u64;
         self.is_saved = false;
         Ok(())
@@ -128,26 +114,6 @@ impl Drop for Data {
     fn drop(&mut self) {
         self.save();
     }
-}
-
-fn hash_batch(mut hasher: Hasher, batch: &[Bytes]) -> Hasher {
-    batch.iter().for_each(|piece| hasher.update(piece));
-    hasher
-}
-
-fn write_batch(mut file: &File, batch: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> =
-        batch.iter().filter(|piece| !piece.is_empty()).map(|piece| IoSlice::new(piece)).collect();
-    let mut left = &mut slices[..];
-    while !left.is_empty() {
-        match file.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut left, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Reads a saved state; where it does not fit the file, hashing begins anew.

@@ -5,21 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::stream::Fuse;
-use futures_util::{FutureExt, StreamExt, future};
 use sealift_oci::Digest;
 
 use super::data::Data;
 use super::paths::UploadPaths;
 use super::repository::{Handle, Repository, failure};
 use super::sweep;
-use crate::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, UploadId, atomic};
-
-/// How many bytes are written at once, if that many are there: then system calls and the change of threads
-/// do not count. What comes slowly is written as it comes. One batch is written while the next is gathered,
-/// which bounds the memory of an upload.
-const BATCH_SIZE: usize = 1024 * 1024;
+use crate::batch::{self, Failed};
+use crate::{BlobBody, Error, ErrorKind, Operation, Result, UploadId, atomic};
 
 /// A caller's hold of an upload.
 #[derive(Debug)]
@@ -91,7 +84,7 @@ impl crate::Upload for Session {
             if data.length()? == offset { Ok(data) } else { Err(io::ErrorKind::WouldBlock.into()) }
         };
         let mut data = self.blocking(open).await?;
-        let appended = copy(body.into_stream(), &mut data).await;
+        let appended = batch::copy(body.into_stream(), &mut data).await;
         let close = move |_: &Repository| {
             data.save();
             data.length()
@@ -132,64 +125,6 @@ fn finish(repository: &Repository, paths: &UploadPaths, digest: &Digest) -> io::
     // In place of what was there: these bytes are verified, those may have rotted.
     data.publish(&repository.paths.blob(digest))?;
     Ok(None)
-}
-
-/// Which end of a copy failed. The body's errors already say where they come from.
-enum Failed {
-    Reading(Error),
-    Writing(io::Error),
-}
-
-/// Writes a body, and gathers the next batch while one is written.
-async fn copy(stream: ByteStream, data: &mut Data) -> std::result::Result<(), Failed> {
-    let mut stream = stream.fuse();
-    let mut next = gather(&mut stream).await;
-    while !next.pieces.is_empty() {
-        let write = data.append(next.pieces.into());
-        let (written, following) = future::join(write, gather_unless(next.broken, &mut stream)).await;
-        written.map_err(Failed::Writing)?;
-        next = following;
-    }
-    next.broken.map_or(Ok(()), |error| Err(Failed::Reading(error)))
-}
-
-/// The next pieces of a body; none at its end.
-#[derive(Default)]
-struct Gathered {
-    pieces: Vec<Bytes>,
-    /// Why the body broke off behind them.
-    broken: Option<Error>,
-}
-
-/// A body that broke off is not asked again.
-async fn gather_unless(broken: Option<Error>, stream: &mut Fuse<ByteStream>) -> Gathered {
-    match broken {
-        Some(_) => Gathered { broken, ..Gathered::default() },
-        None => gather(stream).await,
-    }
-}
-
-/// Waits for one piece and takes what is there behind it, up to a batch.
-async fn gather(stream: &mut Fuse<ByteStream>) -> Gathered {
-    let mut gathered = Gathered::default();
-    let (mut next, mut size) = (stream.next().await, 0);
-    while let Some(piece) = next {
-        match piece {
-            Ok(piece) => {
-                size += piece.len();
-                gathered.pieces.push(piece);
-            }
-            Err(error) => {
-                gathered.broken = Some(error);
-                break;
-            }
-        }
-        if size >= BATCH_SIZE {
-            break;
-        }
-        next = stream.next().now_or_never().flatten();
-    }
-    gathered
 }
 
 fn upload_failure(error: io::Error) -> Error {
