@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// How the names of stages begin. No file that anybody asks for has such a name, and what a killed process
 /// left under one can be deleted.
 pub const STAGE_PREFIX: &str = ".stage-";
+/// For the owner alone.
+#[cfg(unix)]
+const PRIVATE_FILE: u32 = 0o600;
 
 /// A file that nobody sees under its name yet; dropping it removes it.
 #[derive(Debug)]
@@ -24,10 +27,25 @@ impl Stage {
     /// # Errors
     /// Those of creating a file.
     pub fn beside(target: &Path) -> io::Result<Self> {
+        Self::create(target, OpenOptions::new().read(true).write(true).create_new(true))
+    }
+
+    /// Creates a stage that nobody but its owner can read, from its first moment on.
+    ///
+    /// # Errors
+    /// Those of creating a file.
+    pub fn private_beside(target: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE_FILE);
+        Self::create(target, &options)
+    }
+
+    fn create(target: &Path, options: &OpenOptions) -> io::Result<Self> {
         let name = format!("{STAGE_PREFIX}{}", crate::random::hex_name()?);
         let path = parent(target).join(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        Ok(Self { file, path, is_published: false })
+        Ok(Self { file: options.open(&path)?, path, is_published: false })
     }
 
     /// Returns the file to write to.
@@ -80,7 +98,18 @@ pub fn write(target: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Those of writing; `target` is then as it was.
 pub fn write_unsynced(target: &Path, content: &[u8]) -> io::Result<()> {
-    let mut stage = Stage::beside(target)?;
+    replace(Stage::beside(target)?, target, content)
+}
+
+/// Writes a whole file like [`write_unsynced`], and never lets anybody but its owner read it.
+///
+/// # Errors
+/// Those of writing; `target` is then as it was.
+pub fn write_unsynced_private(target: &Path, content: &[u8]) -> io::Result<()> {
+    replace(Stage::private_beside(target)?, target, content)
+}
+
+fn replace(mut stage: Stage, target: &Path, content: &[u8]) -> io::Result<()> {
     stage.file().write_all(content)?;
     fs::rename(&stage.path, target)?;
     stage.is_published = true;
@@ -168,6 +197,24 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
         assert_eq!(names(directory.path()), ["file"]);
+    }
+
+    /// The stage is looked at before anything is in it, so there is no moment at which others can read.
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_private_from_its_first_moment() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let stage = Stage::private_beside(&path).unwrap();
+        assert_eq!(mode(&stage.path), PRIVATE_FILE);
+        drop(stage);
+        // Also in place of a file that everybody can read.
+        write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write_unsynced_private(&path, b"new").unwrap();
+        assert_eq!((mode(&path), fs::read(&path).unwrap()), (PRIVATE_FILE, b"new".to_vec()));
     }
 
     #[test]

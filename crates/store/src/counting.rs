@@ -3,14 +3,16 @@
 #![deny(clippy::missing_trait_methods)]
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
+use crate::sync::lock;
 use crate::{
-    Admin, BlobBody, LinkOutcome, Method, Page, PageRequest, Result, Source, Store, Target, Upload, UploadId,
+    Admin, BlobBody, Expected, LinkOutcome, Method, Page, PageRequest, Result, Source, Store, Target, Upload,
+    UploadId,
 };
 
 /// What is counted apart.
@@ -87,11 +89,6 @@ impl Counting {
     fn counter(&self, repository: Option<&RepositoryName>) -> Counter {
         Counter { tallies: Arc::clone(&self.tallies), repository: repository.cloned() }
     }
-}
-
-/// A panic elsewhere leaves the numbers right.
-fn lock(tallies: &Tallies) -> MutexGuard<'_, BTreeMap<Counted, Tally>> {
-    tallies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Clone, Debug)]
@@ -232,9 +229,9 @@ impl Target for CountingTarget {
         })
     }
 
-    async fn begin_upload(&self) -> Result<Box<dyn Upload>> {
+    async fn begin_upload(&self, expected: Option<Expected>) -> Result<Box<dyn Upload>> {
         self.counter.call(Method::BeginUpload, "");
-        self.inner.begin_upload().await.map(|upload| self.counter.upload(upload))
+        self.inner.begin_upload(expected).await.map(|upload| self.counter.upload(upload))
     }
 
     async fn resume_upload(&self, id: &UploadId) -> Result<Box<dyn Upload>> {

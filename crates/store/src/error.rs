@@ -1,12 +1,16 @@
 //! The one error of every place: what could not be done, where, to what, and what a caller can do about it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the functions of a place return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// A cause as an error keeps it: one failure can be told of several objects.
+type Kept = Arc<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What a caller can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,8 +134,10 @@ impl fmt::Display for Operation {
 }
 
 /// An error of a place. Its message never repeats its source, so that a chain prints each thing once.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     operation: Operation,
@@ -140,7 +146,7 @@ struct Inner {
     side: Option<Side>,
     reason: Option<String>,
     retry_after: Option<Duration>,
-    source: Option<Cause>,
+    source: Option<Kept>,
 }
 
 impl Error {
@@ -183,7 +189,7 @@ impl Error {
     /// Keeps the error that this one comes from.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Cause>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Kept::from(source.into()));
         self
     }
 

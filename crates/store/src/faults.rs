@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,9 +12,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
+use crate::sync::lock;
 use crate::{
-    Admin, BlobBody, Error, ErrorKind, LinkOutcome, Method, Page, PageRequest, Result, Source, Store, Target,
-    Upload, UploadId,
+    Admin, BlobBody, Error, ErrorKind, Expected, LinkOutcome, Method, Page, PageRequest, Result, Source,
+    Store, Target, Upload, UploadId,
 };
 
 /// A call that is about to be made.
@@ -113,7 +114,7 @@ impl Scene {
     fn action(&self, method: Method, object: &dyn fmt::Display) -> Action {
         let mut call =
             Call { method, repository: self.repository.clone(), object: object.to_string(), count: 0 };
-        let mut counts = self.director.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.director.counts);
         let count = counts.entry(call.clone()).or_default();
         call.count = *count;
         *count += 1;
@@ -317,8 +318,8 @@ impl Target for FaultyTarget {
         })
     }
 
-    async fn begin_upload(&self) -> Result<Box<dyn Upload>> {
-        let call = self.inner.begin_upload();
+    async fn begin_upload(&self, expected: Option<Expected>) -> Result<Box<dyn Upload>> {
+        let call = self.inner.begin_upload(expected);
         let upload = self.scene.play(Method::BeginUpload, &"", call).await?;
         Ok(self.scene.upload(upload))
     }

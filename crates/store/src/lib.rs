@@ -12,8 +12,10 @@
 //! be read as one; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
 //! and wrapper what the traits promise.
 
-mod accept;
+pub mod accept;
 pub mod atomic;
+mod backoff;
+pub mod batch;
 mod body;
 pub mod conformance;
 mod counting;
@@ -26,9 +28,11 @@ mod pace;
 mod page;
 mod random;
 mod switchboard;
+mod sync;
 mod traits;
 mod verify;
 
+pub use backoff::Backoff;
 pub use body::{BlobBody, ByteStream, FILE_CHUNK};
 pub use counting::{Counted, Counting, Tally};
 pub use directory::DirectoryStore;
@@ -39,5 +43,6 @@ pub use method::Method;
 pub use pace::Pace;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
 pub use switchboard::{Connections, Switchboard, alias_of};
-pub use traits::{Admin, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
+pub use sync::lock;
+pub use traits::{Admin, Expected, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};
 pub use verify::{Checkpoint, put_blob, verified, verified_from};

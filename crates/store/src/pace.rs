@@ -1,9 +1,11 @@
 //! A pace that is kept: so many bytes, or requests, a second over everything that shares it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::lock;
 
 /// Spaces out what shares it. There is no burst: what comes after a pause is not faster than the pace, so
 /// that the line is never asked for more than was allowed.
@@ -28,7 +30,7 @@ impl Pace {
     }
 
     fn turn(&self, units: u64, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = lock(&self.next);
         let turn = next.map_or(now, |next| next.max(now));
         #[allow(clippy::cast_precision_loss, reason = "no count of bytes comes near 2^52")]
         let taken = Duration::try_from_secs_f64(units as f64 / self.per_second);

@@ -30,11 +30,12 @@ mod walk;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sealift_oci::RepositoryName;
 
+use crate::sync::lock;
 use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, atomic};
 use repository::{Handle, Repository, failure};
 use target::Writer;
@@ -92,7 +93,7 @@ impl DirectoryStore {
     }
 
     fn handle(&self, name: &RepositoryName) -> Handle {
-        let mut all = self.shared.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.shared.repositories);
         if all.len() >= REMEMBERED {
             all.retain(|_, repository| Arc::strong_count(repository) > 1);
         }

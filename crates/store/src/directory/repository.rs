@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::index::Index;
 use super::nested;
 use super::paths::{MARKER, Paths};
 use crate::accept::ObjectName;
+use crate::sync::lock;
 use crate::{Error, ErrorKind, Operation, Result, atomic};
 
 /// The largest `index.json` that is read, in bytes: more than 200000 entries of the usual 300 bytes.
@@ -66,7 +67,7 @@ impl Repository {
     pub(super) fn index(&self) -> io::Result<Option<Arc<Index>>> {
         let path = self.paths.index();
         let Some(metadata) = found(fs::metadata(&path))? else { return Ok(None) };
-        if let Some((stamp, index)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some((stamp, index)) = &*lock(&self.kept)
             && *stamp == Stamp::of(&metadata)
         {
             return Ok(Some(Arc::clone(index)));
@@ -79,7 +80,7 @@ impl Repository {
 
     fn keep(&self, stamp: Stamp, index: Index) -> Arc<Index> {
         let index = Arc::new(index);
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(&index)));
+        *lock(&self.kept) = Some((stamp, Arc::clone(&index)));
         index
     }
 

@@ -5,12 +5,13 @@ mod repository;
 mod upload;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sealift_oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
 
+use crate::sync::lock;
 use crate::{Admin, Page, PageRequest, Result, Source, Store, Target};
 use repository::Handle;
 use upload::Upload;
@@ -77,7 +78,7 @@ impl Admin for Shared {
 impl Shared {
     /// A panic elsewhere cannot leave the maps half changed, so a poisoned lock is as good as any.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RepositoryName, Repository>> {
-        self.repositories.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.repositories)
     }
 }
 

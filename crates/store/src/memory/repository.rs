@@ -10,7 +10,8 @@ use super::upload::{Session, Upload};
 use super::{Repository, Shared, plain};
 use crate::accept::{ObjectName, check_bytes, missing_link, required_blobs, required_manifests};
 use crate::{
-    BlobBody, Error, ErrorKind, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target, UploadId,
+    BlobBody, Error, ErrorKind, Expected, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target,
+    UploadId,
 };
 
 /// One repository of a place in memory.
@@ -156,7 +157,7 @@ impl Target for Handle {
         Ok(LinkOutcome::Linked)
     }
 
-    async fn begin_upload(&self) -> Result<Box<dyn crate::Upload>> {
+    async fn begin_upload(&self, _expected: Option<Expected>) -> Result<Box<dyn crate::Upload>> {
         let id = crate::random::upload_id().map_err(|error| error.at(&self.shared.place))?;
         self.write(|repository| repository.uploads.insert(id.as_str().to_owned(), Upload::default()));
         Ok(Box::new(Session::new(self.clone(), id, 0)))
