@@ -8,10 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use sealift_oci::{Algorithm, Descriptor, Digest, ManifestRef, RepositoryName, Tag, media_type};
-use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages};
+use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages, lock};
 use tokio::sync::OnceCell;
 
-use crate::sync::lock;
 use crate::walk::{Graph, Manifests};
 use crate::{ImageRequest, Mirror};
 
@@ -52,10 +51,11 @@ struct Asked {
 /// to be asked for each.
 pub(crate) type Listing = Option<Arc<HashSet<Tag>>>;
 
-/// An attachment as it was found: what to read, and the tag that it hangs on.
-struct Hanging {
-    digest: Digest,
-    tag: Option<Tag>,
+/// An attachment as it was found: what it hangs on, what to read, and its tag if it has one.
+pub(crate) struct Hanging {
+    pub(crate) subject: Digest,
+    pub(crate) digest: Digest,
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Mirror {
@@ -67,36 +67,20 @@ impl Mirror {
         source: &dyn Source,
         root: &Descriptor,
     ) -> Result<Vec<Attachment>> {
-        if !self.options.attachments || known.nothing_hangs(source, &root.digest).await? {
+        if !self.options.attachments {
             return Ok(Vec::new());
         }
-        let mut subjects = subjects(known, source, root).await?;
-        let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
         let mut attachments = Vec::new();
-        while let Some(subject) = subjects.pop() {
-            for hanging in hanging_on(known, source, &subject).await? {
-                if !seen.insert(hanging.digest) {
-                    continue;
-                }
-                if seen.len() > ATTACHMENTS_LIMIT {
-                    return Err(too_many(source));
-                }
-                subjects.push(hanging.digest);
-                if !self.target_holds(request, &subject, &hanging).await? {
-                    attachments.push(read(known, source, hanging).await?);
-                }
+        for hanging in all_hanging(known, source, root).await? {
+            if !self.target_holds(request, &hanging).await? {
+                let graph = known.walk(source, &hanging).await?;
+                attachments.push(Attachment { graph, tag: hanging.tag });
             }
         }
-        // Those that were found first are nearest to the image; a signature of an SBOM follows the SBOM.
         Ok(attachments)
     }
 
-    async fn target_holds(
-        &self,
-        request: &ImageRequest,
-        subject: &Digest,
-        hanging: &Hanging,
-    ) -> Result<bool> {
+    async fn target_holds(&self, request: &ImageRequest, hanging: &Hanging) -> Result<bool> {
         match &hanging.tag {
             Some(tag) => {
                 let target = self.target.target(&request.target)?;
@@ -108,12 +92,45 @@ impl Mirror {
             // the attachment there and the list without it; so the list is asked.
             None => {
                 let target = self.target.source(&request.target);
-                let listed = referrers(target.as_ref(), subject).await;
-                let listed = listed.map_err(|error| error.on(Side::Target))?;
-                Ok(listed.iter().any(|referrer| referrer.digest == hanging.digest))
+                let listed = is_listed(target.as_ref(), &hanging.subject, &hanging.digest).await;
+                listed.map_err(|error| error.on(Side::Target))
             }
         }
     }
+}
+
+/// Finds everything that is attached to an image in `source`, each once. Those that were found first are
+/// nearest to the image; a signature of an SBOM follows the SBOM.
+pub(crate) async fn all_hanging(
+    known: &Known,
+    source: &dyn Source,
+    root: &Descriptor,
+) -> Result<Vec<Hanging>> {
+    let mut all = Vec::new();
+    if known.nothing_hangs(source, &root.digest).await? {
+        return Ok(all);
+    }
+    let mut subjects = subjects(known, source, root).await?;
+    let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
+    while let Some(subject) = subjects.pop() {
+        for hanging in hanging_on(known, source, &subject).await? {
+            if !seen.insert(hanging.digest) {
+                continue;
+            }
+            if seen.len() > ATTACHMENTS_LIMIT {
+                return Err(too_many(source));
+            }
+            subjects.push(hanging.digest);
+            all.push(hanging);
+        }
+    }
+    Ok(all)
+}
+
+/// Tells whether a place lists a manifest among those that refer to `subject`.
+pub(crate) async fn is_listed(place: &dyn Source, subject: &Digest, digest: &Digest) -> Result<bool> {
+    let listed = referrers(place, subject).await?;
+    Ok(listed.iter().any(|referrer| referrer.digest == *digest))
 }
 
 /// The manifests that something can be attached to: the root and, where it is an index, everything in it.
@@ -144,15 +161,15 @@ fn is_index(descriptor: &Descriptor) -> bool {
 
 async fn hanging_on(known: &Known, source: &dyn Source, subject: &Digest) -> Result<Vec<Hanging>> {
     let listed = known.referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
-    let mut hanging: Vec<Hanging> =
-        listed.into_iter().map(|referrer| Hanging { digest: referrer.digest, tag: None }).collect();
+    let on = |digest, tag| Hanging { subject: *subject, digest, tag };
+    let mut hanging: Vec<Hanging> = listed.into_iter().map(|referrer| on(referrer.digest, None)).collect();
     let tags = known.tags(source).await?;
     for ending in TAG_ENDINGS {
         let tag = format!("{}-{}.{ending}", subject.algorithm().as_str(), subject.hex()).parse::<Tag>();
         // A sha512 digest makes a tag that is too long; nobody can have attached by it.
         let Some(tag) = tag.ok().filter(|tag| may_have(&tags, tag)) else { continue };
         match source.resolve(&ManifestRef::Tag(tag.clone())).await {
-            Ok(found) => hanging.push(Hanging { digest: found.digest, tag: Some(tag) }),
+            Ok(found) => hanging.push(on(found.digest, Some(tag))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.on(Side::Source)),
         }
@@ -170,13 +187,13 @@ async fn referrers(source: &dyn Source, subject: &Digest) -> Result<Vec<Descript
     collect_pages(Operation::ListReferrers, page).await
 }
 
-async fn read(known: &Known, source: &dyn Source, hanging: Hanging) -> Result<Attachment> {
-    let manifest = known.manifests.read(source, &hanging.digest).await?;
-    let graph = Graph::walk(&known.manifests, source, manifest).await?;
-    Ok(Attachment { graph, tag: hanging.tag })
-}
-
 impl Known {
+    /// Reads what is attached, down to its blobs.
+    pub(crate) async fn walk(&self, source: &dyn Source, hanging: &Hanging) -> Result<Graph> {
+        let manifest = self.manifests.read(source, &hanging.digest).await?;
+        Graph::walk(&self.manifests, source, manifest).await
+    }
+
     /// Tells whether it is certain that nothing is attached to anything in a repository: where lists of
     /// referrers are tags, and no tag is made of a digest.
     async fn nothing_hangs(&self, source: &dyn Source, subject: &Digest) -> Result<bool> {

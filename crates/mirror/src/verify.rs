@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName};
-use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, verified};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
+use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, lock, verified};
 
-use crate::sync::lock;
-use crate::walk::{Graph, Manifests};
+use crate::attach::{Hanging, Known, all_hanging, is_listed};
+use crate::walk::Graph;
 use crate::{Event, ImageRequest, Mirror, Selection};
 
 /// What verifying found.
@@ -38,6 +38,8 @@ pub struct ImageVerdict {
     pub verdict: Verdict,
     /// Foreign layers that are not at the target, as their publishers want it.
     pub absent: Vec<Digest>,
+    /// How many attachments of the source were looked for: signatures, attestations, SBOMs.
+    pub attachments: usize,
 }
 
 /// The verdict over one image.
@@ -62,10 +64,19 @@ pub enum Finding {
     NoManifest(ManifestRef),
     /// The target's tag points at another digest.
     WrongTag {
+        /// The tag: the image's, or one that something is attached by.
+        tag: Tag,
         /// What the source's tag points at.
         expected: Digest,
         /// What the target's points at.
         actual: Digest,
+    },
+    /// A manifest that is attached at the source is not attached at the target.
+    NotAttached {
+        /// The manifest.
+        digest: Digest,
+        /// What it is attached to.
+        subject: Digest,
     },
     /// A blob is not there.
     NoBlob(Digest),
@@ -87,6 +98,7 @@ enum Looked {
 struct Compared {
     findings: Vec<Finding>,
     absent: Vec<Digest>,
+    attachments: usize,
 }
 
 /// What is known of the blobs that were looked at: none is read twice.
@@ -98,14 +110,15 @@ const BLOB_CONCURRENCY: usize = 2;
 struct Check<'a> {
     mirror: &'a Mirror,
     deep: bool,
-    manifests: Manifests,
+    known: Known,
     seen: Seen,
     read: Mutex<u64>,
 }
 
 impl Mirror {
-    /// Compares the target with the source, manifest by manifest and blob by blob. With `deep` every blob
-    /// of the target is read and hashed; else its presence and its size are compared.
+    /// Compares the target with the source, manifest by manifest and blob by blob, and likewise what is
+    /// attached. With `deep` every blob of the target is read and hashed; else its presence and its size are
+    /// compared.
     pub async fn verify(&self, selection: &Selection, deep: bool) -> Verification {
         let began = Instant::now();
         let wishes = selection
@@ -117,7 +130,7 @@ impl Mirror {
         let check = Check {
             mirror: self,
             deep,
-            manifests: Manifests::default(),
+            known: Known::default(),
             seen: Mutex::default(),
             read: Mutex::default(),
         };
@@ -134,13 +147,13 @@ impl Mirror {
 impl Check<'_> {
     async fn image(&self, request: ImageRequest, group: Option<String>) -> ImageVerdict {
         let source = self.mirror.source.source(&request.source);
-        let (mut digest, mut absent) = (None, Vec::new());
+        let (mut digest, mut absent, mut attachments) = (None, Vec::new(), 0);
         let verdict = match self.expected(source.as_ref(), &request).await {
             Ok(root) => {
                 digest = Some(root.digest());
                 match self.compare(source.as_ref(), &request, root).await {
                     Ok(compared) => {
-                        absent = compared.absent;
+                        (absent, attachments) = (compared.absent, compared.attachments);
                         if compared.findings.is_empty() {
                             Verdict::Right
                         } else {
@@ -154,13 +167,13 @@ impl Check<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => Verdict::Missing,
             Err(error) => Verdict::Failed(Arc::new(error)),
         };
-        ImageVerdict { request, group, digest, verdict, absent }
+        ImageVerdict { request, group, digest, verdict, absent, attachments }
     }
 
     async fn expected(&self, source: &dyn Source, request: &ImageRequest) -> Result<Arc<Manifest>> {
         let root = source.manifest(&request.reference).await.map_err(|error| error.on(Side::Source))?;
         match &self.mirror.options.platform {
-            Some(platform) => self.manifests.choose(source, Arc::new(root), platform).await,
+            Some(platform) => self.known.manifests.choose(source, Arc::new(root), platform).await,
             None => Ok(Arc::new(root)),
         }
     }
@@ -173,12 +186,29 @@ impl Check<'_> {
     ) -> Result<Compared> {
         let target = self.mirror.target.source(&request.target);
         let mut compared = Compared::default();
-        compared.findings.extend(tag_finding(target.as_ref(), request, &root.digest()).await?);
-        let graph = Graph::walk(&self.manifests, source, root).await?;
-        for manifest in &graph.manifests {
-            compared.findings.extend(manifest_finding(target.as_ref(), manifest).await?);
+        if let Some(tag) = &request.tag {
+            compared.findings.extend(tag_finding(target.as_ref(), tag, &root.digest()).await?);
         }
-        let blobs = stream::iter(&graph.blobs).map(|blob| self.blob(request, target.as_ref(), blob));
+        let descriptor = root.descriptor.clone();
+        let graph = Graph::walk(&self.known.manifests, source, root).await?;
+        self.compare_graph(request, target.as_ref(), &graph, &mut compared).await?;
+        if self.mirror.options.attachments {
+            self.compare_attachments(source, request, &descriptor, &mut compared).await?;
+        }
+        Ok(compared)
+    }
+
+    async fn compare_graph(
+        &self,
+        request: &ImageRequest,
+        target: &dyn Source,
+        graph: &Graph,
+        compared: &mut Compared,
+    ) -> Result<()> {
+        for manifest in &graph.manifests {
+            compared.findings.extend(manifest_finding(target, manifest).await?);
+        }
+        let blobs = stream::iter(&graph.blobs).map(|blob| self.blob(request, target, blob));
         let looked: Vec<Looked> = blobs.buffered(BLOB_CONCURRENCY).try_collect().await?;
         for (blob, looked) in graph.blobs.iter().zip(looked) {
             match looked {
@@ -187,7 +217,26 @@ impl Check<'_> {
                 Looked::Wrong(finding) => compared.findings.push(finding),
             }
         }
-        Ok(compared)
+        Ok(())
+    }
+
+    /// Looks for everything that is attached at the source. What is attached at the target only is no
+    /// difference: a site may sign for itself.
+    async fn compare_attachments(
+        &self,
+        source: &dyn Source,
+        request: &ImageRequest,
+        root: &Descriptor,
+        compared: &mut Compared,
+    ) -> Result<()> {
+        let target = self.mirror.target.source(&request.target);
+        for hanging in all_hanging(&self.known, source, root).await? {
+            compared.attachments += 1;
+            compared.findings.extend(attachment_finding(target.as_ref(), &hanging).await?);
+            let graph = self.known.walk(source, &hanging).await?;
+            self.compare_graph(request, target.as_ref(), &graph, compared).await?;
+        }
+        Ok(())
     }
 
     async fn blob(&self, request: &ImageRequest, target: &dyn Source, blob: &Descriptor) -> Result<Looked> {
@@ -242,16 +291,23 @@ fn wrong_size(blob: &Descriptor, actual: u64) -> Error {
         .because(format_args!("it has {actual} bytes where its manifest says {}", blob.size))
 }
 
-async fn tag_finding(
-    target: &dyn Source,
-    request: &ImageRequest,
-    expected: &Digest,
-) -> Result<Option<Finding>> {
-    let Some(tag) = &request.tag else { return Ok(None) };
+/// An attachment hangs on its tag, or on the list of its subject.
+async fn attachment_finding(target: &dyn Source, hanging: &Hanging) -> Result<Option<Finding>> {
+    let Hanging { subject, digest, tag } = hanging;
+    if let Some(tag) = tag {
+        return tag_finding(target, tag, digest).await;
+    }
+    let is_listed = is_listed(target, subject, digest).await.map_err(|error| error.on(Side::Target))?;
+    Ok((!is_listed).then_some(Finding::NotAttached { digest: *digest, subject: *subject }))
+}
+
+async fn tag_finding(target: &dyn Source, tag: &Tag, expected: &Digest) -> Result<Option<Finding>> {
     let reference = ManifestRef::Tag(tag.clone());
     match target.resolve(&reference).await {
         Ok(there) if there.digest == *expected => Ok(None),
-        Ok(there) => Ok(Some(Finding::WrongTag { expected: *expected, actual: there.digest })),
+        Ok(there) => {
+            Ok(Some(Finding::WrongTag { tag: tag.clone(), expected: *expected, actual: there.digest }))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Finding::NoManifest(reference))),
         Err(error) => Err(error.on(Side::Target)),
     }
@@ -281,7 +337,7 @@ impl Verification {
         findings
             .filter_map(|finding| match finding {
                 Finding::NoBlob(digest) | Finding::WrongContent(digest, _) => Some(*digest),
-                Finding::NoManifest(_) | Finding::WrongTag { .. } => None,
+                Finding::NoManifest(_) | Finding::WrongTag { .. } | Finding::NotAttached { .. } => None,
             })
             .collect()
     }

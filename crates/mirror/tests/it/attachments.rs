@@ -1,6 +1,6 @@
 //! Signatures and their like come along, whichever way they are attached.
 
-use sealift_mirror::Outcome;
+use sealift_mirror::{Finding, Outcome, Verdict};
 use sealift_oci::{Digest, ManifestRef, Tag};
 use sealift_store::PageRequest;
 use sealift_store::conformance::fixture::{self, Image};
@@ -69,6 +69,69 @@ async fn what_is_attached_later_comes_with_the_next_run() {
     assert_eq!(image(&report, "a").attachments, 1);
     assert_eq!(referrers(&world, published.manifest.digest()).await, [artifact.manifest.digest()]);
     assert_eq!(image(&world.run(&release(&["a"])).await, "a").attachments, 0, "nothing is left to do");
+}
+
+/// What verifying finds of the image `a`, and how many attachments were looked for.
+async fn verified(world: &World) -> (Vec<Finding>, usize) {
+    let image = world.mirror().verify(&release(&["a"]), true).await.images.remove(0);
+    match image.verdict {
+        Verdict::Right => (Vec::new(), image.attachments),
+        Verdict::Wrong(findings) => (findings, image.attachments),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn verifying_looks_for_what_is_attached() {
+    let mut world = World::new();
+    let published = fixture::image("a");
+    world.publish("a", &published).await;
+    let sbom = attach(&world, "sbom", &published).await;
+    let of_sbom = attach(&world, "signature of the SBOM", &sbom).await;
+    let (signature, tag) = (fixture::image("signature"), cosign_tag(&published, "sig"));
+    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    world.options.attachments = false;
+    world.run(&release(&["a"])).await;
+    assert!(matches!(verified(&world).await, (findings, 0) if findings.is_empty()));
+    world.options.attachments = true;
+    let (findings, attachments) = verified(&world).await;
+    assert_eq!(attachments, 3);
+    let unattached = findings.iter().filter_map(|finding| match finding {
+        Finding::NotAttached { digest, subject } => Some((*digest, *subject)),
+        _ => None,
+    });
+    let expected = [
+        (sbom.manifest.digest(), published.manifest.digest()),
+        (of_sbom.manifest.digest(), sbom.manifest.digest()),
+    ];
+    assert_eq!(unattached.collect::<Vec<_>>(), expected);
+    let tag = ManifestRef::Tag(tag);
+    assert!(findings.iter().any(|it| matches!(it, Finding::NoManifest(missing) if *missing == tag)));
+    assert!(findings.iter().any(|it| matches!(it, Finding::NoBlob(_))), "{findings:?}");
+    world.run(&release(&["a"])).await;
+    assert!(matches!(verified(&world).await, (findings, 3) if findings.is_empty()));
+}
+
+#[tokio::test]
+async fn verifying_finds_a_tag_that_is_attached_elsewhere_and_not_what_a_site_added() {
+    let world = World::new();
+    let published = fixture::image("a");
+    world.publish("a", &published).await;
+    let (signature, tag) = (fixture::image("signature"), cosign_tag(&published, "sig"));
+    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    world.run(&release(&["a"])).await;
+    let own = fixture::artifact("signed by the site", &published.manifest, SIGNATURE);
+    own.push(world.target.as_ref(), &repository("dst", "a"), None).await;
+    assert!(matches!(verified(&world).await, (findings, 1) if findings.is_empty()));
+    let other = fixture::image("another signature");
+    other.push(world.target.as_ref(), &repository("dst", "a"), Some(tag.as_str())).await;
+    match verified(&world).await.0.as_slice() {
+        [Finding::WrongTag { tag: it, expected, actual }] => {
+            let digests = (signature.manifest.digest(), other.manifest.digest());
+            assert_eq!((it, (*expected, *actual)), (&tag, digests));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn a_wrong_tag_is_found() {
     let verification = verify(&world, false).await;
     let expected = images[0].manifest.digest();
     match findings(&verification, 0) {
-        [Finding::WrongTag { expected: it, actual }] => {
+        [Finding::WrongTag { expected: it, actual, .. }] => {
             assert_eq!((*it, *actual), (expected, other.manifest.digest()));
         }
         other => panic!("{other:?}"),

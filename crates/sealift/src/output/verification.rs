@@ -85,8 +85,11 @@ fn findings(image: &ImageVerdict) -> String {
 pub(crate) fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::NoManifest(reference) => format!("the target has no manifest {reference}"),
-        Finding::WrongTag { expected, actual } => {
-            format!("the tag points at {actual} and should point at {expected}")
+        Finding::WrongTag { tag, expected, actual } => {
+            format!("the tag {tag} points at {actual} and should point at {expected}")
+        }
+        Finding::NotAttached { digest, subject } => {
+            format!("{digest} is not attached to {subject} at the target")
         }
         Finding::NoBlob(digest) => format!("the target has no blob {digest}"),
         Finding::WrongContent(digest, error) => format!("the content of {digest} is wrong: {error}"),
@@ -103,8 +106,12 @@ fn totals(verification: &Verification, deep: bool) -> String {
         true => format!("{} read back and hashed", bytes(verification.bytes_read)),
         false => "presence and size compared (--deep reads them back)".to_owned(),
     };
+    let attached = match verification.images.iter().map(|image| image.attachments).sum() {
+        0 => String::new(),
+        number => format!("{} compared.\n", count(number, "attachment")),
+    };
     format!(
-        "{}: {}.\n{}: {looked}; {}.\n",
+        "{}: {}.\n{attached}{}: {looked}; {}.\n",
         count(verification.images.len() - number("not part"), "image"),
         parts.join(", "),
         count(verification.blobs, "blob"),

@@ -62,6 +62,8 @@ struct VerifiedImage {
     verdict: VerdictName,
     /// What differs.
     findings: Vec<FindingEntry>,
+    /// How many attachments of the source were looked for at the target: signatures, attestations, SBOMs.
+    attachments: usize,
 }
 
 /// The verdict over one image.
@@ -100,6 +102,8 @@ enum FindingName {
     NoManifest,
     /// The target's tag points at another digest.
     WrongTag,
+    /// The target does not list the manifest among those that are attached to its subject.
+    NotAttached,
     /// The target has no such blob.
     NoBlob,
     /// The target has the manifest or blob with wrong bytes, or a wrong length.
@@ -170,19 +174,18 @@ impl VerifiedImage {
             target: request.target_name(),
             digest: image.digest.map(|digest| digest.to_string()),
             verdict,
-            findings: findings.iter().map(|finding| FindingEntry::of(image, finding)).collect(),
+            findings: findings.iter().map(|finding| FindingEntry::of(finding)).collect(),
+            attachments: image.attachments,
         }
     }
 }
 
 impl FindingEntry {
-    fn of(image: &ImageVerdict, finding: &Finding) -> Self {
+    fn of(finding: &Finding) -> Self {
         let (name, object) = match finding {
             Finding::NoManifest(reference) => (FindingName::NoManifest, reference.to_string()),
-            Finding::WrongTag { .. } => {
-                let tag = image.request.tag.as_ref().map(ToString::to_string);
-                (FindingName::WrongTag, tag.unwrap_or_default())
-            }
+            Finding::WrongTag { tag, .. } => (FindingName::WrongTag, tag.to_string()),
+            Finding::NotAttached { digest, .. } => (FindingName::NotAttached, digest.to_string()),
             Finding::NoBlob(digest) => (FindingName::NoBlob, digest.to_string()),
             Finding::WrongContent(digest, _) => (FindingName::WrongContent, digest.to_string()),
         };
