@@ -13,10 +13,10 @@ use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, RepositoryName};
 use sealift_store::{Error, ErrorKind, LinkOutcome, Result, Side, Target, Upload};
 
-use crate::copy::Transfer;
+use crate::copy::{Resumed, Transfer, resume};
 use crate::reader::Origin;
 use crate::retry::{Budget, SharedBudget};
-use crate::trail::{Trail, UploadKey};
+use crate::trail::{JOURNALED_FROM, Page, Trail, UploadKey};
 use crate::{Carried, Event, Mirror, PlannedBlob};
 
 /// How many repositories are linked at the same time, for one blob.
@@ -117,7 +117,8 @@ impl Mirror {
     ) -> Result<Led> {
         let target = self.target.target(repository).map_err(|error| error.on(Side::Target))?;
         let descriptor = &blob.descriptor;
-        let (upload, trail) = match self.take_up(target.as_ref(), descriptor).await {
+        let page = self.page(target.as_ref(), descriptor);
+        let (upload, trail) = match self.take_up(target.as_ref(), descriptor, page.as_ref()).await {
             Some((upload, trail)) => (Some(upload), trail),
             None => match link(target.as_ref(), descriptor, repository).await? {
                 Linked::Yes => return Ok((Carried::Present, None)),
@@ -129,7 +130,6 @@ impl Mirror {
             return Ok((Carried::Skipped, None));
         };
         self.observer.notice(&Event::BlobStarted { digest: descriptor.digest, size: descriptor.size });
-        let journal = self.options.journal.clone().map(|it| (it, self.key(target.as_ref(), descriptor)));
         let transfer = Transfer {
             blob: descriptor,
             origins,
@@ -141,29 +141,36 @@ impl Mirror {
             pace: self.options.bandwidth.clone(),
             trail: Arc::new(trail),
             spool: self.options.spool.clone(),
-            journal,
+            page,
         };
         Ok((Carried::Moved, transfer.run(upload).await?))
     }
 
-    fn key(&self, target: &dyn Target, blob: &Descriptor) -> UploadKey {
+    /// Opens the journal where an upload of this blob stands in it.
+    fn page(&self, target: &dyn Target, blob: &Descriptor) -> Option<Page> {
+        let journal = self.options.journal.clone().filter(|_| blob.size >= JOURNALED_FROM)?;
         let (place, repository) = (self.target.place().to_owned(), target.repository().clone());
-        UploadKey { place, repository, digest: blob.digest }
+        Some(Page { journal, key: UploadKey { place, repository, digest: blob.digest } })
     }
 
     /// Finds the upload that an earlier process left behind, if the target still has it.
-    async fn take_up(&self, target: &dyn Target, blob: &Descriptor) -> Option<(Box<dyn Upload>, Trail)> {
-        let journal = self.options.journal.as_ref()?;
-        let key = self.key(target, blob);
-        let unfinished = journal.recall(&key)?;
-        match target.resume_upload(&unfinished.upload).await {
-            Ok(upload) if upload.offset() <= blob.size => {
-                Some((upload, Trail::restore(blob.digest.algorithm(), &unfinished)))
-            }
-            _ => {
-                journal.forget(&key);
+    async fn take_up(
+        &self,
+        target: &dyn Target,
+        blob: &Descriptor,
+        page: Option<&Page>,
+    ) -> Option<(Box<dyn Upload>, Trail)> {
+        let page = page?;
+        let unfinished = page.recall()?;
+        let patience = Budget::new(&self.options.retry);
+        match resume(target, &unfinished.upload, blob.size, patience, self.observer.as_ref()).await {
+            Resumed::At(upload) => Some((upload, Trail::restore(blob.digest.algorithm(), &unfinished))),
+            Resumed::Lost => {
+                page.forget();
                 None
             }
+            // What is noted may still be right: the place has not said.
+            Resumed::Unknown => None,
         }
     }
 
@@ -209,7 +216,7 @@ impl Mirror {
             pace: None,
             trail: Arc::new(Trail::new(blob.digest.algorithm())),
             spool: None,
-            journal: None,
+            page: None,
         };
         transfer.run(upload).await?;
         Ok(Carried::ReadBack)

@@ -11,13 +11,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use sealift_oci::{Descriptor, media_type};
 use sealift_store::{
-    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Pace, Result, Side, Target, Upload, verified_from,
+    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Expected, Pace, Result, Side, Target, Upload,
+    UploadId, lock, verified_from,
 };
 
 use crate::reader::{Origin, Reader};
-use crate::retry::SharedBudget;
-use crate::sync::lock;
-use crate::trail::{Journal, Trail, UploadKey};
+use crate::retry::{Budget, SharedBudget};
+use crate::trail::{Page, Trail};
 use crate::{Event, Observer, Spool};
 
 /// Configurations up to this many bytes are kept while they pass, to read their platform.
@@ -40,8 +40,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) trail: Arc<Trail>,
     /// Keeps the beginning of the blob for the next process.
     pub(crate) spool: Option<Arc<dyn Spool>>,
-    /// Keeps the trail for the next process, under this name.
-    pub(crate) journal: Option<(Arc<dyn Journal>, UploadKey)>,
+    /// Keeps the trail for the next process.
+    pub(crate) page: Option<Page>,
 }
 
 /// An attempt that failed, and the upload if there is one to go on with.
@@ -59,7 +59,11 @@ impl Transfer<'_> {
         loop {
             let session = match upload.take() {
                 Some(upload) => upload,
-                None => self.target.begin_upload().await.map_err(|error| error.on(Side::Target))?,
+                None => {
+                    let expected = Expected::new(self.blob.digest, self.blob.size);
+                    let begun = self.target.begin_upload(Some(expected)).await;
+                    begun.map_err(|error| error.on(Side::Target))?
+                }
             };
             let Broken { error, upload: broken } = match self.attempt(session, origin).await {
                 Ok(config) => return Ok(config),
@@ -72,7 +76,7 @@ impl Transfer<'_> {
                 false => lock(&self.budget).spend(&error),
             };
             mismatched |= is_mismatch;
-            let Some(wait) = wait else { return Err(self.give_up(error, broken).await) };
+            let Some(wait) = wait else { return self.give_up(error, broken).await };
             self.observer.notice(&Event::Retrying { error: &error, wait });
             tokio::time::sleep(wait).await;
             origin += 1;
@@ -94,25 +98,36 @@ impl Transfer<'_> {
             return None;
         }
         let id = broken?.id().clone();
-        self.target.resume_upload(&id).await.ok().filter(|upload| upload.offset() <= self.blob.size)
+        let patience = lock(&self.budget).renewed();
+        match resume(self.target, &id, self.blob.size, patience, self.observer.as_ref()).await {
+            Resumed::At(upload) => Some(upload),
+            Resumed::Lost | Resumed::Unknown => None,
+        }
     }
 
     /// An upload that may still go on in the next process is left to it.
-    async fn give_up(&self, error: Error, broken: Option<Box<dyn Upload>>) -> Error {
+    async fn give_up(&self, error: Error, broken: Option<Box<dyn Upload>>) -> Result<Option<Bytes>> {
         if !error.kind().is_transient() {
             self.forget().await;
         }
-        if self.journal.is_none() || !error.kind().is_transient() {
+        if self.page.is_none() || !error.kind().is_transient() {
             cancel(broken).await;
         }
-        error
+        // Another process that found the same upload may have brought it to its end.
+        let is_lost = error.kind() == ErrorKind::NotFound && error.side() == Some(Side::Target);
+        if is_lost && matches!(self.target.stat_blob(&self.blob.digest).await, Ok(Some(_))) {
+            return Ok(None);
+        }
+        Err(error)
     }
 
     async fn attempt(&self, mut upload: Box<dyn Upload>, origin: usize) -> Result<Option<Bytes>, Broken> {
         let kept = Arc::new(Mutex::new(BytesMut::new()));
         if upload.offset() < self.blob.size || self.blob.size == 0 {
-            self.keep(upload.as_ref());
             let body = self.body(upload.as_ref(), origin, &kept);
+            if let Some(page) = &self.page {
+                page.keep(&self.trail.unfinished(upload.id()));
+            }
             if let Err(error) = upload.append(body).await {
                 return Err(Broken { error: self.name_blob(error.on(Side::Target)), upload: Some(upload) });
             }
@@ -169,10 +184,10 @@ impl Transfer<'_> {
 
     /// Leaves checkpoints along the way, and tells the journal now and then.
     fn mark(&self, upload: &dyn Upload) -> impl FnMut(&Checkpoint) + Send + use<> {
-        let (trail, journal, id) = (Arc::clone(&self.trail), self.journal.clone(), upload.id().clone());
+        let (trail, page, id) = (Arc::clone(&self.trail), self.page.clone(), upload.id().clone());
         move |point| {
-            if let (true, Some((journal, key))) = (trail.pass(point), &journal) {
-                journal.keep(key, &trail.unfinished(&id));
+            if let (true, Some(page)) = (trail.pass(point), &page) {
+                page.keep(&trail.unfinished(&id));
             }
         }
     }
@@ -191,20 +206,50 @@ impl Transfer<'_> {
         stream.inspect(keep).boxed()
     }
 
-    /// Only an upload with something in it is worth coming back to.
-    fn keep(&self, upload: &dyn Upload) {
-        if let (Some((journal, key)), 1..) = (&self.journal, upload.offset()) {
-            journal.keep(key, &self.trail.unfinished(upload.id()));
-        }
-    }
-
     async fn forget(&self) {
-        if let Some((journal, key)) = &self.journal {
-            journal.forget(key);
+        if let Some(page) = &self.page {
+            page.forget();
         }
         if let Some(spool) = &self.spool {
             spool.forget(&self.blob.digest).await;
         }
+    }
+}
+
+/// What became of the wish to go on with an upload.
+pub(crate) enum Resumed {
+    /// The target has it.
+    At(Box<dyn Upload>),
+    /// The target does not have it, or nothing that could be of this blob.
+    Lost,
+    /// The target does not tell.
+    Unknown,
+}
+
+/// Goes on with an upload. A connection that broke off can keep it busy until the target sees that nobody is
+/// there any more, so that is waited for. The patience is not the blob's own budget: who waited in vain
+/// begins again, and may then fail as often as any other.
+pub(crate) async fn resume(
+    target: &dyn Target,
+    id: &UploadId,
+    size: u64,
+    mut patience: Budget,
+    observer: &dyn Observer,
+) -> Resumed {
+    loop {
+        let error = match target.resume_upload(id).await {
+            Ok(upload) if upload.offset() <= size => return Resumed::At(upload),
+            Ok(_) => return Resumed::Lost,
+            Err(error) => error.on(Side::Target),
+        };
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Unsupported => return Resumed::Lost,
+            ErrorKind::Busy => {}
+            _ => return Resumed::Unknown,
+        }
+        let Some(wait) = patience.spend(&error) else { return Resumed::Unknown };
+        observer.notice(&Event::Retrying { error: &error, wait });
+        tokio::time::sleep(wait).await;
     }
 }
 

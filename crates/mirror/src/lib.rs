@@ -26,7 +26,6 @@ mod run;
 mod select;
 mod spool;
 mod survey;
-mod sync;
 mod trail;
 mod verify;
 mod walk;

@@ -3,12 +3,12 @@
 //! Each distinct blob is listed once, with every repository of the target that needs it: the first one
 //! gets the bytes, the others a link. Nothing here does I/O, so a plan can be shown, gated and tested.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName, Tag};
-use sealift_store::Error;
+use sealift_store::{Error, Side};
 
 use crate::{Attachment, Graph, ImageRequest, State, Survey, Surveyed, SurveyedGroup};
 
@@ -108,6 +108,33 @@ impl PlannedImage {
     }
 }
 
+impl PlannedBlob {
+    /// Lets a repository lead in which an earlier image is complete: the blob may be there with that one, and
+    /// the leader asks whether it is. That costs no request. What a complete image consists of is not known,
+    /// since nobody read its manifests, so this is a guess, and no better one is made: a blob that only a
+    /// later repository has, or one that does not need it, is fetched again. [`crate::Mirror::weigh`] asks
+    /// every repository that needs the blob.
+    fn led_from(mut self, complete: &HashSet<RepositoryName>) -> Self {
+        self.targets.sort_by_key(|repository| !complete.contains(repository));
+        self
+    }
+
+    /// Tells an image why a blob is not there. What is shared may have failed in the repository of another
+    /// image, which this one knows nothing of.
+    pub(crate) fn error_for(&self, image: &ImageRequest, error: &Arc<Error>) -> Arc<Error> {
+        let (shared, own) = match error.side() {
+            Some(Side::Source) => (&self.sources, &image.source),
+            Some(Side::Target) => (&self.targets, &image.target),
+            None => return Arc::clone(error),
+        };
+        // The addresses of a foreign layer belong to no repository.
+        if shared.len() < 2 || self.descriptor.is_foreign_layer() {
+            return Arc::clone(error);
+        }
+        Arc::new(Error::clone(error).object(format_args!("{own}@{}", self.descriptor.digest)))
+    }
+}
+
 impl Plan {
     /// Plans everything that the survey found.
     #[must_use]
@@ -137,6 +164,8 @@ struct Builder {
     positions: HashMap<Digest, usize>,
     /// Equal manifests are kept once: many tags of one image cost one copy of its bytes.
     manifests: HashMap<Digest, Arc<Manifest>>,
+    /// The target's repositories in which an image of the selection is complete.
+    complete: HashSet<RepositoryName>,
 }
 
 impl Builder {
@@ -169,7 +198,10 @@ impl Builder {
         root: Descriptor,
         graph: Option<Graph>,
     ) -> Step {
-        let Some(mut graph) = graph else { return Step::Keep(root) };
+        let Some(mut graph) = graph else {
+            self.complete.insert(request.target.clone());
+            return Step::Keep(root);
+        };
         let platforms = std::mem::take(&mut graph.platforms);
         Step::Copy { root: self.root(order, request, graph, request.tag.clone()), platforms }
     }
@@ -210,9 +242,9 @@ impl Builder {
                 root.blobs.iter_mut().for_each(|position| *position = moved[*position]);
             }
         }
-        let surveyed = self.surveyed;
+        let (surveyed, complete) = (self.surveyed, self.complete);
         let mut blobs: Vec<Option<PlannedBlob>> =
-            self.blobs.into_iter().map(|(_, blob)| Some(blob)).collect();
+            self.blobs.into_iter().map(|(_, blob)| Some(blob.led_from(&complete))).collect();
         Plan { groups, blobs: order.iter().filter_map(|&old| blobs[old].take()).collect(), surveyed }
     }
 }
@@ -289,6 +321,25 @@ mod tests {
         assert_eq!(layers_of(&plan, 0, 0), [1, 4]);
         assert_eq!(layers_of(&plan, 0, 1), [4, 2]);
         assert_eq!(layers_of(&plan, 1, 0), [3, 1]);
+    }
+
+    #[test]
+    fn a_repository_with_a_complete_image_leads() {
+        let kept = |mut image: Surveyed| {
+            if let State::Found(found) = &mut image.state {
+                found.graph = None;
+            }
+            image
+        };
+        let images = vec![
+            surveyed("new", &["base"]),
+            surveyed("old", &["base", "x"]),
+            kept(surveyed("old", &["base"])),
+        ];
+        let group = SurveyedGroup { name: None, images };
+        let plan = Plan::new(Survey { groups: vec![group], ..Survey::default() });
+        let names: Vec<String> = plan.blobs[0].targets.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["dst/old", "dst/new"]);
     }
 
     #[test]

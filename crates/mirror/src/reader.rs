@@ -5,10 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::Digest;
-use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Pace, Result, Side, Source};
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Pace, Result, Side, Source, lock};
 
 use crate::retry::SharedBudget;
-use crate::sync::lock;
 use crate::{Event, ForeignLayers, Observer, Spool};
 
 /// Where the bytes of a blob can be read.

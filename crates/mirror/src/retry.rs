@@ -3,21 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_store::Error;
+use sealift_store::{Backoff, Error};
 
 /// How often a broken transfer is tried again, and how long to wait before.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy {
     /// How many failures in a row one blob is allowed before it is given up; at least 1.
     pub failures: u32,
-    /// The wait after the first failure; it doubles with each one that follows.
-    pub first_wait: Duration,
-    /// The longest wait that is chosen here.
-    pub longest_wait: Duration,
-    /// The longest wait that a place may ask for; a longer one counts as failure.
-    pub longest_asked: Duration,
-    /// Gives a number from 0 to 1 that spreads waits, so that many clients do not come back at once.
-    pub jitter: fn() -> f64,
+    /// How long to wait before the next attempt.
+    pub backoff: Backoff,
 }
 
 /// So many bytes that arrive after a failure give the budget back: a long blob over a bad line breaks
@@ -26,13 +20,7 @@ const PROGRESS: u64 = 8 * 1024 * 1024;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            failures: 4,
-            first_wait: Duration::from_millis(250),
-            longest_wait: Duration::from_secs(15),
-            longest_asked: Duration::from_secs(120),
-            jitter: || 0.5,
-        }
+        Self { failures: 4, backoff: Backoff::default() }
     }
 }
 
@@ -56,6 +44,11 @@ impl Budget {
         Arc::new(Mutex::new(Self::new(policy)))
     }
 
+    /// Returns a budget of the same policy of which nothing is spent.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::new(&self.policy)
+    }
+
     /// Notes that so many bytes arrived.
     pub(crate) fn progressed(&mut self, bytes: u64) {
         self.progress += bytes;
@@ -71,17 +64,7 @@ impl Budget {
         if self.failures >= self.policy.failures || !error.kind().is_transient() {
             return None;
         }
-        match error.wait() {
-            Some(asked) if asked > self.policy.longest_asked => None,
-            Some(asked) => Some(asked),
-            None => Some(self.wait()),
-        }
-    }
-
-    /// Half of the doubled wait for certain, the other half by the jitter.
-    fn wait(&self) -> Duration {
-        let doubled = self.policy.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
-        doubled.min(self.policy.longest_wait).mul_f64(0.5 + (self.policy.jitter)().clamp(0.0, 1.0) / 2.0)
+        self.policy.backoff.wait(self.failures, error.wait())
     }
 }
 
@@ -95,7 +78,8 @@ mod tests {
     }
 
     fn budget() -> Budget {
-        Budget::new(&RetryPolicy { jitter: || 1.0, ..RetryPolicy::default() })
+        let backoff = Backoff { jitter: || 1.0, ..Backoff::default() };
+        Budget::new(&RetryPolicy { backoff, ..RetryPolicy::default() })
     }
 
     #[test]
@@ -103,7 +87,7 @@ mod tests {
         let mut budget = budget();
         let broken = error(ErrorKind::Unavailable, None);
         let waits: Vec<_> = (0..4).map(|_| budget.spend(&broken).map(|wait| wait.as_millis())).collect();
-        assert_eq!(waits, [Some(250), Some(500), Some(1000), None]);
+        assert_eq!(waits, [Some(300), Some(600), Some(1200), None]);
     }
 
     #[test]

@@ -256,10 +256,11 @@ fn platform_of(config: &[u8]) -> Option<Platform> {
 impl Work {
     /// Finds why an image cannot be complete: the first of its blobs that is not in its repository.
     fn failure(&self, image: &PlannedImage) -> Option<Arc<Error>> {
-        let placements = image.blobs().filter_map(|blob| {
-            self.placed[blob].get().and_then(|placed| placed.repositories.get(&image.request.target))
-        });
-        placements.filter_map(|placement| placement.outcome.as_ref().err()).next().map(Arc::clone)
+        image.blobs().find_map(|position| {
+            let placement = self.placed[position].get()?.repositories.get(&image.request.target)?;
+            let error = placement.outcome.as_ref().err()?;
+            Some(self.plan.blobs[position].error_for(&image.request, error))
+        })
     }
 
     /// Counts what came for one image. A blob counts as moved or mounted with the first image that wants

@@ -3,18 +3,20 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use sealift_oci::{Algorithm, Digest, Hasher, RepositoryName};
-use sealift_store::{Checkpoint, UploadId};
-
-use crate::sync::lock;
+use sealift_store::{Checkpoint, UploadId, lock};
 
 /// How far checkpoints lie apart, in bytes: so much is read again at most when an upload goes on.
 const SPACING: u64 = 1024 * 1024;
 /// How many checkpoints are kept. A target lags behind by what lies in buffers, which is far less.
 const KEPT: usize = 64;
-/// How many bytes pass before the journal is told again.
+/// Blobs from this size on are journaled. A smaller one has no checkpoint, so that all of it would be read
+/// again however much of it the target had.
+pub(crate) const JOURNALED_FROM: u64 = SPACING;
+/// The journal is told again when twice as many bytes have passed, and at the latest after so many more: at
+/// most half of what has come, and never more than this, is fetched again after a kill.
 const JOURNAL_SPACING: u64 = 16 * 1024 * 1024;
 
 /// An upload that was not finished, as the journal keeps it.
@@ -46,6 +48,27 @@ pub trait Journal: Debug + Send + Sync + 'static {
     fn keep(&self, key: &UploadKey, unfinished: &Unfinished);
     /// Forgets an upload.
     fn forget(&self, key: &UploadKey);
+}
+
+/// The page of the journal on which one upload stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) key: UploadKey,
+}
+
+impl Page {
+    pub(crate) fn recall(&self) -> Option<Unfinished> {
+        self.journal.recall(&self.key)
+    }
+
+    pub(crate) fn keep(&self, unfinished: &Unfinished) {
+        self.journal.keep(&self.key, unfinished);
+    }
+
+    pub(crate) fn forget(&self) {
+        self.journal.forget(&self.key);
+    }
 }
 
 /// How the hash stood along the way of one upload.
@@ -86,7 +109,7 @@ impl Trail {
             marks.points.pop_front();
         }
         marks.points.push_back(point.clone());
-        let is_time = point.offset >= marks.journaled + JOURNAL_SPACING;
+        let is_time = point.offset >= marks.journaled + marks.journaled.clamp(SPACING, JOURNAL_SPACING);
         if is_time {
             marks.journaled = point.offset;
         }
@@ -100,6 +123,7 @@ impl Trail {
         while marks.points.back().is_some_and(|point| point.offset > offset) {
             marks.points.pop_back();
         }
+        marks.journaled = marks.journaled.min(marks.points.back().map_or(0, |point| point.offset));
         marks.points.back().cloned().unwrap_or_else(|| Checkpoint::start(self.algorithm))
     }
 
@@ -139,8 +163,14 @@ mod tests {
     #[test]
     fn the_journal_is_told_now_and_then() {
         let trail = Trail::new(Algorithm::Sha256);
-        let told = (0..100).filter(|number| trail.pass(&point(number * MIB))).count();
-        assert_eq!(told, 6);
+        let told = |from: u64| -> Vec<u64> {
+            (from..100).filter(|number| trail.pass(&point(number * MIB))).collect()
+        };
+        assert_eq!(told(0), [1, 2, 4, 8, 16, 32, 48, 64, 80, 96]);
+        assert_eq!(trail.before(70 * MIB).offset, 70 * MIB);
+        assert_eq!(told(71), [86], "it is told anew what comes again");
+        trail.before(0);
+        assert_eq!(told(1), [1, 2, 4, 8, 16, 32, 48, 64, 80, 96]);
     }
 
     #[test]

@@ -4,10 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use sealift_oci::{Descriptor, Digest, Kind, Manifest, ManifestRef, Platform};
-use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source};
+use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, lock};
 use tokio::sync::OnceCell;
-
-use crate::sync::lock;
 
 /// How deep indexes may be nested. Real ones have one level, or two.
 const DEPTH_LIMIT: usize = 8;

@@ -2,9 +2,8 @@
 
 use std::sync::Mutex;
 
+use sealift_store::lock;
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::sync::lock;
 
 /// Where a run begins: enough to fill most lines, and not so many that a small registry is overrun.
 const START: usize = 4;

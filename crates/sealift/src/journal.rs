@@ -29,8 +29,6 @@ const ENTRY_LIMIT: u64 = 256 * 1024;
 /// The form of an entry; one that says another is not read.
 const VERSION: u32 = 1;
 const ENDING: &str = "json";
-/// The name of an upload can be a URL that lets whoever knows it write.
-const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// Keeps unfinished uploads in a directory.
@@ -88,10 +86,8 @@ impl DiskJournal {
     }
 
     fn write(&self, key: &UploadKey, entry: &Entry) -> io::Result<()> {
-        let path = self.path(key);
-        // Others cannot enter the directory, so that they never see the file in between.
-        atomic::write_unsynced(&path, &serde_json::to_vec(entry)?)?;
-        fs::set_permissions(&path, Permissions::from_mode(PRIVATE_FILE))
+        // The name of an upload can be a URL that lets whoever knows it write.
+        atomic::write_unsynced_private(&self.path(key), &serde_json::to_vec(entry)?)
     }
 
     fn read(&self, key: &UploadKey) -> Option<Unfinished> {

@@ -1,9 +1,10 @@
 //! What happens on the way, told in lines.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sealift_mirror::{Carried, Event, ImageReport, Observer, Outcome};
+use sealift_store::lock;
 
 use crate::ends::SourceNames;
 use crate::output::units::{bytes, count, seconds};
@@ -35,13 +36,13 @@ impl Progress {
     }
 
     fn plan(&self, planned: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let now = Instant::now();
         *state = State { began: now, told: now, moved: 0, planned };
     }
 
     fn moved(&self, bytes: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.moved += bytes;
         if self.ui.is_live() && state.told.elapsed() >= SIGN_OF_LIFE {
             state.told = Instant::now();

@@ -12,14 +12,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sealift_mirror::Spool;
 use sealift_oci::{Digest, Hasher};
-use sealift_store::{BlobBody, atomic};
+use sealift_store::{BlobBody, atomic, lock};
 use serde::{Deserialize, Serialize};
 
 /// How many bytes pass between two marks; so much is fetched again at most.
@@ -167,7 +167,7 @@ impl Part {
         }
         self.marked = self.length;
         let mark = Mark { version: 1, length: self.length, hash: self.hasher.save() };
-        atomic::write_unsynced(&self.mark, &serde_json::to_vec(&mark)?)
+        atomic::write_unsynced_private(&self.mark, &serde_json::to_vec(&mark)?)
     }
 }
 
@@ -197,11 +197,6 @@ fn sweep(root: &Path, now: SystemTime) -> io::Result<u64> {
         }
     }
     Ok(used)
-}
-
-/// What is behind these locks stays valid if a holder panics.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -145,6 +145,36 @@ async fn a_source_that_has_a_blob_in_one_repository_only_serves_all() {
     holds(&sound, &report).await;
 }
 
+/// A blob that several images share is asked for in one repository; each image is told of its own.
+#[tokio::test]
+async fn an_image_is_told_of_its_own_repository_where_a_shared_blob_fails() {
+    let base = sealift_oci::Digest::sha256(&layer("base"));
+    let flipped = move |call: &Call| {
+        let is_hit = call.method == Method::OpenBlob && call.object == base.to_string();
+        if is_hit { Action::FlipBit(0) } else { Action::Pass }
+    };
+    let lost = move |call: &Call| {
+        let is_hit = call.method == Method::OpenBlob && call.object == base.to_string();
+        if is_hit { Action::Fail(ErrorKind::NotFound) } else { Action::Pass }
+    };
+    let stuck = move |call: &Call| {
+        let is_hit = call.method == Method::LinkBlob && call.object == base.to_string();
+        if is_hit { Action::Fail(ErrorKind::Denied) } else { Action::Pass }
+    };
+    let worlds = [
+        ("src", broken(flipped, |_| Action::Pass).await),
+        ("src", broken(lost, |_| Action::Pass).await),
+        ("dst", broken(|_| Action::Pass, stuck).await),
+    ];
+    for (parent, (broken, _)) in worlds {
+        let report = broken.run(&release(&["a", "b"])).await;
+        for name in ["a", "b"] {
+            let Outcome::Failed(error) = outcome(&report, name) else { panic!("{name}: {report:?}") };
+            assert!(error.to_string().contains(&format!(" {parent}/{name}@{base}: ")), "{name}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn when_the_first_repository_fails_the_next_takes_over() {
     let fault = |call: &Call| {

@@ -8,7 +8,7 @@ use sealift_mirror::{
 };
 use sealift_oci::{Digest, ManifestRef, RepositoryName, Tag};
 use sealift_store::conformance::fixture::{self, Image};
-use sealift_store::{MemoryStore, Store};
+use sealift_store::{Backoff, MemoryStore, Store};
 use tokio::sync::watch;
 
 /// A source that holds images, a target that holds none, and counters on both.
@@ -57,7 +57,8 @@ impl World {
 
 /// No test waits for real.
 pub fn patient() -> RetryPolicy {
-    RetryPolicy { first_wait: std::time::Duration::ZERO, ..RetryPolicy::default() }
+    let backoff = Backoff { first_wait: std::time::Duration::ZERO, ..Backoff::default() };
+    RetryPolicy { backoff, ..RetryPolicy::default() }
 }
 
 pub fn repository(parent: &str, name: &str) -> RepositoryName {

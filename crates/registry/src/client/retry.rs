@@ -7,30 +7,20 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+use sealift_store::Backoff;
+
 /// How often a request is repeated, and how long to wait before.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy {
     /// How often a request is sent at most; at least 1.
     pub attempts: u32,
-    /// The wait after the first failure; it doubles with each one that follows.
-    pub first_wait: Duration,
-    /// The longest wait that is chosen here.
-    pub longest_wait: Duration,
-    /// The longest wait that a server may ask for; who asks for more is busy.
-    pub longest_asked: Duration,
-    /// Gives a number from 0 to 1 that spreads waits, so that many clients do not come back at once.
-    pub jitter: fn() -> f64,
+    /// How long to wait before the next attempt; a server that asks for more is busy.
+    pub backoff: Backoff,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            attempts: 5,
-            first_wait: Duration::from_millis(300),
-            longest_wait: Duration::from_secs(20),
-            longest_asked: Duration::from_secs(120),
-            jitter: || 0.5,
-        }
+        Self { attempts: 5, backoff: Backoff::default() }
     }
 }
 
@@ -78,21 +68,10 @@ where
             Repeat::IfWithoutEffect => without_effect,
             Repeat::Never => false,
         };
-        let is_too_long = asked.is_some_and(|wait| wait > policy.longest_asked);
-        if !may || is_too_long || count >= policy.attempts {
-            return outcome;
+        match policy.backoff.wait(count, asked).filter(|_| may && count < policy.attempts) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return outcome,
         }
-        tokio::time::sleep(policy.wait(count, asked)).await;
-    }
-}
-
-impl RetryPolicy {
-    /// What the server asked for; else half of the doubled wait for certain, the other half by the jitter.
-    fn wait(&self, failures: u32, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or_else(|| {
-            let doubled = self.first_wait.saturating_mul(1 << (failures - 1).min(16));
-            doubled.min(self.longest_wait).mul_f64(0.5 + (self.jitter)().clamp(0.0, 1.0) / 2.0)
-        })
     }
 }
 
@@ -120,7 +99,8 @@ mod tests {
 
     /// Plays the attempts and returns the outcome, how many were made, and how long it took.
     async fn play(fact: Repeat, attempts: Vec<Attempt<&'static str>>) -> (&'static str, usize, Duration) {
-        let policy = RetryPolicy { jitter: || 1.0, ..RetryPolicy::default() };
+        let backoff = Backoff { jitter: || 1.0, ..Backoff::default() };
+        let policy = RetryPolicy { backoff, ..RetryPolicy::default() };
         let (began, total) = (Instant::now(), attempts.len());
         let mut attempts = attempts.into_iter();
         let outcome = repeat(&policy, fact, || {

@@ -8,7 +8,7 @@ use sealift_catalog::{ImageList, RangeError, between, misprint};
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
 use sealift_oci::{Registry, Tag};
 use sealift_registry::client::Credentials;
-use sealift_store::{Side, Store};
+use sealift_store::{Backoff, Side, Store};
 
 use super::Result;
 use crate::answers::Answer;
@@ -102,7 +102,10 @@ impl Job {
         let options = Options {
             transfers: connection.transfers,
             platform: what.platform.clone(),
-            retry: RetryPolicy { jitter, ..RetryPolicy::default() },
+            retry: RetryPolicy {
+                backoff: Backoff { jitter, ..Backoff::default() },
+                ..RetryPolicy::default()
+            },
             ..Options::default()
         };
         let target = connection.open(&ends.target, Side::Target)?;

@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use sealift_store::Backoff;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -210,7 +211,8 @@ impl Peer {
 
     /// The settings that fit it, but for plain HTTP; quick, because tests are.
     pub(super) fn config(&self) -> ClientConfig {
-        let retry = RetryPolicy { first_wait: Duration::from_millis(1), ..RetryPolicy::default() };
+        let backoff = Backoff { first_wait: Duration::from_millis(1), ..Backoff::default() };
+        let retry = RetryPolicy { backoff, ..RetryPolicy::default() };
         let ca_files = if self.is_tls { vec![self.authority.clone()] } else { Vec::new() };
         ClientConfig { retry, ca_files, ..ClientConfig::default() }
     }

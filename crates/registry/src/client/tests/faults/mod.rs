@@ -18,7 +18,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use sealift_mirror::{Group, ImageRequest, Mirror, Options, Outcome, Plan, Report, Selection};
 use sealift_oci::{Digest, ManifestRef};
 use sealift_store::conformance::fixture::{self, Image};
-use sealift_store::{Error, ErrorKind, MemoryStore, Store};
+use sealift_store::{Backoff, Error, ErrorKind, MemoryStore, Store};
 use tokio::sync::watch;
 
 use self::expected::Expected;
@@ -63,10 +63,14 @@ fn selection() -> Selection {
     Selection { groups: vec![Group { name: None, images: NAMES.iter().map(wish).collect() }] }
 }
 
+fn at_once() -> Backoff {
+    Backoff { first_wait: Duration::ZERO, ..Backoff::default() }
+}
+
 /// A client that knows the password, and waits for nobody.
 fn client(address: &str, config: ClientConfig) -> Arc<dyn Store> {
     let credentials = Credentials::Basic { username: "user".to_owned(), password: Secret::new(PASSWORD) };
-    let retry = RetryPolicy { attempts: 3, first_wait: Duration::ZERO, ..RetryPolicy::default() };
+    let retry = RetryPolicy { attempts: 3, backoff: at_once() };
     let config = ClientConfig { credentials, retry, ..config };
     Arc::new(RegistryClient::new(address.parse().unwrap(), config).unwrap())
 }
@@ -83,7 +87,7 @@ async fn sound(is_source: bool) -> Arc<dyn Store> {
 }
 
 async fn mirror(source: Arc<dyn Store>, target: Arc<dyn Store>) -> Report {
-    let retry = sealift_mirror::RetryPolicy { first_wait: Duration::ZERO, ..Default::default() };
+    let retry = sealift_mirror::RetryPolicy { backoff: at_once(), ..Default::default() };
     let options = Options { retry, ..Options::default() };
     let mirror = Mirror { source, target, options, observer: Arc::new(()) };
     let plan = Plan::new(mirror.survey(&selection()).await);
