@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -18,6 +18,7 @@ use super::lock;
 pub(super) enum Fault {
     None,
     CutAfter(u64),
+    ResetAfter(u64),
     StallAfter(u64),
     FlipAt(u64),
 }
@@ -26,7 +27,7 @@ impl Fault {
     /// Returns the offset at which no byte comes any more.
     fn end(self) -> Option<u64> {
         match self {
-            Self::CutAfter(end) | Self::StallAfter(end) => Some(end),
+            Self::CutAfter(end) | Self::ResetAfter(end) | Self::StallAfter(end) => Some(end),
             Self::None | Self::FlipAt(_) => None,
         }
     }
@@ -39,7 +40,7 @@ pub(super) struct Passing<B, G> {
     position: u64,
     counter: Arc<AtomicU64>,
     /// The connection that the body goes out on.
-    flushes: Arc<Flushes>,
+    outgoing: Arc<Outgoing>,
     /// The number of flushes when the cut was reached.
     flushes_before_cut: Option<u64>,
     /// Dropped with the body.
@@ -51,11 +52,11 @@ impl<B, G> Passing<B, G> {
         inner: B,
         fault: Fault,
         counter: &Arc<AtomicU64>,
-        flushes: &Arc<Flushes>,
+        outgoing: &Arc<Outgoing>,
         guard: G,
     ) -> Self {
-        let (counter, flushes) = (Arc::clone(counter), Arc::clone(flushes));
-        Self { inner, fault, position: 0, counter, flushes, flushes_before_cut: None, _guard: guard }
+        let (counter, outgoing) = (Arc::clone(counter), Arc::clone(outgoing));
+        Self { inner, fault, position: 0, counter, outgoing, flushes_before_cut: None, _guard: guard }
     }
 
     /// Cuts off what lies behind the end, flips the bit, and counts.
@@ -79,11 +80,11 @@ impl<B, G> Passing<B, G> {
     /// Fails when everything before the cut has left for the network. The error makes hyper close the
     /// connection at once, without what it still holds back.
     fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let now = self.flushes.count();
+        let now = self.outgoing.count();
         let before = *self.flushes_before_cut.get_or_insert(now);
         // First the waker, then the look: a flush between the two must not go unnoticed.
-        self.flushes.wake(context.waker());
-        if self.flushes.count() > before {
+        self.outgoing.wake(context.waker());
+        if self.outgoing.count() > before {
             Poll::Ready(io::Error::other("the connection is cut here"))
         } else {
             Poll::Pending
@@ -107,6 +108,10 @@ where
         if self.fault.end() == Some(self.position) {
             return match self.fault {
                 Fault::CutAfter(_) => self.poll_cut(context).map(|error| Some(Err(error))),
+                Fault::ResetAfter(_) => {
+                    self.outgoing.reset_at_end();
+                    self.poll_cut(context).map(|error| Some(Err(error)))
+                }
                 // Nobody wakes it again; it goes with its connection.
                 _ => Poll::Pending,
             };
@@ -127,14 +132,21 @@ where
     }
 }
 
-/// How often everything that was written to a connection had left for the network.
+/// The way out of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Flushes {
+pub(super) struct Outgoing {
+    /// How often everything that was written had left for the network.
     count: AtomicU64,
     waker: Mutex<Option<Waker>>,
+    resets: AtomicBool,
 }
 
-impl Flushes {
+impl Outgoing {
+    /// Wants the connection to end with a reset.
+    pub(super) fn reset_at_end(&self) {
+        self.resets.store(true, Ordering::SeqCst);
+    }
+
     fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
     }
@@ -155,13 +167,22 @@ impl Flushes {
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: TcpStream,
-    flushes: Arc<Flushes>,
+    outgoing: Arc<Outgoing>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.outgoing.resets.load(Ordering::SeqCst) {
+            // With a linger time of zero, closing resets.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream) -> (Self, Arc<Flushes>) {
-        let flushes = Arc::new(Flushes::default());
-        (Self { stream, flushes: Arc::clone(&flushes) }, flushes)
+    pub(super) fn new(stream: TcpStream) -> (Self, Arc<Outgoing>) {
+        let outgoing = Arc::new(Outgoing::default());
+        (Self { stream, outgoing: Arc::clone(&outgoing) }, outgoing)
     }
 }
 
@@ -198,11 +219,15 @@ impl AsyncWrite for Watched {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = ready!(Pin::new(&mut self.stream).poll_flush(context));
-        self.flushes.flushed();
+        self.outgoing.flushed();
         Poll::Ready(done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A friendly end would come before the reset.
+        if self.outgoing.resets.load(Ordering::SeqCst) {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

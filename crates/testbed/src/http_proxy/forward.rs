@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::body::{Fault, Flushes, Passing, Watched};
+use super::body::{Fault, Outgoing, Passing, Watched};
 use super::{Action, Entry, RequestHead, Shared};
 
 type AnyBody = BoxBody<Bytes, io::Error>;
@@ -26,8 +26,8 @@ type AnyBody = BoxBody<Bytes, io::Error>;
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     // Without it, small answers wait for the client's acknowledgement of the head.
     let _ = stream.set_nodelay(true);
-    let (stream, flushes) = Watched::new(stream);
-    let service = service_fn(|request| answer(request, Arc::clone(&shared), Arc::clone(&flushes)));
+    let (stream, outgoing) = Watched::new(stream);
+    let service = service_fn(|request| answer(request, Arc::clone(&shared), Arc::clone(&outgoing)));
     // A connection that breaks is what the rule asked for, or the client's own affair.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
@@ -36,22 +36,40 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
-    flushes: Arc<Flushes>,
+    outgoing: Arc<Outgoing>,
 ) -> io::Result<Response<AnyBody>> {
     let (entry, action) = shared.arrived(head_of(&request));
-    let way_back = |fault| WayBack { shared: &shared, entry: &entry, flushes: &flushes, fault };
+    let (fault, request_fault) = faults_of(&action);
+    let way_back = WayBack { shared: &shared, entry: &entry, outgoing: &outgoing, fault };
     match action {
-        Action::Pass => way_back(Fault::None).forward(request, Fault::None).await,
-        Action::CutBodyAfter(end) => way_back(Fault::CutAfter(end)).forward(request, Fault::None).await,
-        Action::StallBodyAfter(end) => way_back(Fault::StallAfter(end)).forward(request, Fault::None).await,
-        Action::FlipBit(at) => way_back(Fault::FlipAt(at)).forward(request, Fault::None).await,
-        Action::CutRequestAfter(end) => way_back(Fault::None).forward(request, Fault::CutAfter(end)).await,
         Action::Close => Err(io::ErrorKind::ConnectionAborted.into()),
-        Action::Stall => std::future::pending().await,
-        Action::Respond { status, headers, body } => {
-            way_back(Fault::None).respond(status, &headers, body, request).await
+        Action::Reset => {
+            outgoing.reset_at_end();
+            Err(io::ErrorKind::ConnectionReset.into())
         }
+        Action::Stall => std::future::pending().await,
+        Action::LoseAnswer => way_back.forward(request, request_fault).await.and(Err(lost())),
+        Action::Respond { status, headers, body } => way_back.respond(status, &headers, body, request).await,
+        _ => way_back.forward(request, request_fault).await,
     }
+}
+
+/// What happens to the body of the answer, and to that of the request.
+fn faults_of(action: &Action) -> (Fault, Fault) {
+    match *action {
+        Action::CutBodyAfter(end) => (Fault::CutAfter(end), Fault::None),
+        Action::ResetBodyAfter(end) => (Fault::ResetAfter(end), Fault::None),
+        Action::StallBodyAfter(end) => (Fault::StallAfter(end), Fault::None),
+        Action::FlipBit(at) => (Fault::FlipAt(at), Fault::None),
+        Action::CutRequestAfter(end) => (Fault::None, Fault::CutAfter(end)),
+        Action::StallRequestAfter(end) => (Fault::None, Fault::StallAfter(end)),
+        Action::FlipRequestBit(at) => (Fault::None, Fault::FlipAt(at)),
+        _ => (Fault::None, Fault::None),
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the answer is lost here")
 }
 
 fn head_of(request: &Request<Incoming>) -> RequestHead {
@@ -68,7 +86,7 @@ fn head_of(request: &Request<Incoming>) -> RequestHead {
 struct WayBack<'a> {
     shared: &'a Shared,
     entry: &'a Entry,
-    flushes: &'a Arc<Flushes>,
+    outgoing: &'a Arc<Outgoing>,
     fault: Fault,
 }
 
@@ -81,8 +99,8 @@ impl WayBack<'_> {
                 return self.respond(502, &[], Bytes::from(text), request).await;
             }
         };
-        let Upstream { mut sender, flushes, running } = upstream;
-        let request = request.map(|body| Passing::new(body, fault, &self.entry.request_bytes, &flushes, ()));
+        let Upstream { mut sender, outgoing, running } = upstream;
+        let request = request.map(|body| Passing::new(body, fault, &self.entry.request_bytes, &outgoing, ()));
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
         self.entry.status.store(response.status().as_u16(), Ordering::SeqCst);
         let mut response = response.map(|body| self.pass(body, running));
@@ -116,7 +134,7 @@ impl WayBack<'_> {
         B: http_body::Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        BoxBody::new(Passing::new(body, self.fault, &self.entry.response_bytes, self.flushes, guard))
+        BoxBody::new(Passing::new(body, self.fault, &self.entry.response_bytes, self.outgoing, guard))
     }
 
     fn redirect_to_proxy(&self, headers: &mut HeaderMap) {
@@ -131,7 +149,7 @@ impl WayBack<'_> {
 /// A connection to the upstream, for one request.
 struct Upstream<B> {
     sender: SendRequest<B>,
-    flushes: Arc<Flushes>,
+    outgoing: Arc<Outgoing>,
     running: AbortOnDrop,
 }
 
@@ -142,14 +160,14 @@ where
     async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (stream, flushes) = Watched::new(stream);
+        let (stream, outgoing) = Watched::new(stream);
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(io::Error::other)?;
         let running = tokio::spawn(async {
             // Its errors come out of the request or of the body.
             let _ = connection.await;
         });
-        Ok(Self { sender, flushes, running: AbortOnDrop(Some(running)) })
+        Ok(Self { sender, outgoing, running: AbortOnDrop(Some(running)) })
     }
 }
 

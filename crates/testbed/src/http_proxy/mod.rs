@@ -35,17 +35,29 @@ pub enum Action {
     },
     /// Closes the connection without an answer; the upstream never hears of the request.
     Close,
+    /// Resets the connection without an answer; the upstream never hears of the request.
+    Reset,
+    /// Passes it on, and closes the connection when the upstream has answered: what was done is never told.
+    LoseAnswer,
     /// Never answers; the upstream never hears of the request.
     Stall,
     /// Closes the connection when that many bytes of the answer's body have been sent. At or behind the end
     /// of the body it changes nothing.
     CutBodyAfter(u64),
+    /// Resets the connection when that many bytes of the answer's body have been sent. The system throws away
+    /// what it has not delivered yet, so the client may get fewer.
+    ResetBodyAfter(u64),
     /// Sends no more when that many bytes of the answer's body have been sent, and keeps the connection.
     StallBodyAfter(u64),
     /// Flips the lowest bit of the byte at that offset of the answer's body.
     FlipBit(u64),
     /// Closes both connections when that many bytes of the request's body have reached the upstream.
     CutRequestAfter(u64),
+    /// Passes no more when that many bytes of the request's body have reached the upstream, and keeps both
+    /// connections.
+    StallRequestAfter(u64),
+    /// Flips the lowest bit of the byte at that offset of the request's body.
+    FlipRequestBit(u64),
 }
 
 impl Action {

@@ -21,8 +21,8 @@ fn content() -> Bytes {
     Bytes::from(Filler::new(5).take_bytes(LENGTH))
 }
 
-/// Answers `/bytes` with a known body, `/moved` with a redirect to itself, and everything else with the
-/// length of the request's body.
+/// Answers `/bytes` with a known body, `/echo` with the request's, `/moved` with a redirect to itself, and
+/// everything else with the length of the request's body.
 async fn upstream() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -48,6 +48,7 @@ async fn serve(
             let frame = Ok(http_body::Frame::data(Bytes::from_static(b"0123456789")));
             Response::new(BodyExt::boxed(StreamBody::new(futures_util::stream::iter([frame]))))
         }
+        "/echo" => Response::new(full(request.into_body().collect().await?.to_bytes())),
         "/moved" => {
             let location = format!("http://{address}/bytes?x=1");
             Response::builder().status(307).header("Location", location).body(full(Bytes::new())).unwrap()
@@ -131,6 +132,40 @@ async fn a_request_is_cut_and_gets_no_answer() {
 }
 
 #[tokio::test]
+async fn a_reset_is_no_friendly_end() {
+    for action in [Action::Reset, Action::ResetBodyAfter(10_000)] {
+        let rule = action.clone();
+        let proxy = proxy_with(move |_| rule.clone()).await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_all(b"GET /bytes HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+        assert_eq!(read.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset, "{action:?}");
+        let sent = if action == Action::Reset { 0 } else { 10_000 };
+        assert_eq!(proxy.records()[0].response_bytes, sent);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_was_given() {
+    let proxy = proxy_with(|_| Action::LoseAnswer).await;
+    let (head, body) = ask(proxy.address(), "PUT", "/upload", &content()).await;
+    assert_eq!((head.as_str(), body.len()), ("", 0));
+    let record = proxy.records().remove(0);
+    assert_eq!((record.status, record.request_bytes), (Some(200), LENGTH as u64));
+}
+
+#[tokio::test]
+async fn one_bit_of_a_request_is_flipped() {
+    for at in [0, 5_000_000] {
+        let proxy = proxy_with(move |_| Action::FlipRequestBit(at)).await;
+        let mut expected = content().to_vec();
+        expected[usize::try_from(at).unwrap()] ^= 1;
+        assert!(ask(proxy.address(), "PUT", "/echo", &content()).await.1 == expected);
+    }
+}
+
+#[tokio::test]
 async fn one_bit_is_flipped() {
     let proxy = proxy_with(|_| Action::FlipBit(5_000_000)).await;
     let (_, body) = ask(proxy.address(), "GET", "/bytes", b"").await;
@@ -162,8 +197,9 @@ async fn a_rule_answers_and_counts_what_came_before() {
 
 #[tokio::test]
 async fn a_stalled_answer_ends_with_the_proxy() {
-    for action in [Action::Stall, Action::StallBodyAfter(10)] {
-        let sent = if action == Action::Stall { 0 } else { 10 };
+    for (action, sent) in
+        [(Action::Stall, 0), (Action::StallBodyAfter(10), 10), (Action::StallRequestAfter(0), 0)]
+    {
         let proxy = proxy_with(move |_| action.clone()).await;
         let asking = tokio::spawn(ask(proxy.address(), "GET", "/bytes", b""));
         let arrived = || {
