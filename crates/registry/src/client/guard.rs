@@ -8,18 +8,22 @@
 //! - Hosts that are addresses never reach a resolver, and are judged before.
 //! - The registry's own host is the user's choice and always allowed. Where it is private itself, as a
 //!   site's registry is, it may lead to private addresses.
+//! - To the addresses at which machines are given their rights, it may not lead even then: no registry keeps
+//!   anything there. Only one that is at such an address itself may lead to that very one.
 //! - Behind a proxy the proxy resolves names, so that only addresses and the names of the user's own table
 //!   can be judged; and a registry whose address is not known counts as a public one.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
+
+use super::addresses::{is_metadata, is_private};
 
 /// The addresses that a lookup gives.
 pub(super) type Found = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -41,7 +45,7 @@ async fn system_lookup(host: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
 }
 
-/// A public registry leads to a private address.
+/// A registry leads to where it may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misled {
     host: String,
@@ -51,9 +55,10 @@ pub(super) struct Misled {
 impl fmt::Display for Misled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, address } = self;
+        let kind = if is_metadata(*address) { "link-local or metadata" } else { "private" };
         match host.parse::<IpAddr>() {
-            Ok(_) => write!(f, "it leads to the private address {address}"),
-            Err(_) => write!(f, "it leads to {host}, which is at the private address {address}"),
+            Ok(_) => write!(f, "it leads to the {kind} address {address}"),
+            Err(_) => write!(f, "it leads to {host}, which is at the {kind} address {address}"),
         }
     }
 }
@@ -68,14 +73,22 @@ pub(super) struct Guard {
     /// The user's own addresses of hosts.
     table: Vec<(String, IpAddr)>,
     network: Network,
-    /// Whether the registry was only ever found at private addresses; `None` where that is not known.
-    is_private: Mutex<Option<bool>>,
+    seen: Mutex<Seen>,
+}
+
+/// What is known of where the registry itself is.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Whether it was only ever found at private addresses; `None` where nothing is known.
+    is_private: Option<bool>,
+    /// At which of the addresses that nobody is led to it was found at first.
+    metadata: Vec<IpAddr>,
 }
 
 impl Guard {
     pub(super) fn new(own: &Url, table: &[(String, IpAddr)], network: Network) -> Self {
         let table = table.iter().map(|(host, address)| (host.to_ascii_lowercase(), *address)).collect();
-        let guard = Self { own: host_of(own), table, network, is_private: Mutex::new(None) };
+        let guard = Self { own: host_of(own), table, network, seen: Mutex::default() };
         guard.observe(&guard.known(&guard.own));
         guard
     }
@@ -103,29 +116,34 @@ impl Guard {
 
     /// Keeps the addresses of a host that may be connected to.
     fn allowed(&self, host: &str, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Misled> {
-        if host == self.own {
+        let is_own = host == self.own;
+        if is_own {
             self.observe(&addresses);
-            return Ok(addresses);
-        }
-        let is_private = *self.is_private.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_private == Some(true) {
-            return Ok(addresses);
         }
         let first = addresses.first().copied();
-        addresses.retain(|address| !(self.network.is_private)(*address));
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.retain(|address| match () {
+            () if is_metadata(*address) => seen.metadata.contains(address),
+            () => is_own || seen.is_private == Some(true) || !(self.network.is_private)(*address),
+        });
         match first {
             Some(address) if addresses.is_empty() => Err(Misled { host: host.to_owned(), address }),
             _ => Ok(addresses),
         }
     }
 
-    /// Learns from the registry's own addresses. Who was public once stays so: a name that changes sides is
-    /// what an attacker would use.
+    /// Learns from the registry's own addresses. Who was public once stays so, and who was elsewhere once
+    /// does not move to where machines get their rights: a name that changes sides is what an attacker would
+    /// use.
     fn observe(&self, addresses: &[IpAddr]) {
-        let mut is_private = self.is_private.lock().unwrap_or_else(PoisonError::into_inner);
-        if !addresses.is_empty() && *is_private != Some(false) {
-            *is_private = Some(addresses.iter().all(|address| (self.network.is_private)(*address)));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.is_empty() || seen.is_private == Some(false) {
+            return;
         }
+        if seen.is_private.is_none() {
+            seen.metadata = addresses.iter().copied().filter(|address| is_metadata(*address)).collect();
+        }
+        seen.is_private = Some(addresses.iter().all(|address| (self.network.is_private)(*address)));
     }
 }
 
@@ -160,55 +178,6 @@ fn host_of(url: &Url) -> String {
     }
 }
 
-/// Tells whether an address is not one of the public internet (IANA's special-purpose registries, and what
-/// clouds use for their machines' own services).
-pub(super) fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_private_v4(address),
-        IpAddr::V6(address) => match embedded(address) {
-            Some(address) => is_private_v4(address),
-            None => is_private_v6(address),
-        },
-    }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    /// Azure gives its machines their names, health and certificates here, outside of every private range.
-    const AZURE_WIRE_SERVER: [u8; 4] = [168, 63, 129, 16];
-    match address.octets() {
-        // This network, private, loopback, multicast and reserved.
-        [0 | 10 | 127 | 224..=255, ..] => true,
-        // Carriers' NAT, where Alibaba's metadata are, too.
-        [100, 64..=127, ..] => true,
-        // Link-local, with the metadata of all other clouds.
-        [169, 254, ..] => true,
-        [172, 16..=31, ..] | [192, 168, ..] => true,
-        // Protocol assignments, with Oracle's metadata; benchmarks.
-        [192, 0, 0, _] | [198, 18..=19, ..] => true,
-        octets => octets == AZURE_WIRE_SERVER,
-    }
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => true,
-        // Translation within a network (RFC 8215).
-        [0x64, 0xff9b, 1, ..] => true,
-        // Unique local, link-local, site-local (deprecated), multicast.
-        [first, ..] => matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xfeff | 0xff00..=0xffff),
-    }
-}
-
-/// Finds the IPv4 address that an IPv6 address stands for: mapped, translated (RFC 6052), 6to4.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,12 +186,32 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Names that say where they are: `public.…`, `private.…`, `both.…`.
+    /// Where nobody is led, in all the forms that a URL has for it.
+    const METADATA: [&str; 14] = [
+        "http://169.254.169.254/",
+        "http://0xa9.0xfe.0xa9.0xfe/",
+        "http://2852039166/",
+        "http://169.254.170.2/",
+        "http://100.100.100.200/",
+        "https://168.63.129.16/",
+        "http://192.0.0.192/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[64:ff9b::169.254.169.254]/",
+        "http://[64:ff9b:1::169.254.169.254]/",
+        "http://[2002:a9fe:a9fe::]/",
+        "http://[fe80::1]/",
+        "http://[fd00:ec2::254]/",
+        "http://[fd20:ce::254]/",
+    ];
+
+    /// Names that say where they are: `public.…`, `private.…`, `both.…`, and so on.
     fn lookup(host: String) -> Found {
         Box::pin(async move {
             Ok(match host.split('.').next() {
                 Some("public") => vec![ip("203.0.113.7")],
                 Some("private") => vec![ip("10.0.0.7"), ip("fd00::7")],
+                Some("metadata") => vec![ip("169.254.169.254")],
+                Some("mixed") => vec![ip("fe80::8"), ip("10.0.0.8")],
                 Some("both") => vec![ip("192.168.0.7"), ip("2001:db8::7")],
                 _ => Vec::new(),
             })
@@ -266,12 +255,47 @@ mod tests {
             let host = host_of(&own.parse().unwrap());
             resolve(&guard, &host).await.unwrap();
             assert_eq!(resolve(&guard, "private.storage").await.unwrap(), "10.0.0.7 fd00::7");
-            assert!(guard.check(&"http://169.254.169.254/".parse().unwrap()).is_ok());
+            for url in METADATA {
+                let misled = guard.check(&url.parse().unwrap()).unwrap_err().to_string();
+                assert!(misled.starts_with("it leads to the link-local or metadata address "), "{misled}");
+            }
+            let misled = resolve(&guard, "metadata.storage").await.unwrap_err();
+            assert_eq!(
+                misled,
+                "it leads to metadata.storage, which is at the link-local or metadata address 169.254.169.254"
+            );
+            assert_eq!(resolve(&guard, "mixed.storage").await.unwrap(), "10.0.0.8");
         }
         let unknown = guard("https://private.example/");
         assert!(resolve(&unknown, "private.storage").await.is_err());
         for own in ["http://127.0.0.1:5000/", "http://[fd00::1]/"] {
             assert!(guard(own).check(&"http://10.0.0.1/".parse().unwrap()).is_ok(), "{own}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_at_a_link_local_address_leads_to_that_very_one() {
+        let guard = guard("http://metadata.example/");
+        assert!(resolve(&guard, "metadata.storage").await.is_err(), "its own address is not known yet");
+        assert_eq!(resolve(&guard, "metadata.example").await.unwrap(), "169.254.169.254");
+        assert_eq!(resolve(&guard, "metadata.storage").await.unwrap(), "169.254.169.254");
+        assert!(guard.check(&"http://169.254.169.254:8080/".parse().unwrap()).is_ok());
+        assert!(guard.check(&"http://169.254.170.2/".parse().unwrap()).is_err());
+        let guard = self::guard("http://[fe80::1]:5000/");
+        assert!(guard.check(&"http://[fe80::1]/".parse().unwrap()).is_ok());
+        assert!(guard.check(&"http://[fe80::2]:5000/".parse().unwrap()).is_err());
+    }
+
+    /// By its own name it may not either, once it was elsewhere.
+    #[tokio::test]
+    async fn who_was_elsewhere_once_does_not_move_to_the_metadata() {
+        for elsewhere in ["10.0.0.1", "203.0.113.7"] {
+            let guard = guard("https://metadata.example/");
+            guard.observe(&[ip(elsewhere)]);
+            assert_eq!(
+                resolve(&guard, "metadata.example").await.unwrap_err(),
+                "it leads to metadata.example, which is at the link-local or metadata address 169.254.169.254"
+            );
         }
     }
 
@@ -299,59 +323,8 @@ mod tests {
             assert_eq!(guard.check(&url.parse().unwrap()).is_ok(), is_fine, "{url}");
         }
         let misled = guard.check(&"https://[fe80::1]/".parse().unwrap()).unwrap_err();
-        assert_eq!(misled.to_string(), "it leads to the private address fe80::1");
-    }
-
-    #[test]
-    fn private_addresses() {
-        let private = [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "100.100.100.200",
-            "127.0.0.53",
-            "168.63.129.16",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.192",
-            "192.168.1.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:10.0.0.1",
-            "64:ff9b::a00:1",
-            "64:ff9b:1::1",
-            "2002:a00:1::",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ];
-        let public = [
-            "1.1.1.1",
-            "100.63.255.255",
-            "100.128.0.1",
-            "168.63.129.17",
-            "172.15.0.1",
-            "172.32.0.1",
-            "192.0.1.1",
-            "192.169.0.1",
-            "198.20.0.1",
-            "223.255.255.255",
-            "2606:4700::1111",
-            "::ffff:1.1.1.1",
-            "64:ff9b::101:101",
-            "2002:101:101::",
-            "fe00::1",
-        ];
-        for (addresses, expected) in [(&private[..], true), (&public[..], false)] {
-            for address in addresses {
-                assert_eq!(is_private(ip(address)), expected, "{address}");
-            }
-        }
+        assert_eq!(misled.to_string(), "it leads to the link-local or metadata address fe80::1");
+        let misled = guard.check(&"https://10.0.0.1/".parse().unwrap()).unwrap_err();
+        assert_eq!(misled.to_string(), "it leads to the private address 10.0.0.1");
     }
 }

@@ -8,11 +8,12 @@
 //! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `foreign` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
-//! | HTTP | `transport`, `tls`, `proxy`, `guard`, `failure`, `answer`, `upload_body` |
+//! | HTTP | `transport`, `tls`, `proxy`, `guard`, `addresses`, `failure`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
 //! nothing more. Content is not: what reads a blob passes it through [`sealift_store::verified`].
 
+mod addresses;
 mod answer;
 mod auth;
 mod authenticate;
