@@ -6,16 +6,24 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sealift_oci::Registry;
-use sealift_registry::client::{Identity, Secret};
-use sealift_store::{Error, ErrorKind, Operation, Result};
+use sealift_registry::client::{Identity, PemError, Secret, check_authorities};
+use zeroize::Zeroizing;
 
 use crate::errors::CommandError;
 
+type Result<T> = std::result::Result<T, CommandError>;
+
 /// Where certificates for single registries are kept by those who run this machine.
 const SYSTEM: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+
+/// The largest file that is read, in bytes. All authorities of the world take a quarter of a megabyte.
+const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// What is trusted, and what is shown.
 #[derive(Clone, Debug, Default)]
@@ -25,46 +33,72 @@ pub(crate) struct Certificates {
     pub(crate) identity: Option<Identity>,
 }
 
+/// A file that cannot be used, and why.
+#[derive(Debug)]
+struct Flaw {
+    path: PathBuf,
+    reason: String,
+}
+
 impl Certificates {
     /// Reads the files that were named.
-    pub(crate) fn read(
-        ca_files: &[PathBuf],
-        client: Option<(&PathBuf, &PathBuf)>,
-    ) -> std::result::Result<Self, CommandError> {
-        let authorities =
-            ca_files.iter().map(|path| read_authority(path)).collect::<std::result::Result<_, _>>();
+    pub(crate) fn read(ca_files: &[PathBuf], client: Option<(&PathBuf, &PathBuf)>) -> Result<Self> {
+        let refuse_authority = |flaw: Flaw| {
+            const HINT: &str =
+                "Name a PEM file with the certificate of the authority that signed the registry's.";
+            flaw.refused("--ca-file ", HINT)
+        };
+        let authorities = ca_files.iter().map(|path| read_authority(path).map_err(refuse_authority));
         let identity = client.map(|(certificate, key)| {
-            read_pair(certificate, key).map_err(|(path, reason)| {
-                CommandError::usage(
-                    format_args!("{}: {reason}", path.display()),
-                    "--client-cert and --client-key each name a PEM file that you can read.",
-                )
+            read_pair(certificate, key).map_err(|flaw| {
+                let flag = if flaw.path == *key { "--client-key " } else { "--client-cert " };
+                const HINT: &str = "--client-cert names a PEM file with the certificate, --client-key one with its key, unencrypted.";
+                flaw.refused(flag, HINT)
             })
         });
-        Ok(Self { authorities: authorities?, identity: identity.transpose()? })
+        Ok(Self { authorities: authorities.collect::<Result<_>>()?, identity: identity.transpose()? })
     }
 
     /// Adds what is kept for a registry, in the first of the directories that has something. What was named
     /// goes before a client certificate that is kept.
     pub(crate) fn with_kept(mut self, directories: &[PathBuf], registry: &Registry) -> Result<Self> {
         let kept = directories.iter().find_map(|directory| list(&directory.join(registry.as_str())));
-        let refuse = |path: &Path, reason: &str| {
-            let reason = format!("{} cannot be used: {reason}", path.display());
-            Error::new(ErrorKind::Invalid, Operation::Connect).at(registry).because(reason)
-        };
+        let is_named = self.identity.is_some();
         for path in kept.unwrap_or_default() {
-            match path.extension().and_then(OsStr::to_str) {
-                Some("crt") => {
-                    self.authorities.push(std::fs::read(&path).map_err(|it| refuse(&path, &it.to_string()))?);
-                }
-                Some("cert") if self.identity.is_none() => {
-                    let pair = read_pair(&path, &path.with_extension("key"));
-                    self.identity = Some(pair.map_err(|(path, reason)| refuse(&path, &reason))?);
-                }
-                _ => {}
-            }
+            self.add(&path, is_named).map_err(|flaw| {
+                flaw.refused(
+                    "",
+                    format_args!(
+                        "In a directory of certificates for {registry}, authorities end in .crt; each client certificate ends in .cert and has its key beside it, of the same name, that ends in .key. Put the file right, or take it out."
+                    ),
+                )
+            })?;
         }
         Ok(self)
+    }
+
+    fn add(&mut self, path: &Path, is_named: bool) -> std::result::Result<(), Flaw> {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("crt") => self.authorities.push(read_authority(path)?),
+            Some("cert") if self.identity.is_none() => {
+                self.identity = Some(read_pair(path, &path.with_extension("key"))?);
+            }
+            Some("key") if !is_named && !path.with_extension("cert").exists() => {
+                return Err(Flaw::new(path, "its certificate, which ends in .cert, is not beside it"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Flaw {
+    fn new(path: &Path, reason: impl Display) -> Self {
+        Self { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    fn refused(self, flag: &str, hint: impl Display) -> CommandError {
+        CommandError::usage(format_args!("{flag}{}: {}", self.path.display(), self.reason), hint)
     }
 }
 
@@ -84,78 +118,39 @@ fn list(directory: &Path) -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
-fn read_pair(certificate: &Path, key: &Path) -> std::result::Result<Identity, (PathBuf, String)> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| (path.to_owned(), error.to_string()));
-    let certificates = read(certificate)?;
-    let text = String::from_utf8(read(key)?);
-    let key = text.map_err(|_| (key.to_owned(), "it is no key in PEM form".to_owned()))?;
-    Ok(Identity { certificates, key: Secret::new(key) })
+/// What is wrong with the pair is told of the file that it is wrong with.
+fn read_pair(certificate: &Path, key: &Path) -> std::result::Result<Identity, Flaw> {
+    let certificates = read_bounded(certificate)?.to_vec();
+    let text = read_bounded(key)?;
+    let text = std::str::from_utf8(&text).map_err(|_| Flaw::new(key, PemError::NoKey))?;
+    let identity = Identity { certificates, key: Secret::new(text) };
+    match identity.check() {
+        Ok(()) => Ok(identity),
+        Err(error @ PemError::Mismatch) => {
+            Err(Flaw::new(key, format_args!("{error} {}", certificate.display())))
+        }
+        Err(error) if error.is_about_key() => Err(Flaw::new(key, error)),
+        Err(error) => Err(Flaw::new(certificate, error)),
+    }
 }
 
-fn read_authority(path: &Path) -> std::result::Result<Vec<u8>, CommandError> {
-    let refuse = |reason: &dyn std::fmt::Display| {
-        CommandError::usage(
-            format_args!("--ca-file {}: {reason}", path.display()),
-            "Name a PEM file with the certificate of the authority that signed the registry's.",
-        )
-    };
-    let content = std::fs::read(path).map_err(|error| refuse(&error))?;
-    let begins = |part: &[u8]| part.starts_with(b"-----BEGIN CERTIFICATE-----");
-    match content.split(|byte| *byte == b'\n').any(begins) {
-        true => Ok(content),
-        false => Err(refuse(&"it has no certificate in PEM form")),
+fn read_authority(path: &Path) -> std::result::Result<Vec<u8>, Flaw> {
+    let content = read_bounded(path)?.to_vec();
+    check_authorities(&content).map_err(|error| Flaw::new(path, error))?;
+    Ok(content)
+}
+
+/// It may be a key.
+fn read_bounded(path: &Path) -> std::result::Result<Zeroizing<Vec<u8>>, Flaw> {
+    let mut content = Zeroizing::new(Vec::new());
+    let read = File::open(path).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut content));
+    match read {
+        Ok(_) if content.len() as u64 <= FILE_LIMIT => Ok(content),
+        Ok(_) => Err(Flaw::new(path, format_args!("it is larger than {FILE_LIMIT} bytes"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Flaw::new(path, "it is not there")),
+        Err(error) => Err(Flaw::new(path, error)),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(files: &[(&str, &str)], registry: &str) -> Result<Certificates> {
-        let root = tempfile::tempdir().unwrap();
-        for (path, content) in files {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
-        let directories = ["one", "two"].map(|name| root.path().join(name));
-        Certificates::default().with_kept(&directories, &registry.parse().unwrap())
-    }
-
-    #[test]
-    fn certificates_are_kept_for_a_host_and_port() {
-        let files = [
-            ("one/other.lan/ca.crt", "other"),
-            ("two/ship.lan:5000/ca.crt", "authority"),
-            ("two/ship.lan:5000/more.crt", "another"),
-            ("two/ship.lan:5000/client.cert", "certificate"),
-            ("two/ship.lan:5000/client.key", "hunter2"),
-            ("two/ship.lan:5000/README", "x"),
-        ];
-        let found = kept(&files, "ship.lan:5000").unwrap();
-        assert_eq!(found.authorities, [&b"authority"[..], b"another"]);
-        assert!(!format!("{found:?}").contains("hunter2"));
-        let identity = found.identity.unwrap();
-        assert_eq!((&*identity.certificates, identity.key.expose()), (&b"certificate"[..], "hunter2"));
-        let none = kept(&files, "ship.lan").unwrap();
-        assert!(none.authorities.is_empty() && none.identity.is_none());
-    }
-
-    #[test]
-    fn a_certificate_without_its_key_is_refused() {
-        let error = kept(&[("one/ship.lan/client.cert", "certificate")], "ship.lan").unwrap_err();
-        assert!(error.to_string().contains("one/ship.lan/client.key cannot be used"), "{error}");
-    }
-
-    #[test]
-    fn the_users_own_directory_comes_first() {
-        let directories = |variables: &[(&str, &str)]| {
-            let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            super::directories(&variables).first().cloned().unwrap()
-        };
-        assert_eq!(directories(&[("HOME", "/h")]), Path::new("/h/.config/containers/certs.d"));
-        let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
-        assert_eq!(directories(&both), Path::new("/x/containers/certs.d"));
-        assert_eq!(directories(&[("HOME", "relative")]), Path::new(SYSTEM[0]));
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Error, ErrorKind, Side};
 
 use crate::errors::{Advice, CommandError};
-use crate::identity::Identity;
+use crate::identity::Identities;
 use crate::settings::PlaceSettings;
 
 /// How many registries a message names; a list can have many.
@@ -32,7 +32,7 @@ pub(crate) enum SourceEnd {
     /// One repository, with the images below it.
     Place(PlaceSettings),
     /// The registries that a list of images names, and who asks at each.
-    List(BTreeMap<Registry, Identity>),
+    List(BTreeMap<Registry, Identities>),
 }
 
 /// What people call the repositories of the source: each alias stands for one of some registry, and what is
@@ -69,11 +69,11 @@ impl Ends {
     }
 }
 
-fn advice_on_list(registries: &BTreeMap<Registry, Identity>, error: &Error) -> Advice {
+fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) -> Advice {
     let place = error.place().unwrap_or_default();
     let registry = registries.iter().find(|(registry, _)| registry.as_str() == place);
     let mut advice = match registry {
-        Some((registry, identity)) => advice(error, registry, identity),
+        Some((registry, identities)) => advice(error, identities.note(registry)),
         None => Advice::of(error),
     };
     if error.kind() == ErrorKind::NotFound {
@@ -82,11 +82,11 @@ fn advice_on_list(registries: &BTreeMap<Registry, Identity>, error: &Error) -> A
     advice
 }
 
-/// Says what an error of one registry means.
-fn advice(error: &Error, registry: &Registry, identity: &Identity) -> Advice {
+/// Says what an error of one registry means; `note` is what to know of the credentials.
+fn advice(error: &Error, note: Option<String>) -> Advice {
     let mut advice = Advice::of(error);
     let is_about_access = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
-    if let (true, Some(note)) = (is_about_access, identity.note(registry)) {
+    if let (true, Some(note)) = (is_about_access, note) {
         advice.hint = format!("{note} {}", advice.hint);
     }
     advice
@@ -95,7 +95,7 @@ fn advice(error: &Error, registry: &Registry, identity: &Identity) -> Advice {
 impl PlaceSettings {
     /// Says what an error of this place means for the user.
     pub(crate) fn advice(&self, error: &Error) -> Advice {
-        advice(error, &self.registry, &self.identity)
+        advice(error, self.identity.note(&self.registry))
     }
 
     /// Ends a command for an error of this place.

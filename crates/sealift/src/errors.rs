@@ -120,6 +120,7 @@ impl From<CredentialsError> for CommandError {
             ),
             CredentialsError::NoFile => Self::usage(message, "Set one of them."),
             CredentialsError::Username => Self::usage(message, "Check --username."),
+            CredentialsError::Helper(error) if error.is_interrupt() => Self::Interrupted,
             CredentialsError::Helper(error) => Self::usage(
                 message,
                 format_args!(
@@ -205,6 +206,10 @@ const RULES: &[Rule] = &[
         "A public registry is not followed into a private network. If {place} belongs to this network itself, say where it is with --resolve HOST:IP.",
     ),
     connecting(
+        &["the link-local or metadata address"],
+        "Machines get their rights there, and no registry keeps anything there: do not go on with {place}, and tell who runs it.",
+    ),
+    connecting(
         &["by way of the proxy"],
         "Check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, or leave {place} out of it by NO_PROXY.",
     ),
@@ -223,6 +228,13 @@ const RULES: &[Rule] = &[
     connecting(
         &["cannot connect: it answers 400"],
         "If {place} speaks TLS, leave --plain-http {place} out; else check that it is a container registry.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        None,
+        &["characters that cannot be sent"],
+        Exit::Usage,
+        "Check the user: no name of one has a colon.",
     ),
     rule(
         ErrorKind::Unavailable,
@@ -440,6 +452,8 @@ mod tests {
             ("invalid peer certificate: UnknownIssuer", "--ca-file"),
             ("received corrupt message of type InvalidContentType", "--plain-http reg.lan:5000"),
             ("reset by peer", "Check the network"),
+            ("it leads to the private address 10.0.0.1", "--resolve HOST:IP"),
+            ("it leads to the link-local or metadata address 169.254.169.254", "tell who runs it"),
         ];
         for (cause, words) in cases {
             let advice = Advice::of(&error(ErrorKind::Unavailable, Side::Target).caused_by(cause));

@@ -1,11 +1,13 @@
 //! Who asks at a registry, and how that is known: typed, else kept where Docker keeps it, else nobody.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use sealift_oci::{Registry, RepositoryName};
 use sealift_registry::client::Credentials;
 
-use crate::credentials::{Found, Keyring, Origin, Surroundings};
+use crate::credentials::{Found, Keyring, Origin, Surroundings, is_within};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::ui::Ui;
@@ -56,17 +58,70 @@ impl Identity {
     }
 }
 
+/// Who asks at one registry: for some of its parts, those that credentials of their own are kept for, as
+/// somebody else than for the rest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identities {
+    /// By path; without one for all the rest.
+    parts: Vec<(Option<RepositoryName>, Identity)>,
+}
+
+impl Identities {
+    /// Returns who asks for a repository: the longest path counts.
+    pub(crate) fn get(&self, repository: &RepositoryName) -> Option<&Identity> {
+        let fit = |path: &Option<RepositoryName>| match path {
+            None => Some(0),
+            Some(path) => is_within(repository, path).then_some(path.as_str().len()),
+        };
+        let fits = self.parts.iter().filter_map(|(path, identity)| Some((fit(path)?, identity)));
+        fits.max_by_key(|(length, _)| *length).map(|(_, identity)| identity)
+    }
+
+    /// Says what to know of credentials that a registry does not take, whoever's they are.
+    pub(crate) fn note(&self, registry: &impl fmt::Display) -> Option<String> {
+        let notes: BTreeSet<String> =
+            self.parts.iter().filter_map(|(_, identity)| identity.note(registry)).collect();
+        (!notes.is_empty()).then(|| notes.into_iter().collect::<Vec<_>>().join(" "))
+    }
+}
+
 /// Looks up who is kept for a registry.
 #[derive(Debug)]
 pub(crate) struct Lookup<'a> {
     keyring: Keyring,
     ui: &'a Ui,
+    /// What was told once is not told again.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Lookup<'a> {
     /// Takes what surrounds the run; nothing is read yet.
     pub(crate) fn new(environment: &Environment, ui: &'a Ui) -> Self {
-        Self { keyring: Keyring::new(Surroundings::new(environment.variables.clone())), ui }
+        let keyring = Keyring::new(Surroundings::new(environment.variables.clone()));
+        Self { keyring, ui, told: Mutex::default() }
+    }
+
+    /// Finds out who asks for each of these repositories of a registry. Files and helpers are asked once for
+    /// each part of the registry that has an entry of its own, not for each repository.
+    pub(crate) async fn fill_in_parts(
+        &self,
+        identity: &Identity,
+        registry: &Registry,
+        repositories: &BTreeSet<RepositoryName>,
+    ) -> Result<Identities, CommandError> {
+        let mut paths = BTreeSet::new();
+        if identity.known_from == KnownFrom::Nowhere {
+            paths = self.keyring.paths(registry, repositories);
+        }
+        let is_rest = |it: &RepositoryName| !paths.iter().any(|path| is_within(it, path));
+        let rest = repositories.iter().any(is_rest).then_some(None);
+        let mut identities = Identities::default();
+        for path in rest.into_iter().chain(paths.into_iter().map(Some)) {
+            let mut part = identity.clone();
+            self.fill_in(&mut part, registry, path.as_ref()).await?;
+            identities.parts.push((path, part));
+        }
+        Ok(identities)
     }
 
     /// Puts somebody in the place of nobody, where nobody was named and somebody is kept.
@@ -81,7 +136,9 @@ impl<'a> Lookup<'a> {
         }
         let lookup = self.keyring.find(registry, repository).await?;
         for warning in &lookup.warnings {
-            self.ui.warning(warning);
+            if self.is_new(warning) {
+                self.ui.warning(warning);
+            }
         }
         let credentials = match lookup.found {
             Found::None => return Ok(()),
@@ -89,9 +146,16 @@ impl<'a> Lookup<'a> {
             Found::IdentityToken { username, token } => Credentials::IdentityToken { username, token },
         };
         let Some(origin) = lookup.origin else { return Ok(()) };
-        self.ui.detail(format_args!("credentials for {registry} come from {origin}"));
+        let what = format!("credentials for {registry} come from {origin}");
+        if self.is_new(&what) {
+            self.ui.detail(what);
+        }
         *identity = Identity { credentials, known_from: KnownFrom::Kept(origin) };
         Ok(())
+    }
+
+    fn is_new(&self, what: &impl fmt::Display) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_string())
     }
 }
 
@@ -117,6 +181,23 @@ mod tests {
             assert_eq!(note.is_some(), words.is_some());
             assert!(note.unwrap_or_default().contains(words.unwrap_or_default()));
             assert!(!format!("{identity:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn the_longest_path_says_who_asks() {
+        let named = |username: &str| {
+            let password = sealift_registry::client::Secret::new("x");
+            Identity::typed(Credentials::Basic { username: username.to_owned(), password })
+        };
+        let part = |path: &str| (path.parse().ok(), named(path));
+        let parts = vec![part(""), part("team"), part("team/app"), part("other")];
+        let identities = Identities { parts };
+        for (repository, expected) in
+            [("team/app/part", "team/app"), ("team/apple", "team"), ("teams", ""), ("a", "")]
+        {
+            let identity = identities.get(&repository.parse().unwrap()).unwrap();
+            assert_eq!(identity.credentials, named(expected).credentials, "{repository}");
         }
     }
 }

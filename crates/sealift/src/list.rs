@@ -1,6 +1,6 @@
 //! A user's own list of images, of any product: reading it, and where its images come from and go to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,12 +10,13 @@ use std::sync::Arc;
 use sealift_catalog::{ImageList, Mapped, SIZE_LIMIT};
 use sealift_mirror::{Group, ImageRequest, Selection};
 use sealift_oci::{ManifestRef, Reference, Registry, RepositoryName, Tag};
+use sealift_registry::client::Credentials;
 use sealift_store::{Connections, Side, Store, Switchboard, alias_of};
 
 use crate::ends::SourceNames;
 use crate::environment::Environment;
 use crate::errors::CommandError;
-use crate::identity::Identity;
+use crate::identity::{Identities, Identity, Lookup};
 use crate::output::units::count;
 use crate::places::Connection;
 use crate::settings::PlaceSettings;
@@ -75,16 +76,35 @@ pub(crate) fn map(list: &ImageList, target: &PlaceSettings, tag: Option<&Tag>) -
     })
 }
 
-/// Returns the registries of a list, and in each the path that all its repositories have in common.
-pub(crate) fn registries(list: &ImageList) -> BTreeMap<Registry, Option<RepositoryName>> {
-    let mut paths: BTreeMap<Registry, Vec<&str>> = BTreeMap::new();
+/// Returns the registries of a list, and the repositories in each.
+fn registries(list: &ImageList) -> BTreeMap<&Registry, BTreeSet<RepositoryName>> {
+    let mut registries: BTreeMap<&Registry, BTreeSet<RepositoryName>> = BTreeMap::new();
     for Reference { registry, repository, .. } in list.images().iter().map(|it| &it.reference) {
-        let path: Vec<&str> = repository.as_str().split('/').collect();
-        let common = paths.entry(registry.clone()).or_insert_with(|| path.clone());
-        let length = common.iter().zip(&path).take_while(|(left, right)| left == right).count();
-        common.truncate(length);
+        registries.entry(registry).or_default().insert(repository.clone());
     }
-    paths.into_iter().map(|(registry, path)| (registry, path.join("/").parse().ok())).collect()
+    registries
+}
+
+/// Finds out who asks for each repository of a list. Who was typed is meant for one registry.
+pub(crate) async fn identities(
+    lookup: &Lookup<'_>,
+    list: &ImageList,
+    typed: &Identity,
+) -> Result<BTreeMap<Registry, Identities>> {
+    let registries = registries(list);
+    if registries.len() > 1 && matches!(typed.credentials, Credentials::Basic { .. }) {
+        let names: Vec<&str> = registries.keys().map(|registry| registry.as_str()).collect();
+        return Err(CommandError::usage(
+            format_args!("a source user is given, and the list has several registries: {}", names.join(", ")),
+            "`sealift login` keeps credentials for each of them.",
+        ));
+    }
+    let mut identities = BTreeMap::new();
+    for (registry, repositories) in registries {
+        let found = lookup.fill_in_parts(typed, registry, &repositories).await?;
+        identities.insert(registry.clone(), found);
+    }
+    Ok(identities)
 }
 
 /// Selects every image of a list. They belong to nothing together, so none waits for another.
@@ -112,25 +132,42 @@ fn short_name(reference: &Reference, asked: &ManifestRef) -> String {
     }
 }
 
-/// Opens the registries of a list as one place, one client for each.
+/// Opens the registries of a list as one place.
 pub(crate) fn connect(
     mapped: &[Mapped],
-    registries: &BTreeMap<Registry, Identity>,
+    registries: &BTreeMap<Registry, Identities>,
     connection: &Connection,
 ) -> Result<(Arc<dyn Store>, SourceNames)> {
-    let mut stores: BTreeMap<&Registry, Arc<dyn Store>> = BTreeMap::new();
-    for (registry, identity) in registries {
-        let client = connection.client(registry, identity.credentials.clone());
-        stores.insert(registry, Arc::new(client.map_err(|error| error.on(Side::Source))?));
-    }
+    let mut clients = Clients { connection, opened: BTreeMap::new() };
     let (mut connections, mut names) = (Connections::new(), BTreeMap::new());
     for Reference { registry, repository, .. } in mapped.iter().map(|it| &it.reference) {
-        let Some(store) = stores.get(registry) else { continue };
+        let identity = registries.get(registry).and_then(|identities| identities.get(repository));
+        let Some(identity) = identity else { continue };
+        let store = clients.open(registry, &identity.credentials)?;
         let alias = alias_of(registry, repository);
         names.insert(alias.clone(), format!("{registry}/{repository}"));
-        connections.insert(alias, (Arc::clone(store), repository.clone()));
+        connections.insert(alias, (store, repository.clone()));
     }
     Ok((Arc::new(Switchboard::new(connections)), SourceNames(Arc::new(names))))
+}
+
+/// The clients of a list: in each registry one for everybody who asks there.
+struct Clients<'a> {
+    connection: &'a Connection,
+    opened: BTreeMap<Registry, Vec<(Credentials, Arc<dyn Store>)>>,
+}
+
+impl Clients<'_> {
+    fn open(&mut self, registry: &Registry, credentials: &Credentials) -> Result<Arc<dyn Store>> {
+        let opened = self.opened.entry(registry.clone()).or_default();
+        if let Some((_, store)) = opened.iter().find(|(it, _)| it == credentials) {
+            return Ok(Arc::clone(store));
+        }
+        let client = self.connection.client(registry, credentials.clone(), Some(Side::Source))?;
+        let store: Arc<dyn Store> = Arc::new(client);
+        opened.push((credentials.clone(), Arc::clone(&store)));
+        Ok(store)
+    }
 }
 
 #[cfg(test)]
@@ -142,15 +179,28 @@ mod tests {
     }
 
     #[test]
-    fn each_registry_is_asked_as_who_may_read_what_is_wanted_of_it() {
-        let list = list("quay.io/org/app:1\nquay.io/org/deep/er:2\nnginx:1\nreg.lan/a:1\nreg.lan/b:1");
-        let found = registries(&list);
-        let found: Vec<_> =
-            found.iter().map(|(it, path)| (it.as_str(), path.as_ref().map(RepositoryName::as_str))).collect();
-        assert_eq!(
-            found,
-            [("docker.io", Some("library/nginx")), ("quay.io", Some("org")), ("reg.lan", None)]
-        );
+    fn repositories_are_gathered_by_registry() {
+        let list = list("quay.io/org/app:1\nquay.io/org/app:2\nquay.io/org/deep/er:2\nnginx:1");
+        let found: Vec<String> = registries(&list)
+            .iter()
+            .map(|(it, names)| {
+                format!("{it} {}", names.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(found, ["docker.io library/nginx", "quay.io org/app org/deep/er"]);
+    }
+
+    #[test]
+    fn there_is_one_client_for_each_who_asks() {
+        let (registry, connection) = ("reg.lan".parse().unwrap(), Connection::default());
+        let mut clients = Clients { connection: &connection, opened: BTreeMap::new() };
+        let mut open = |username: &str| {
+            let password = sealift_registry::client::Secret::new("x");
+            let credentials = Credentials::Basic { username: username.to_owned(), password };
+            clients.open(&registry, &credentials).unwrap()
+        };
+        let (one, other) = (open("a"), open("b"));
+        assert!(Arc::ptr_eq(&one, &open("a")) && !Arc::ptr_eq(&one, &other));
     }
 
     #[test]

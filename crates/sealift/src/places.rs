@@ -1,14 +1,15 @@
 //! Opening the two ends.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::ForeignLayers;
 use sealift_oci::{Registry, Tag};
 use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
-use sealift_store::{Operation, Pace, Result, Side, Store, collect_pages};
+use sealift_store::{Operation, Pace, Side, Store, collect_pages};
 
 use crate::args::ConnectionArgs;
 use crate::certificates::{self, Certificates};
@@ -18,6 +19,8 @@ use crate::foreign::Publishers;
 use crate::proxies;
 use crate::settings::PlaceSettings;
 use crate::ui::Ui;
+
+type Result<T> = std::result::Result<T, CommandError>;
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) transfers: usize,
     /// How many requests a second each registry gets at most.
     requests_per_second: Option<u32>,
+    /// The pace of each registry, which all of its clients share.
+    paces: Arc<Mutex<HashMap<Registry, Arc<Pace>>>>,
 }
 
 /// How many blobs move at the same time where nothing is said.
@@ -46,19 +51,17 @@ impl Default for Connection {
             config: ClientConfig::default(),
             transfers: TRANSFERS,
             requests_per_second: None,
+            paces: Arc::default(),
         }
     }
 }
 
 impl Connection {
     /// Reads the files that were named, and the variables that name proxies.
-    pub(crate) fn read(
-        args: &ConnectionArgs,
-        environment: &Environment,
-    ) -> std::result::Result<Self, CommandError> {
+    pub(crate) fn read(args: &ConnectionArgs, environment: &Environment) -> Result<Self> {
         let client = args.client_cert.as_ref().zip(args.client_key.as_ref());
         let config = ClientConfig {
-            proxies: proxies::read(&environment.variables),
+            proxies: proxies::read(&environment.variables)?,
             resolve: args.resolve.clone(),
             connect_timeout: Duration::from_secs(args.connect_timeout),
             stall_timeout: Duration::from_secs(args.stall_timeout),
@@ -71,33 +74,48 @@ impl Connection {
             config,
             transfers: args.max_connections.into(),
             requests_per_second: args.requests_per_second,
+            paces: Arc::default(),
         })
     }
 
     /// Opens one end. No request is made before something is asked of it.
     pub(crate) fn open(&self, place: &PlaceSettings, side: Side) -> Result<Arc<dyn Store>> {
-        let client = self.client(&place.registry, place.identity.credentials.clone());
-        Ok(Arc::new(client.map_err(|error| error.on(side))?))
+        let credentials = place.identity.credentials.clone();
+        Ok(Arc::new(self.client(&place.registry, credentials, Some(side))?))
     }
 
-    /// Makes a client for a registry.
-    pub(crate) fn client(&self, registry: &Registry, credentials: Credentials) -> Result<RegistryClient> {
+    /// Makes a client for a registry; `side` is which end it is, where it is one.
+    pub(crate) fn client(
+        &self,
+        registry: &Registry,
+        credentials: Credentials,
+        side: Option<Side>,
+    ) -> Result<RegistryClient> {
         let certificates = self.certificates.clone().with_kept(&self.directories, registry)?;
         let config = ClientConfig {
             credentials,
             ca_files: certificates.authorities,
             identity: certificates.identity,
             plain_http: self.is_plain(registry),
-            pace: self.requests_per_second.map(|count| Arc::new(Pace::new(f64::from(count)))),
+            pace: self.pace(registry),
             ..self.config.clone()
         };
-        RegistryClient::new(registry.clone(), config)
+        RegistryClient::new(registry.clone(), config).map_err(|error| match side {
+            Some(side) => error.on(side).into(),
+            None => error.into(),
+        })
     }
 
     /// Makes what fetches foreign layers that manifests of this registry name.
     pub(crate) fn foreign_layers(&self, source: &Registry) -> Result<Arc<dyn ForeignLayers>> {
-        let client = self.client(source, Credentials::Anonymous);
-        Ok(Arc::new(Publishers::of(client.map_err(|error| error.on(Side::Source))?)))
+        Ok(Arc::new(Publishers::of(self.client(source, Credentials::Anonymous, Some(Side::Source))?)))
+    }
+
+    fn pace(&self, registry: &Registry) -> Option<Arc<Pace>> {
+        let count = self.requests_per_second?;
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(registry.clone()).or_insert_with(|| Arc::new(Pace::new(f64::from(count))));
+        Some(Arc::clone(pace))
     }
 
     /// `--plain-http HOST` without a port means every port there.
@@ -110,7 +128,10 @@ impl Connection {
 }
 
 /// Lists the releases that a place has: the tags of the image that opens a release.
-pub(crate) async fn release_tags(store: &dyn Store, place: &PlaceSettings) -> Result<Vec<Tag>> {
+pub(crate) async fn release_tags(
+    store: &dyn Store,
+    place: &PlaceSettings,
+) -> sealift_store::Result<Vec<Tag>> {
     let malformed = |error| {
         sealift_store::Error::new(sealift_store::ErrorKind::Invalid, Operation::ListTags)
             .at(store.place())
@@ -163,5 +184,14 @@ mod tests {
             let is_plain = connection(allowed).is_plain(&registry.parse().unwrap());
             assert_eq!(is_plain, expected, "{allowed} {registry}");
         }
+    }
+
+    #[test]
+    fn all_clients_of_a_registry_share_one_pace() {
+        let connection = Connection { requests_per_second: Some(5), ..Connection::default() };
+        let pace = |registry: &str| connection.clone().pace(&registry.parse().unwrap()).unwrap();
+        assert!(Arc::ptr_eq(&pace("ship.lan"), &pace("ship.lan")));
+        assert!(!Arc::ptr_eq(&pace("ship.lan"), &pace("ship.lan:5000")));
+        assert!(Connection::default().pace(&"ship.lan".parse().unwrap()).is_none());
     }
 }

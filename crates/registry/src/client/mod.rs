@@ -59,10 +59,10 @@ use sealift_store::{Admin, BlobBody, Page, PageRequest, Result, Source, Store, T
 
 pub use config::ClientConfig;
 pub use creation::Created;
-pub use proxy::ProxyConfig;
+pub use proxy::{Proxy, ProxyConfig, ProxyError};
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
-pub use tls::Identity;
+pub use tls::{Identity, PemError, check_authorities};
 
 use connection::Connection;
 use guard::Network;

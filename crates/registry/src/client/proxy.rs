@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
-use sealift_store::{Error, ErrorKind, Operation, Result};
-use url::{Host, Url};
+use sealift_store::ErrorKind;
+use url::{Host, ParseError, Url};
 
 use super::fault::{Fault, Purpose};
 use super::transport::is_loopback;
@@ -15,33 +16,22 @@ use super::transport::is_loopback;
 /// The schemes of proxies. `socks5` resolves names here and `socks5h` at the proxy, as curl has it.
 const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
-/// The proxies to go through, as the usual variables have them. Their addresses may have a user and a
-/// password in them, so the [`Debug`] form shows which ones are set and nothing more.
-#[derive(Clone, Default)]
+/// The proxies to go through, as the usual variables have them.
+#[derive(Clone, Debug, Default)]
 pub struct ProxyConfig {
-    /// For `http` addresses (`HTTP_PROXY`); empty is none.
-    pub http: Option<String>,
+    /// For `http` addresses (`HTTP_PROXY`).
+    pub http: Option<Proxy>,
     /// For `https` addresses (`HTTPS_PROXY`).
-    pub https: Option<String>,
+    pub https: Option<Proxy>,
     /// Hosts that are reached without one, separated by commas (`NO_PROXY`): names, which stand for the names
     /// below them too, addresses, ranges of addresses such as `10.0.0.0/8`, each with or without a port; or
     /// `*` for all.
     pub no_proxy: Option<String>,
 }
 
-impl fmt::Debug for ProxyConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyConfig")
-            .field("http", &self.http.is_some())
-            .field("https", &self.https.is_some())
-            .field("no_proxy", &self.no_proxy)
-            .finish()
-    }
-}
-
-/// One proxy.
+/// One proxy. Its address may have a user and a password in it, which neither form shows.
 #[derive(Clone)]
-pub(super) struct Proxy {
+pub struct Proxy {
     url: Url,
 }
 
@@ -59,33 +49,59 @@ impl fmt::Debug for Proxy {
     }
 }
 
-impl Proxy {
-    /// Reads an address, `http` where it has no scheme; `None` where nothing is set.
-    fn read(text: Option<&String>) -> Result<Option<Self>> {
-        let Some(text) = text.map(|text| text.trim()).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url = Url::parse(&text).ok();
-        let url = url.filter(|url| SCHEMES.contains(&url.scheme()) && url.host_str().is_some_and(is_named));
-        // What is wrong is not shown: there may be a password in it.
-        let unusable = || {
-            Error::new(ErrorKind::Invalid, Operation::Connect)
-                .because("the proxy's address is no URL of http, https, socks5 or socks5h")
-        };
-        url.map(|url| Some(Self { url })).ok_or_else(unusable)
-    }
+/// Why a text is no proxy's address. Nothing of the text is repeated: there may be a password in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// Another scheme.
+    #[error("its scheme is none of http, https, socks5 and socks5h")]
+    Scheme,
+    /// The user or password has a character that ends the part that it stands in. What comes behind it would
+    /// be taken for the host, and told in messages.
+    #[error("the user or password in it has an @ / \\ ? or # that is not encoded")]
+    Unencoded,
+    /// No host, or none that can be.
+    #[error("it names no host")]
+    Host,
+    /// The port is no port.
+    #[error("its port is no number from 1 to 65535")]
+    Port,
+}
 
+/// Reads an address, `http` where it has no scheme.
+impl FromStr for Proxy {
+    type Err = ProxyError;
+
+    fn from_str(text: &str) -> Result<Self, ProxyError> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        let scheme = scheme.to_ascii_lowercase();
+        if !SCHEMES.contains(&scheme.as_str()) {
+            return Err(ProxyError::Scheme);
+        }
+        // Readers of URLs do not agree on these characters, so none of them is left to one.
+        let (authority, behind) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
+        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        if behind.contains('@') || user.contains('@') {
+            return Err(ProxyError::Unencoded);
+        }
+        if host.is_empty() || host.starts_with(':') {
+            return Err(ProxyError::Host);
+        }
+        let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|error| match error {
+            ParseError::InvalidPort => ProxyError::Port,
+            _ => ProxyError::Host,
+        })?;
+        if url.port() == Some(0) { Err(ProxyError::Port) } else { Ok(Self { url }) }
+    }
+}
+
+impl Proxy {
     /// Makes the fault of a proxy that wants to know who asks.
     pub(super) fn wants_credentials(&self, purpose: &Purpose) -> Fault {
         let has_user = !self.url.username().is_empty();
         let what = if has_user { "refuses the user and password" } else { "wants a user and password" };
         purpose.fault(ErrorKind::Unauthenticated).because(format_args!("the proxy {self} {what}"))
     }
-}
-
-fn is_named(host: &str) -> bool {
-    !host.is_empty()
 }
 
 /// The proxies of one client.
@@ -97,14 +113,14 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    pub(super) fn new(config: &ProxyConfig) -> Result<Self> {
+    pub(super) fn new(config: &ProxyConfig) -> Self {
         let exceptions = config.no_proxy.as_deref().unwrap_or_default();
         let exceptions = exceptions.split([',', ' ']).map(str::trim).filter(|text| !text.is_empty());
-        Ok(Self {
-            http: Proxy::read(config.http.as_ref())?,
-            https: Proxy::read(config.https.as_ref())?,
+        Self {
+            http: config.http.clone(),
+            https: config.https.clone(),
             direct: exceptions.map(Exception::read).collect(),
-        })
+        }
     }
 
     /// Returns the proxy for a URL.
@@ -213,15 +229,16 @@ fn contains(range: IpAddr, bits: u32, address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn proxies(http: &str, https: &str, no_proxy: &str) -> Result<Proxies> {
-        let [http, https, no_proxy] = [http, https, no_proxy].map(|text| Some(text.to_owned()));
-        Proxies::new(&ProxyConfig { http, https, no_proxy })
+    fn proxies(http: &str, https: &str, no_proxy: &str) -> Proxies {
+        let [http, https] = [http, https].map(|text| Some(text.parse().unwrap()));
+        Proxies::new(&ProxyConfig { http, https, no_proxy: Some(no_proxy.to_owned()) })
     }
 
     #[test]
     fn the_scheme_decides() {
-        let proxies = proxies("one.lan:3128", "socks5h://user:hunter2@two.lan:1080", "").unwrap();
+        let proxies = proxies("one.lan:3128", "socks5h://user:hunter2@two.lan:1080", "");
         for (url, proxy) in [
             ("http://a.example/", Some("http://one.lan:3128")),
             ("https://a.example/", Some("socks5h://two.lan:1080")),
@@ -258,20 +275,59 @@ mod tests {
             (",., ,", "https://a.example/", false),
         ];
         for (no_proxy, url, is_direct) in cases {
-            let proxies = proxies("http://p", "http://p", no_proxy).unwrap();
+            let proxies = proxies("http://p", "http://p", no_proxy);
             assert_eq!(proxies.of(&url.parse().unwrap()).is_none(), is_direct, "{no_proxy} {url}");
         }
     }
 
+    /// address → what it is read as, or why not.
     #[test]
-    fn what_is_no_proxy_is_refused_without_being_shown() {
-        for text in ["ftp://user:hunter2@p", "socks4://p", "http://", "http://user:hunter2@", "::"] {
-            let error = proxies("", text, "").unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
-            assert!(!format!("{error:?}").contains("hunter2"));
+    fn addresses_are_read_or_refused_without_being_shown() {
+        use ProxyError::{Host, Port, Scheme, Unencoded};
+        let cases = [
+            ("p.lan:3128", Ok("http://p.lan:3128")),
+            (" HTTP://user:hunter2@p.lan ", Ok("http://p.lan")),
+            ("user:hunter2@p.lan:3128", Ok("http://p.lan:3128")),
+            ("http://user:hunter2%40%2F@p.lan:3128/", Ok("http://p.lan:3128")),
+            ("http://user:hunter2:x@p.lan", Ok("http://p.lan")),
+            ("socks5h://[fd00::1]:1080", Ok("socks5h://[fd00::1]:1080")),
+            ("ftp://user:hunter2@p.lan", Err(Scheme)),
+            ("socks4://p.lan", Err(Scheme)),
+            ("hunter2://p.lan", Err(Scheme)),
+            ("user:hunter2://@p.lan", Err(Scheme)),
+            ("http://user:hunter2@x@p.lan", Err(Unencoded)),
+            ("http://user:12/hunter2@p.lan", Err(Unencoded)),
+            ("socks5://user:hunter2?x@p.lan", Err(Unencoded)),
+            ("http://user:hunter2#x@p.lan", Err(Unencoded)),
+            ("http://user:hunter2\\x@p.lan", Err(Unencoded)),
+            ("", Err(Host)),
+            ("http://", Err(Host)),
+            ("socks5://:1080", Err(Host)),
+            ("http://user:hunter2@", Err(Host)),
+            ("http://user:hunter2@:3128", Err(Host)),
+            ("http://user:hunter2@a b", Err(Host)),
+            ("::", Err(Host)),
+            ("http://user:hunter2", Err(Port)),
+            ("http://p.lan:65536", Err(Port)),
+            ("socks5://p.lan:0", Err(Port)),
+        ];
+        for (text, expected) in cases {
+            let read = text.parse::<Proxy>();
+            let shown =
+                format!("{read:?} {}", read.as_ref().map_or_else(ToString::to_string, |it| it.to_string()));
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert_eq!(read.map(|proxy| proxy.to_string()), expected.map(str::to_owned), "{text}");
         }
-        assert!(proxies("", " ", "").unwrap().of(&"https://a/".parse().unwrap()).is_none());
-        let config = ProxyConfig { http: Some("http://u:hunter2@p".to_owned()), ..ProxyConfig::default() };
+        let config = ProxyConfig { http: "http://u:hunter2@p".parse().ok(), ..ProxyConfig::default() };
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_address_is_read_without_panic(text in ".{0,30}|(https?|socks5h?)://[a-z:@/%\\[\\]0-9]{0,20}") {
+            if let Ok(proxy) = text.parse::<Proxy>() {
+                prop_assert!(proxy.url.host_str().is_some_and(|host| !host.is_empty()));
+            }
+        }
     }
 }

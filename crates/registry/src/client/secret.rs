@@ -5,8 +5,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A password or a token. Only this value is wiped; the header that is made of it belongs to the HTTP
-/// library, which marks it as sensitive and prints it no more than this does.
-#[derive(Clone)]
+/// library, which marks it as sensitive and prints it no more than this does. Two are compared as texts are:
+/// who could measure how long that takes has both of them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -30,7 +31,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Who a client speaks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// Nobody in particular.
     #[default]

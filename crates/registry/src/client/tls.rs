@@ -4,9 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, ClientConfig, InconsistentKeys, RootCertStore};
 use sealift_store::{Error, ErrorKind, Operation, Result};
 
 use super::Secret;
@@ -27,6 +29,77 @@ impl fmt::Debug for Identity {
     }
 }
 
+impl Identity {
+    /// Checks the certificate, the key, and that one belongs to the other.
+    ///
+    /// # Errors
+    /// What is wrong, and by [`PemError::is_about_key`] with which of them.
+    pub fn check(&self) -> std::result::Result<(), PemError> {
+        self.certified(&provider()).map(drop)
+    }
+
+    fn certified(&self, provider: &CryptoProvider) -> std::result::Result<CertifiedKey, PemError> {
+        let chain = read_certificates(&self.certificates)?;
+        let key = read_key(&self.key)?;
+        let key = provider.key_provider.load_private_key(key).map_err(|_| PemError::KeyKind)?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            // What cannot be compared may fit.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(PemError::Mismatch),
+            Err(rustls::Error::InvalidCertificate(error)) if is_old(&error) => Err(PemError::Version),
+            Err(_) => Err(PemError::Malformed),
+        }
+    }
+}
+
+/// The type of this error cannot be named, so its word has to do; a test holds it.
+fn is_old(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if other.to_string() == "UnsupportedCertVersion")
+}
+
+/// Why a file of certificates, or a key, cannot be used. Nothing of its content is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PemError {
+    /// No certificate.
+    #[error("it has no certificate in PEM form")]
+    NoCertificate,
+    /// Something that is no certificate where one should be.
+    #[error("a certificate in it is malformed")]
+    Malformed,
+    /// A certificate of a time when they did not say what they are for.
+    #[error("its certificate is of X.509 version 1; only version 3 can be used")]
+    Version,
+    /// No key.
+    #[error("it has no private key in PEM form")]
+    NoKey,
+    /// A key that needs a passphrase.
+    #[error("its key is encrypted; one without a passphrase is wanted")]
+    Encrypted,
+    /// A key of another kind than RSA, ECDSA and Ed25519.
+    #[error("its key is malformed, or of a kind that TLS does not use")]
+    KeyKind,
+    /// A key of something else.
+    #[error("its key does not belong to the certificate")]
+    Mismatch,
+}
+
+impl PemError {
+    /// Tells whether the key is at fault, and not the certificate.
+    #[must_use]
+    pub fn is_about_key(self) -> bool {
+        matches!(self, Self::NoKey | Self::Encrypted | Self::KeyKind | Self::Mismatch)
+    }
+}
+
+/// Checks a file of authorities to trust.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_authorities(file: &[u8]) -> std::result::Result<(), PemError> {
+    add_authorities(&mut RootCertStore::empty(), file)
+}
+
 /// The settings for connections to the registry, and for those to anyone else.
 pub(super) struct TlsSettings {
     pub(super) own: ClientConfig,
@@ -35,8 +108,8 @@ pub(super) struct TlsSettings {
 
 impl TlsSettings {
     pub(super) fn new(ca_files: &[Vec<u8>], identity: Option<&Identity>) -> Result<Self> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
+        let provider = provider();
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
             .with_root_certificates(roots(ca_files)?);
@@ -44,14 +117,19 @@ impl TlsSettings {
         let own = match identity {
             None => foreign.clone(),
             Some(identity) => {
-                let chain = read_certificates(&identity.certificates)?;
-                builder.with_client_auth_cert(chain, read_key(&identity.key)?).map_err(|error| {
-                    invalid("the client certificate and its key cannot be used").caused_by(error)
-                })?
+                let certified = identity.certified(&provider).map_err(|error| {
+                    let file = if error.is_about_key() { "key" } else { "file" };
+                    invalid(format_args!("the {file} of the client certificate cannot be used: {error}"))
+                })?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
         };
         Ok(Self { own, foreign })
     }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// The system's roots and the given ones. Where the system has none, as in an empty container image,
@@ -63,31 +141,30 @@ fn roots(ca_files: &[Vec<u8>]) -> Result<RootCertStore> {
         roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     }
     for file in ca_files {
-        for certificate in read_certificates(file)? {
-            roots.add(certificate).map_err(unusable)?;
-        }
+        add_authorities(&mut roots, file)
+            .map_err(|error| invalid(format_args!("a file of authorities cannot be used: {error}")))?;
     }
     Ok(roots)
 }
 
-fn read_certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(file)
-        .collect::<Result<_, _>>()
-        .map_err(|error| invalid("a file of certificates is malformed").caused_by(error))?;
-    if certificates.is_empty() {
-        return Err(invalid("a file of certificates has no certificate in it (PEM is wanted)"));
+fn add_authorities(roots: &mut RootCertStore, file: &[u8]) -> std::result::Result<(), PemError> {
+    for certificate in read_certificates(file)? {
+        roots.add(certificate).map_err(|_| PemError::Malformed)?;
     }
-    Ok(certificates)
+    Ok(())
+}
+
+fn read_certificates(file: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, PemError> {
+    let certificates = CertificateDer::pem_slice_iter(file).collect::<std::result::Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| PemError::Malformed)?;
+    if certificates.is_empty() { Err(PemError::NoCertificate) } else { Ok(certificates) }
 }
 
 /// The cause of a failure is not kept: it may have a piece of the key in it.
-fn read_key(key: &Secret) -> Result<PrivateKeyDer<'static>> {
+fn read_key(key: &Secret) -> std::result::Result<PrivateKeyDer<'static>, PemError> {
     PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
         let is_encrypted = key.expose().contains("ENCRYPTED");
-        invalid(match is_encrypted {
-            true => "the key of the client certificate is encrypted; one without a passphrase is wanted",
-            false => "the key of the client certificate is no private key in PEM form",
-        })
+        if is_encrypted { PemError::Encrypted } else { PemError::NoKey }
     })
 }
 
@@ -96,7 +173,7 @@ pub(super) fn unusable(error: impl StdError + Send + Sync + 'static) -> Error {
     invalid("the settings for TLS or HTTP cannot be used").caused_by(error)
 }
 
-fn invalid(reason: &str) -> Error {
+fn invalid(reason: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Invalid, Operation::Connect).because(reason)
 }
 
@@ -110,28 +187,71 @@ mod tests {
         (cert.pem().into_bytes(), signing_key.serialize_pem())
     }
 
+    /// What `openssl x509 -req` makes without extensions.
+    const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBGDCBvwIUHGW27TeDfdL0snxP4YWynR5CwjswCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEyMTE0MTUzNloYDzIxMDAxMDI0MTQxNTM2WjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS00kaHPX59UNVC
+/bxtYHTJtZjvEnmrYLPQXN7wN56n6V5qeETfWveuWZky3BDPSn6PJysDshwsRKII
+L107/OjIMAoGCCqGSM49BAMCA0gAMEUCIQCWJn/mnc2Zh8HgIDDqgbyIlNZIwJOs
+E2gZ4x9+KOToRAIgGfeBWaurYZAuNiAEK8HTQvC4mNY35UHUpffwexP/fUk=
+-----END CERTIFICATE-----
+";
+    /// Two bytes that are no certificate.
+    const NO_DER: &str = "-----BEGIN CERTIFICATE-----\nAAA=\n-----END CERTIFICATE-----\n";
+    const NO_BASE64: &str = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+
     #[test]
-    fn files_without_certificates_are_refused() {
-        for file in [&b""[..], b"text", b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"] {
-            let error = TlsSettings::new(&[file.to_vec()], None).map(drop).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
+    fn files_of_authorities_are_checked() {
+        let (good, key) = pair();
+        let two = [&good[..], VERSION_1.as_bytes()].concat();
+        let cases = [
+            (&good[..], Ok(())),
+            (&two, Ok(())),
+            (VERSION_1.as_bytes(), Ok(())),
+            (b"", Err(PemError::NoCertificate)),
+            (b"text", Err(PemError::NoCertificate)),
+            (key.as_bytes(), Err(PemError::NoCertificate)),
+            (NO_BASE64.as_bytes(), Err(PemError::Malformed)),
+            (NO_DER.as_bytes(), Err(PemError::Malformed)),
+        ];
+        for (file, expected) in cases {
+            let text = String::from_utf8_lossy(file);
+            assert_eq!(check_authorities(file), expected, "{text}");
+            let outcome = TlsSettings::new(&[file.to_vec()], None).map(drop);
+            assert_eq!(
+                outcome.map_err(|error| error.kind()),
+                expected.map_err(|_| ErrorKind::Invalid),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_client_certificate_needs_its_own_key() {
-        let ((certificates, key), (_, other)) = (pair(), pair());
+        let ((good, key), (_, other)) = (pair(), pair());
+        let good = String::from_utf8(good).unwrap();
         let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-        for (key, complaint) in [
-            (key.as_str(), ""),
-            (other.as_str(), "the client certificate and its key cannot be used"),
-            (encrypted.as_str(), "is encrypted"),
-            ("hunter2", "is no private key in PEM form"),
-        ] {
-            let identity = Identity { certificates: certificates.clone(), key: Secret::new(key) };
+        let no_key = "-----BEGIN PRIVATE KEY-----\nAAA=\n-----END PRIVATE KEY-----\n";
+        let cases = [
+            (good.as_str(), key.as_str(), Ok(())),
+            (&good, &other, Err(PemError::Mismatch)),
+            (&good, &encrypted, Err(PemError::Encrypted)),
+            (&good, "hunter2", Err(PemError::NoKey)),
+            (&good, &good, Err(PemError::NoKey)),
+            (&good, no_key, Err(PemError::KeyKind)),
+            (&key, &key, Err(PemError::NoCertificate)),
+            (NO_BASE64, &key, Err(PemError::Malformed)),
+            (NO_DER, &key, Err(PemError::Malformed)),
+            (VERSION_1, &key, Err(PemError::Version)),
+        ];
+        for (certificates, key, expected) in cases {
+            let identity = Identity { certificates: certificates.into(), key: Secret::new(key) };
+            assert_eq!(identity.check(), expected);
             let outcome = TlsSettings::new(&[], Some(&identity)).map(drop);
-            let text = outcome.err().map(|error| format!("{error:?}")).unwrap_or_default();
-            assert!(text.contains(complaint) && text.is_empty() == complaint.is_empty(), "{text}");
+            let text = outcome.err().map(|error| format!("{error:?} {error}")).unwrap_or_default();
+            let reason = expected.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(text.contains(&reason) && text.is_empty() == reason.is_empty(), "{text}");
             assert!(!text.contains("hunter2"));
             assert_eq!(format!("{identity:?}"), "Identity(…)");
         }

@@ -49,7 +49,7 @@ impl Transport {
         let origin = |scheme| Endpoint::new(registry, scheme).ok_or_else(no_address);
         let origins = [origin("https")?.base().clone(), origin("http")?.base().clone()];
         let guard = Arc::new(Guard::new(&origins[0], &config.resolve, network));
-        let proxies = Proxies::new(&config.proxies)?;
+        let proxies = Proxies::new(&config.proxies);
         let tls = TlsSettings::new(&config.ca_files, config.identity.as_ref())?;
         Ok(Self {
             own: Clients::new(config, tls.own, &guard, &proxies)?,

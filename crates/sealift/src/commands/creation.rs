@@ -15,8 +15,8 @@ use crate::ui::Ui;
 /// nothing.
 pub(crate) async fn make(ui: &Ui, job: &Job, connection: &Connection) -> Result<(), CommandError> {
     let target = &job.ends.target;
-    let client = connection.client(&target.registry, target.identity.credentials.clone());
-    let client = client.map_err(|error| error.on(Side::Target))?;
+    let credentials = target.identity.credentials.clone();
+    let client = connection.client(&target.registry, credentials, Some(Side::Target))?;
     let images = job.selection.groups.iter().flat_map(|group| &group.images);
     let repositories: BTreeSet<&RepositoryName> = images.map(|image| &image.target).collect();
     let mut made = BTreeSet::new();

@@ -1,13 +1,11 @@
 //! What `mirror` and `verify` share: settling what is to be done, and opening both ends.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use sealift_catalog::{ImageList, RangeError, between, misprint};
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
 use sealift_oci::{Registry, Tag};
-use sealift_registry::client::Credentials;
 use sealift_store::{Backoff, Side, Store};
 
 use super::Result;
@@ -16,7 +14,7 @@ use crate::args::{AnswerArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames};
 use crate::environment::Environment;
 use crate::errors::CommandError;
-use crate::identity::{Identity, Lookup};
+use crate::identity::Lookup;
 use crate::list;
 use crate::observe::Progress;
 use crate::output::units::count;
@@ -84,7 +82,7 @@ impl Job {
         let identity = asker.listed_identity()?;
         let mut target = asker.target()?;
         let mapped = list::map(images, &target, asker.listed_tag()?.as_ref())?;
-        let registries = identities(&lookup, images, &identity).await?;
+        let registries = list::identities(&lookup, images, &identity).await?;
         look_up(&lookup, &mut target).await?;
         let (source, names) = list::connect(&mapped, &registries, connection)?;
         let ends = Ends { source: SourceEnd::List(registries), names, target };
@@ -149,29 +147,6 @@ fn read_list(file: &Path, answers: &AnswerArgs, environment: &mut Environment) -
         )),
         None => list::read(file, environment),
     }
-}
-
-/// Finds out who asks at each registry of a list. Who was typed is meant for one registry.
-async fn identities(
-    lookup: &Lookup<'_>,
-    images: &ImageList,
-    identity: &Identity,
-) -> Result<BTreeMap<Registry, Identity>> {
-    let registries = list::registries(images);
-    if registries.len() > 1 && matches!(identity.credentials, Credentials::Basic { .. }) {
-        let names: Vec<&str> = registries.keys().map(Registry::as_str).collect();
-        return Err(CommandError::usage(
-            format_args!("a source user is given, and the list has several registries: {}", names.join(", ")),
-            "`sealift login` keeps credentials for each of them.",
-        ));
-    }
-    let mut identities = BTreeMap::new();
-    for (registry, path) in registries {
-        let mut found = identity.clone();
-        lookup.fill_in(&mut found, &registry, path.as_ref()).await?;
-        identities.insert(registry, found);
-    }
-    Ok(identities)
 }
 
 /// Settles the ten answers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealift_oci::Registry;
 use sealift_registry::client::{Credentials, Secret};
-use sealift_store::{Error, ErrorKind};
+use sealift_store::ErrorKind;
 
 use super::Result;
 use crate::args::LoginArgs;
@@ -21,7 +21,10 @@ const PASSWORD_LIMIT: u64 = 64 * 1024;
 /// Asks the registry whether it takes the credentials, and keeps them.
 pub(crate) async fn run(ui: &Arc<Ui>, args: &LoginArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection, environment)?;
-    let check = async |credentials| connection.client(&args.registry, credentials)?.authenticate().await;
+    let check = async |credentials| {
+        let client = connection.client(&args.registry, credentials, None)?;
+        Ok(client.authenticate().await?)
+    };
     login(ui, args, environment, check).await
 }
 
@@ -30,7 +33,7 @@ async fn login(
     ui: &Ui,
     args: &LoginArgs,
     environment: &mut Environment,
-    check: impl AsyncFnOnce(Credentials) -> std::result::Result<(), Error>,
+    check: impl AsyncFnOnce(Credentials) -> Result<()>,
 ) -> Result<Exit> {
     let (registry, username) = (&args.registry, username(args, environment)?);
     check_username(&username)?;
@@ -52,10 +55,15 @@ async fn login(
 }
 
 /// A refusal is not about the source or the target that other hints speak of.
-fn refused(ui: &Ui, registry: &Registry, error: Error) -> Result<Exit> {
-    if !matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied) {
-        return Err(error.into());
-    }
+fn refused(ui: &Ui, registry: &Registry, error: CommandError) -> Result<Exit> {
+    let error = match error {
+        CommandError::Place(error, _)
+            if matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied) =>
+        {
+            error
+        }
+        other => return Err(other),
+    };
     ui.error(error);
     ui.note(format_args!("Hint: Check user and password for {registry}. Nothing was kept."));
     Ok(Exit::Access)
@@ -107,7 +115,7 @@ mod tests {
     use std::io;
 
     use clap::Parser as _;
-    use sealift_store::Operation;
+    use sealift_store::{Error, Operation};
 
     use super::*;
     use crate::args::{Args, Command};
@@ -151,7 +159,7 @@ mod tests {
         let check = async |credentials| {
             let Credentials::Basic { username, password } = credentials else { panic!("{credentials:?}") };
             assert_eq!((username.as_str(), password.expose()), ("captain", PASSWORD));
-            answer
+            Ok(answer?)
         };
         let ended = login(&ui, &args, &mut environment, check).await;
         let kept = std::fs::read_to_string(home.path().join(".docker/config.json")).unwrap_or_default();

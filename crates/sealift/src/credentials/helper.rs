@@ -6,8 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sealift_registry::client::Secret;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -15,6 +13,7 @@ use zeroize::Zeroizing;
 use super::document::quoted;
 use super::locations::Surroundings;
 use super::process::{self, Finished};
+use super::traces::Traces;
 use super::{Found, Origin};
 
 /// The user that says "the secret is an identity token".
@@ -44,6 +43,13 @@ pub(crate) struct HelperError {
     pub(super) failure: HelperFailure,
 }
 
+impl HelperError {
+    /// Tells whether it is the user's own doing.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        matches!(self.failure, HelperFailure::Interrupted)
+    }
+}
+
 /// Why a helper is of no use.
 #[derive(Debug)]
 pub(super) enum HelperFailure {
@@ -61,6 +67,8 @@ pub(super) enum HelperFailure {
     Refused(String),
     /// The pipes to it broke.
     Broken(io::Error),
+    /// The user broke it off.
+    Interrupted,
 }
 
 impl fmt::Display for HelperFailure {
@@ -73,6 +81,7 @@ impl fmt::Display for HelperFailure {
             Self::Nonsense => f.write_str("answers something that is no credentials"),
             Self::Refused(words) => write!(f, "fails: {words}"),
             Self::Broken(error) => write!(f, "cannot be talked to: {error}"),
+            Self::Interrupted => f.write_str("was interrupted"),
         }
     }
 }
@@ -129,7 +138,7 @@ impl Helper {
         if finished.says(NOT_FOUND) {
             return Ok(Found::None);
         }
-        Err(self.error(HelperFailure::Refused(finished.words(&[]))))
+        Err(self.error(HelperFailure::Refused(finished.words(&Traces::default()))))
     }
 
     /// Gives credentials to keep.
@@ -141,25 +150,17 @@ impl Helper {
         surroundings: &Surroundings,
         time_limit: Duration,
     ) -> Result<(), HelperError> {
-        let secret = quoted(password.expose());
         let input = Zeroizing::new(format!(
             "{{\"ServerURL\":{},\"Username\":{},\"Secret\":{}}}\n",
             *quoted(server),
             *quoted(username),
-            *secret
+            *quoted(password.expose())
         ));
         let finished = self.run("store", input.as_bytes(), surroundings, time_limit).await?;
         if finished.is_success {
             return Ok(());
         }
-        let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
-        let hidden = [
-            Zeroizing::new(password.expose().to_owned()),
-            Zeroizing::new(secret.trim_matches('"').to_owned()),
-            Zeroizing::new(STANDARD_NO_PAD.encode(password.expose())),
-            Zeroizing::new(STANDARD_NO_PAD.encode(pair.as_bytes())),
-        ];
-        Err(self.error(HelperFailure::Refused(finished.words(&hidden))))
+        Err(self.error(HelperFailure::Refused(finished.words(&Traces::of(password)))))
     }
 
     /// Has credentials forgotten.
@@ -173,7 +174,7 @@ impl Helper {
         if finished.is_success || finished.says(NOT_FOUND) {
             return Ok(());
         }
-        Err(self.error(HelperFailure::Refused(finished.words(&[]))))
+        Err(self.error(HelperFailure::Refused(finished.words(&Traces::default()))))
     }
 
     async fn run(
@@ -205,22 +206,29 @@ impl Finished {
         [&self.answer, &self.message].iter().any(|bytes| String::from_utf8_lossy(bytes).contains(words))
     }
 
-    /// Gathers the complaint. Lines that look like an answer are left out, since answers have secrets; and
-    /// where one of the `hidden` words is said, nothing is repeated at all.
-    fn words(&self, hidden: &[Zeroizing<String>]) -> String {
+    /// Gathers the complaint. Lines that look like an answer are left out, since answers have secrets; where
+    /// there are traces of what the helper was told, nothing is repeated at all. Nor is anything that
+    /// terminals obey.
+    fn words(&self, traces: &Traces) -> String {
         let said = [&self.message, &self.answer]
             .map(|bytes| Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()));
-        let is_hidden =
-            |word: &Zeroizing<String>| !word.is_empty() && said.iter().any(|it| it.contains(word.as_str()));
-        if hidden.iter().any(is_hidden) {
+        if said.iter().any(|text| traces.are_in(text)) {
             return "its message has the password in it and is not shown".to_owned();
         }
-        let lines = said.iter().flat_map(|text| text.lines()).map(str::trim);
+        let lines = said.iter().flat_map(|text| text.split(['\n', '\r'])).map(str::trim);
         let lines =
             lines.filter(|line| !line.is_empty() && !line.contains(['{', '}']) && !line.contains("Secret"));
-        let words: String = lines.collect::<Vec<_>>().join("; ").chars().take(WORDS_LIMIT).collect();
+        let words = lines.collect::<Vec<_>>().join("; ");
+        let words: String = words.chars().filter(|it| is_shown(*it)).take(WORDS_LIMIT).collect();
         if words.is_empty() { "it gives no reason".to_owned() } else { words }
     }
+}
+
+/// Control characters move cursors and colour screens; those that turn the direction of writing around make
+/// a text seem to say something else (Unicode, "Bidirectional Algorithm", section 2).
+fn is_shown(it: char) -> bool {
+    !it.is_control()
+        && !matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -244,13 +252,15 @@ mod tests {
         let words = |message: &str, answer: &str| {
             let bytes = |text: &str| Zeroizing::new(text.as_bytes().to_owned());
             let finished = Finished { is_success: false, answer: bytes(answer), message: bytes(message) };
-            finished.words(&[Zeroizing::new("hunter2".to_owned()), Zeroizing::default()])
+            finished.words(&Traces::of(&Secret::new("hunter2")))
         };
         assert_eq!(words("gpg: no key\n", "exit status 2\n"), "gpg: no key; exit status 2");
         assert_eq!(words("", "{\"Secret\":\"x\"}\n"), "it gives no reason");
         assert_eq!(words("{\"token\":\"x\"}", ""), "it gives no reason");
         assert_eq!(words("+ Secret=x\nlocked", ""), "locked");
         assert!(words("cannot keep hunter2", "").contains("is not shown"));
+        assert!(words("", "cannot keep aHVudGVy\nMg==").contains("is not shown"));
+        assert_eq!(words("\u{1b}[31mred\u{7}\r\n\u{202e}der\u{9b}2J\0", ""), "[31mred; der2J");
         assert_eq!(words(&"é".repeat(1000), "").chars().count(), WORDS_LIMIT);
     }
 

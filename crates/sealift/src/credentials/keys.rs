@@ -52,11 +52,24 @@ pub(super) fn fit(key: &str, registry: &Registry, repository: Option<&Repository
         return None;
     }
     let is_within = key.path.is_empty()
-        || repository.is_some_and(|repository| {
-            let rest = repository.as_str().strip_prefix(key.path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
+        || repository.is_some_and(|repository| is_at_or_below(repository.as_str(), key.path));
     is_within.then_some(Fit { path: key.path.len(), is_bare: key.is_bare })
+}
+
+/// Tells whether a repository is the one of that name, or below it.
+pub(crate) fn is_within(repository: &RepositoryName, path: &RepositoryName) -> bool {
+    is_at_or_below(repository.as_str(), path.as_str())
+}
+
+fn is_at_or_below(name: &str, path: &str) -> bool {
+    name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns the path within a registry that a key is for; `None` where it is for all of it, or for another.
+pub(super) fn path_within(key: &str, registry: &Registry) -> Option<RepositoryName> {
+    let key = Key::of(key);
+    // What is no name fits no repository.
+    if key.host == canonical(registry.as_str()) { key.path.parse().ok() } else { None }
 }
 
 /// Tells whether a key is for the whole registry.
@@ -118,6 +131,28 @@ mod tests {
             let repository: Option<RepositoryName> = repository.map(|name| name.parse().unwrap());
             let fit = fit(key, &registry.parse().unwrap(), repository.as_ref());
             assert_eq!(fit.map(|it| it.path), expected, "{key} {registry} {repository:?}");
+        }
+    }
+
+    /// A repository that is named like the path of a key is within what the key is for.
+    #[test]
+    fn the_path_of_a_key_is_a_repository_that_it_fits() {
+        for (key, expected) in [
+            ("reg.lan/team", Some("team")),
+            ("Reg.lan/team/app", Some("team/app")),
+            ("reg.lan", None),
+            ("reg.lan/v1/", None),
+            ("https://reg.lan/team", None),
+            ("reg.lan/Team", None),
+            ("reg.lan/team/", None),
+            ("other.lan/team", None),
+        ] {
+            let registry = "reg.lan".parse().unwrap();
+            let path = path_within(key, &registry);
+            assert_eq!(path.as_ref().map(RepositoryName::as_str), expected, "{key}");
+            if let Some(path) = path {
+                assert_eq!(fit(key, &registry, Some(&path)).unwrap().path, path.as_str().len());
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod document;
 mod entry;
 mod error;
 mod file;
+mod group;
 mod helper;
 mod keep;
 mod keys;
@@ -22,7 +23,9 @@ mod process;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod traces;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +35,7 @@ use sealift_registry::client::Secret;
 
 pub(crate) use error::CredentialsError;
 pub(crate) use keep::check_username;
+pub(crate) use keys::is_within;
 pub(crate) use locations::Surroundings;
 
 use file::AuthFile;
@@ -172,12 +176,6 @@ impl Keyring {
         Self { surroundings, time_limit: HELPER_TIME_LIMIT }
     }
 
-    /// Gives helpers another time.
-    #[cfg(test)]
-    fn with_time_limit(self, time_limit: Duration) -> Self {
-        Self { time_limit, ..self }
-    }
-
     /// Finds what is kept for a registry, or for one of its repositories.
     ///
     /// # Errors
@@ -195,6 +193,28 @@ impl Keyring {
             }
         }
         Ok(Lookup { found: Found::None, origin: None, warnings })
+    }
+
+    /// Lists the paths within a registry that have entries of their own and that some of these repositories
+    /// are at or below: the longest for each of them. What is found for such a path holds for everything
+    /// that it is the longest for. A file that cannot be read has none: what is wrong with it is told by
+    /// whoever has to read it.
+    pub(crate) fn paths<'a>(
+        &self,
+        registry: &Registry,
+        repositories: impl IntoIterator<Item = &'a RepositoryName>,
+    ) -> BTreeSet<RepositoryName> {
+        let mut keys = BTreeSet::new();
+        for path in self.surroundings.files() {
+            let Ok(Some(file)) = AuthFile::read(&path) else { continue };
+            if let Ok(settings) = file.settings() {
+                keys.extend(settings.paths(registry));
+            }
+        }
+        let longest = |repository: &RepositoryName| {
+            keys.iter().filter(|path| keys::is_within(repository, path)).max_by_key(|it| it.as_str().len())
+        };
+        repositories.into_iter().filter_map(longest).cloned().collect()
     }
 
     async fn find_in(

@@ -1,14 +1,18 @@
-//! Running a helper program: fed, read within bounds, and ended when its time is over.
+//! Running a helper program: fed, read within bounds, and ended with all that it started when its time is
+//! over or nobody waits for it any more.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use zeroize::Zeroizing;
 
+use super::group::Group;
 use super::helper::HelperFailure;
 use super::locations::Surroundings;
 
@@ -29,8 +33,7 @@ pub(super) struct Finished {
     pub(super) message: Zeroizing<Vec<u8>>,
 }
 
-/// Runs a helper with the variables that sealift was run with. It stays in the terminal's foreground, since
-/// some ask for a passphrase there.
+/// Runs a helper with the variables that sealift was run with.
 pub(super) async fn run(
     program: &Path,
     verb: &str,
@@ -39,22 +42,35 @@ pub(super) async fn run(
     time_limit: Duration,
 ) -> Result<Finished, HelperFailure> {
     let mut command = Command::new(program);
-    command.arg(verb).env_clear().envs(surroundings.variables()).kill_on_drop(true);
+    command.arg(verb).env_clear().envs(surroundings.variables()).process_group(0);
+    // The group is ended below; this waits for its first process where nobody else does.
+    command.kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(HelperFailure::Start)?;
+    let group = Group::of(&child);
     let ended = tokio::time::timeout(time_limit, converse(&mut child, input)).await;
     let ended = ended.unwrap_or(Err(HelperFailure::TimedOut(time_limit)));
-    if ended.is_err() {
-        // It may have ended by itself meanwhile.
-        let _ = child.kill().await;
+    match ended {
+        Ok(finished) => {
+            group.release();
+            Ok(finished)
+        }
+        Err(failure) => {
+            drop(group);
+            // It may have ended by itself meanwhile.
+            let _ = child.kill().await;
+            Err(failure)
+        }
     }
-    ended
 }
 
 async fn converse(child: &mut Child, input: &[u8]) -> Result<Finished, HelperFailure> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let ((), answer, message) = tokio::try_join!(feed(stdin, input), answer(stdout), message(stderr))?;
     let status = child.wait().await.map_err(HelperFailure::Broken)?;
+    if status.signal() == Some(Signal::SIGINT as i32) {
+        return Err(HelperFailure::Interrupted);
+    }
     Ok(Finished { is_success: status.success(), answer, message })
 }
 

@@ -64,6 +64,12 @@ impl Settings<'_> {
         Ok(Found::None)
     }
 
+    /// Lists the paths within a registry that have entries of their own.
+    pub(super) fn paths(&self, registry: &Registry) -> Vec<RepositoryName> {
+        let entries = self.auths.iter().flat_map(Document::iter);
+        entries.filter_map(|(key, _)| keys::path_within(key, registry)).collect()
+    }
+
     /// Tells whether the file is where a registry's credentials are kept, or would be.
     pub(super) fn speaks_for(&self, file: &AuthFile, registry: &Registry) -> Result<bool> {
         Ok(self.helper(file, registry)?.is_some() || self.holds(registry))

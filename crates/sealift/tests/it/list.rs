@@ -242,3 +242,42 @@ async fn each_registry_has_its_own_credentials() {
     let typed = [("SOURCE_DOCKER_USERNAME", "a"), ("SOURCE_DOCKER_PASSWORD", "x")];
     fleet.run_with("verify", file, &[], &typed, None).await.expect(0);
 }
+
+/// Credentials are looked up for each repository, and the longest path that has some counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_a_registry_has_its_own_credentials() {
+    use sealift_testbed::http_proxy::{Action, HttpProxy};
+    let fleet = Fleet::new().await;
+    let door = HttpProxy::start(fleet.one.address.parse().unwrap()).await.unwrap();
+    // base64 of "a:x" and of "b:x".
+    door.set_rule(|request| {
+        let wanted = if request.path.starts_with("/v2/org/app/") { "Basic YTp4" } else { "Basic Yjp4" };
+        match request.headers.get("authorization") {
+            Some(value) if value == wanted => Action::Pass,
+            _ => Action::Respond {
+                status: 401,
+                headers: vec![("www-authenticate".to_owned(), "Basic realm=\"x\"".to_owned())],
+                body: bytes::Bytes::new(),
+            },
+        }
+    });
+    let address = door.address().to_string();
+    fleet.write(&format!("{address}/org/app:1.2\n{address}/org/app:1.3\n{address}/tool:v1\n"));
+    let home = tempfile::tempdir().unwrap();
+    let auths = json!({"auths": {
+        address.as_str(): {"auth": "Yjp4"},
+        format!("{address}/org"): {"auth": "Yjp4"},
+        format!("{address}/org/app"): {"auth": "YTp4"},
+    }});
+    let config = home.path().join("config.json");
+    std::fs::write(&config, auths.to_string()).unwrap();
+    let variables = [("DOCKER_CONFIG", home.path().to_str().unwrap())];
+    let file = fleet.file.path().to_str().unwrap();
+    let run = fleet.run_with("mirror", file, &["-v"], &variables, None).await.expect(0);
+    assert_eq!(run.stderr.matches("others can read it").count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("come from").count(), 1, "{}", run.stderr);
+    assert_eq!(fleet.there("site/org/app", "1.3").await, Some(digest("org/app", "1.3")));
+    assert_eq!(fleet.there("site/tool", "v1").await, Some(digest("tool", "v1")));
+    // Everybody asks what the registry wants once.
+    assert_eq!(door.count(|it| it.head.path == "/v2/"), 2);
+}

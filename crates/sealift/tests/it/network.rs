@@ -1,5 +1,7 @@
 //! How registries are reached: proxies, addresses of hosts, certificates that are kept.
 
+use sealift_testbed::http_proxy::HttpProxy;
+
 use crate::site::{KNOWN, Site, sealift};
 
 const WANTED: [&str; 4] = ["--tag", KNOWN, "--image", "arc-dns"];
@@ -50,8 +52,44 @@ async fn certificates_that_are_kept_are_read() {
     std::fs::create_dir_all(&kept).unwrap();
     std::fs::write(kept.join("client.cert"), "no certificate").unwrap();
     let variables = [("HOME", home.path().to_str().unwrap())];
-    let run = site.run_with("mirror", &WANTED, &variables).await.expect(1);
-    assert!(run.stderr.contains("client.key cannot be used"), "{}", run.stderr);
+    let run = site.run_with("mirror", &WANTED, &variables).await.expect(2);
+    assert!(run.stderr.contains("/client.key: it is not there\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("Hint: In a directory of certificates for TARGET"), "{}", run.stderr);
+    std::fs::write(kept.join("client.key"), "hunter2").unwrap();
+    let run = site.run_with("mirror", &WANTED, &variables).await.expect(2);
+    assert!(run.stderr.contains("/client.cert: it has no certificate in PEM form\n"), "{}", run.stderr);
+    assert!(!format!("{run:?}").contains("hunter2") && site.tagged("arc-dns", KNOWN).await.is_none());
+}
+
+/// A variable that names no proxy → words of the error. Its password is shown nowhere, and nobody is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_proxy_is_told_before_anything_is_asked() {
+    let site = Site::with(&[(KNOWN, &["arc-dns"])]).await;
+    let source = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
+    let address = source.address().to_string();
+    let to = ["--target-registry", &site.target.address, "--target-repository", "x", "-v"];
+    for (name, value, words) in [
+        ("HTTPS_PROXY", "ftp://captain:hunter2@proxy.lan", "its scheme is none of http, https, socks5"),
+        ("https_proxy", "http://captain:hunter2@", "it names no host"),
+        ("HTTP_PROXY", "http://captain:x@hunter2@proxy.lan", "not encoded"),
+        ("http_proxy", "http://captain:1/hunter2@proxy.lan", "not encoded"),
+        ("ALL_PROXY", "socks5://captain:hunter2@proxy.lan:port", "its port is no number"),
+    ] {
+        let commands = [
+            [&["mirror", "--source-registry", &address][..], &to, &WANTED].concat(),
+            [&["verify", "--source-registry", &address][..], &to, &WANTED].concat(),
+            vec!["releases", "--source-registry", &address],
+            vec!["login", &address, "--username", "captain", "--password-stdin"],
+        ];
+        for command in commands {
+            let run = sealift(&command, &[(name, value)], Some("hunter2\n")).await.expect(2);
+            assert!(run.stderr.starts_with(&format!("error: {name} names no proxy: ")), "{}", run.stderr);
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            assert!(run.stderr.contains(&format!("Hint: Set {name}=http://HOST:PORT")), "{}", run.stderr);
+            assert!(!format!("{run:?}").contains("hunter2"));
+        }
+    }
+    assert_eq!(source.count(|_| true), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ async fn what_makes_no_sense_is_refused() {
         (&["--tag", "v1", "--tag", "v2", "--target-tag", "v3"], "with several source tags"),
         (&["--platform", "linux"], "a platform reads os/architecture"),
         (&["--max-connections", "0"], "--max-connections"),
-        (&["--ca-file", "/nowhere.pem"], "--ca-file /nowhere.pem: No such file"),
+        (&["--ca-file", "/nowhere.pem"], "--ca-file /nowhere.pem: it is not there"),
         (&["--source-repository", "Arc"], "the source repository `Arc` is malformed"),
         (&["--frobnicate"], "unexpected argument"),
     ];

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::peer::{BASIC, PASSWORD, Peer, reply};
-use crate::client::{ClientConfig, ProxyConfig, RegistryClient};
+use crate::client::{ClientConfig, Proxy, ProxyConfig, RegistryClient};
 
 /// A proxy that leads everything to one place, whatever it is asked for.
 struct Middle {
@@ -42,8 +42,8 @@ impl Middle {
         Self { address, asked }
     }
 
-    fn url(&self, scheme: &str, user: &str) -> Option<String> {
-        Some(format!("{scheme}://{user}{}", self.address))
+    fn url(&self, scheme: &str, user: &str) -> Option<Proxy> {
+        Some(format!("{scheme}://{user}{}", self.address).parse().unwrap())
     }
 
     fn asked(&self) -> Vec<String> {
@@ -229,7 +229,7 @@ async fn some_hosts_are_reached_without_a_proxy() {
 async fn a_proxy_that_is_not_there_is_named() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for peer in [Peer::tls().await, Peer::plain().await] {
-        let url = Some(format!("http://{}{address}", user()));
+        let url: Option<Proxy> = Some(format!("http://{}{address}", user()).parse().unwrap());
         let proxies = ProxyConfig { http: url.clone(), https: url, no_proxy: None };
         let error = client(&peer, proxies, peer.config()).connect().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);

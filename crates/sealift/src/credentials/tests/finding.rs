@@ -56,6 +56,25 @@ async fn the_longest_path_that_has_something_wins() {
 }
 
 #[tokio::test]
+async fn repositories_share_the_longest_path_that_has_an_entry_in_any_file() {
+    let home = Home::with_docker(&auths(&[("reg.lan/team", "team"), ("reg.lan", "all"), ("reg.lan/x", "x")]));
+    home.write(CONFIG, &auths(&[("reg.lan/team/app", "app"), ("other.lan/lone", "other")]));
+    home.write(RUNTIME, "no JSON");
+    let paths = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let paths = home.keyring().paths(&registry("reg.lan"), &names);
+        paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(paths(&["lone", "teams", "app"]), "");
+    assert_eq!(paths(&["team/app/part", "team/app", "team/apple", "lone"]), "team team/app");
+    home.write(RUNTIME, "{}");
+    for (name, path) in [("team/app/part", "team/app"), ("team/apple", "team"), ("x", "x")] {
+        let [own, shared] = [name, path].map(|name| format!("reg.lan/{name}"));
+        assert_eq!(home.shown(&own).await, home.shown(&shared).await);
+    }
+}
+
+#[tokio::test]
 async fn docker_hub_has_many_names() {
     for key in ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"] {
         let home = Home::with_docker(&auths(&[(key, "hub")]));

@@ -1,9 +1,8 @@
 //! Helper programs that work, that fail, and that do worse.
 
-use std::time::Instant;
-
-use super::super::{Origin, Secret};
+use super::super::{HELPER_TIME_LIMIT, Origin, Secret};
 use super::*;
+use crate::errors::CommandError;
 
 const CAPTAIN: &str = "captain";
 
@@ -134,17 +133,90 @@ async fn a_helper_need_not_read_what_it_is_told() {
     home.keyring().store(&registry("reg.lan"), CAPTAIN, &long).await.unwrap();
 }
 
+/// Tells whether a process runs; one that has ended and is not waited for yet does not.
+fn runs(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    status.is_ok_and(|text| !text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
+}
+
+/// Who has ended may take a moment to be gone.
+async fn gone(pid: &str) {
+    let ended = async {
+        while runs(pid) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap_or_else(|_| panic!("{pid} still runs"));
+}
+
+/// It has a child, which keeps the pipes open, and so does that one's child.
+const SLOW: &str = r#"
+echo $$ > "$HOME/pid"
+(sleep 600 & echo $! > "$HOME/grandchild.new"; mv "$HOME/grandchild.new" "$HOME/grandchild"; sleep 600) &
+wait
+"#;
+
+/// Waits until the helper has started all that it starts.
+async fn started(home: &Home) {
+    while !home.has("grandchild") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
-async fn a_slow_helper_is_ended() {
+async fn a_slow_helper_is_ended_with_all_that_it_started() {
     let home = Home::with_docker(r#"{"credsStore":"slow"}"#);
-    home.helper("slow", "echo $$ > \"$HOME/pid\"; exec sleep 60");
-    let start = Instant::now();
-    let keyring = home.keyring().with_time_limit(Duration::from_millis(500));
-    let error = keyring.find(&registry("reg.lan"), None).await.unwrap_err();
-    assert_eq!(error.to_string(), "the credential helper docker-credential-slow did not answer within 0.5 s");
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    let pid = home.read("pid");
-    assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid} still runs");
+    home.helper("slow", SLOW);
+    let (keyring, registry) = (home.keyring(), registry("reg.lan"));
+    let pass = async {
+        started(&home).await;
+        tokio::time::pause();
+        tokio::time::advance(HELPER_TIME_LIMIT).await;
+        tokio::time::resume();
+    };
+    let (found, ()) = tokio::join!(keyring.find(&registry, None), pass);
+    assert_eq!(
+        found.unwrap_err().to_string(),
+        "the credential helper docker-credential-slow did not answer within 30 s"
+    );
+    gone(&home.read("pid")).await;
+    gone(&home.read("grandchild")).await;
+}
+
+#[tokio::test]
+async fn a_helper_that_nobody_waits_for_is_ended_with_all_that_it_started() {
+    let home = Home::with_docker(r#"{"credsStore":"slow"}"#);
+    home.helper("slow", SLOW);
+    let (keyring, registry) = (home.keyring(), registry("reg.lan"));
+    tokio::select! {
+        found = keyring.find(&registry, None) => panic!("{found:?}"),
+        () = started(&home) => {}
+    }
+    gone(&home.read("pid")).await;
+    gone(&home.read("grandchild")).await;
+}
+
+/// Some helpers start an agent that is there for the next one.
+#[tokio::test]
+async fn what_a_helper_that_answers_leaves_behind_may_stay() {
+    let home = Home::with_docker(r#"{"credsStore":"agent"}"#);
+    let answer = r#"echo '{"Username":"a","Secret":"b"}'"#;
+    home.helper(
+        "agent",
+        &format!("sleep 600 >/dev/null 2>&1 </dev/null & echo $! > \"$HOME/agent\"; {answer}"),
+    );
+    assert_eq!(home.shown("reg.lan").await, "a:b");
+    let agent = home.read("agent");
+    assert!(runs(&agent), "{agent} was ended");
+    assert!(Command::new("kill").arg(agent.trim()).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_helper_that_the_user_breaks_off_is_no_failure_of_the_helper() {
+    let home = Home::with_docker(r#"{"credsStore":"asks"}"#);
+    home.helper("asks", "kill -INT $$");
+    let error = home.find("reg.lan").await.unwrap_err();
+    assert!(matches!(CommandError::from(error), CommandError::Interrupted));
 }
 
 #[tokio::test]
