@@ -415,6 +415,9 @@ pub(crate) enum Format {
 }
 
 #[cfg(test)]
+mod examples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
