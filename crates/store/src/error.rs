@@ -251,6 +251,19 @@ impl Error {
         };
         Self::new(kind, operation).caused_by(error)
     }
+
+    /// Makes an error from reading a file of a place; one that is malformed is told from other failures.
+    #[must_use]
+    pub fn of_file(operation: Operation, error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                Self::new(ErrorKind::Invalid, operation)
+                    .because("a file of the place is malformed")
+                    .caused_by(error)
+            }
+            _ => Self::io(operation, error),
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -22,14 +22,18 @@ mod counting;
 mod directory;
 mod error;
 mod faults;
+pub mod index_json;
 mod memory;
 mod method;
+pub mod nested;
 mod pace;
 mod page;
 mod random;
+pub mod sweep;
 mod switchboard;
 mod sync;
 mod traits;
+pub mod upload;
 mod verify;
 
 pub use backoff::Backoff;

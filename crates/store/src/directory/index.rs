@@ -6,41 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use sealift_oci::{Descriptor, Digest, Tag, media_type};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use sealift_oci::{Descriptor, Digest, Tag};
 
-/// Where a layout says the tag: OCI image specification 1.1, `annotations.md`.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+use crate::index_json::{Document, Entry, Listed, REF_NAME};
+
 /// Where sealift says what a manifest is attached to, so that nobody reads all manifests to find that out.
 const SUBJECT: &str = "dev.sealift.subject";
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Document {
-    #[serde(default)]
-    manifests: Vec<Entry>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    Known(Listed),
-    Other(Value),
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    media_type: String,
-    digest: Digest,
-    size: u64,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
 
 /// The list of a repository's manifests, and the ways to find one.
 #[derive(Debug)]
@@ -57,9 +28,7 @@ pub(super) struct Index {
 impl Index {
     /// Makes an empty list.
     pub(super) fn empty() -> Self {
-        let rest = [("schemaVersion", Value::from(2)), ("mediaType", Value::from(media_type::OCI_INDEX))];
-        let rest = rest.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self::new(Document { manifests: Vec::new(), rest })
+        Self::new(Document::empty())
     }
 
     /// Reads a list.
@@ -77,11 +46,11 @@ impl Index {
         let mut subjects: HashMap<Digest, Vec<usize>> = HashMap::new();
         for (position, entry) in document.known() {
             // Of two entries with one tag the first counts, as in other readers.
-            if let Some(tag) = entry.tag() {
+            if let Some(tag) = tag(entry) {
                 tags.entry(tag).or_insert(position);
             }
             let is_first = digests.insert(entry.digest, position).is_none();
-            if let Some(subject) = entry.subject().filter(|_| is_first) {
+            if let Some(subject) = subject(entry).filter(|_| is_first) {
                 subjects.entry(subject).or_default().push(position);
             }
         }
@@ -89,10 +58,7 @@ impl Index {
     }
 
     fn at(&self, position: usize) -> Option<Descriptor> {
-        match self.document.manifests.get(position)? {
-            Entry::Known(entry) => Some(Descriptor::new(&entry.media_type, entry.digest, entry.size)),
-            Entry::Other(_) => None,
-        }
+        self.document.at(position).map(Listed::descriptor)
     }
 
     /// Finds what a tag points at.
@@ -132,9 +98,9 @@ impl Index {
     ) -> Option<Self> {
         let mut document = self.document.clone();
         if let Some(tag) = tag {
-            document.remove_tag(tag, &manifest.digest);
+            remove_tag(&mut document, tag, &manifest.digest);
         }
-        document.list(manifest, tag);
+        list(&mut document, manifest, tag);
         if let Some(subject) = subject {
             let ours = document.known_mut().filter(|entry| entry.digest == manifest.digest);
             ours.for_each(|entry| entry.annotate(SUBJECT, &subject.to_string()));
@@ -143,93 +109,58 @@ impl Index {
     }
 }
 
-impl Document {
-    fn known(&self) -> impl Iterator<Item = (usize, &Listed)> {
-        self.manifests.iter().enumerate().filter_map(|(position, entry)| match entry {
-            Entry::Known(entry) => Some((position, entry)),
-            Entry::Other(_) => None,
-        })
-    }
-
-    fn known_mut(&mut self) -> impl Iterator<Item = &mut Listed> {
-        self.manifests.iter_mut().filter_map(|entry| match entry {
-            Entry::Known(entry) => Some(entry),
-            Entry::Other(_) => None,
-        })
-    }
-
-    /// Takes the tag from every manifest but `keep`. A manifest that has another entry loses this one; else
-    /// its entry stays without a tag, for the manifest stays.
-    fn remove_tag(&mut self, tag: &Tag, keep: &Digest) {
-        let mut count: HashMap<Digest, usize> = HashMap::new();
-        self.known().for_each(|(_, entry)| *count.entry(entry.digest).or_default() += 1);
-        self.manifests.retain_mut(|entry| {
-            let Entry::Known(entry) = entry else { return true };
-            if entry.digest == *keep || entry.annotation(REF_NAME) != Some(tag.as_str()) {
-                return true;
-            }
-            entry.annotations.remove(REF_NAME);
-            let left = count.entry(entry.digest).or_default();
-            *left -= 1;
-            *left == 0
-        });
-    }
-
-    fn list(&mut self, manifest: &Descriptor, tag: Option<&Tag>) {
-        let mut ours: Vec<&mut Listed> =
-            self.known_mut().filter(|entry| entry.digest == manifest.digest).collect();
-        let Some(tag) = tag.map(Tag::as_str) else {
-            if ours.is_empty() {
-                self.manifests.push(Entry::Known(Listed::new(manifest)));
-            }
-            return;
-        };
-        if ours.iter().any(|entry| entry.annotation(REF_NAME) == Some(tag)) {
-            return;
+/// Takes the tag from every manifest but `keep`. A manifest that has another entry loses this one; else
+/// its entry stays without a tag, for the manifest stays.
+fn remove_tag(document: &mut Document, tag: &Tag, keep: &Digest) {
+    let mut count: HashMap<Digest, usize> = HashMap::new();
+    document.known().for_each(|(_, entry)| *count.entry(entry.digest).or_default() += 1);
+    document.manifests.retain_mut(|entry| {
+        let Entry::Known(entry) = entry else { return true };
+        if entry.digest == *keep || entry.annotation(REF_NAME) != Some(tag.as_str()) {
+            return true;
         }
-        if let Some(entry) = ours.iter_mut().find(|entry| entry.annotation(REF_NAME).is_none()) {
-            entry.annotate(REF_NAME, tag);
-            return;
-        }
-        let mut entry = Listed::new(manifest);
-        entry.annotate(REF_NAME, tag);
-        self.manifests.push(Entry::Known(entry));
-    }
+        entry.annotations.remove(REF_NAME);
+        let left = count.entry(entry.digest).or_default();
+        *left -= 1;
+        *left == 0
+    });
 }
 
-impl Listed {
-    fn new(manifest: &Descriptor) -> Self {
-        Self {
-            media_type: manifest.media_type.clone(),
-            digest: manifest.digest,
-            size: manifest.size,
-            annotations: BTreeMap::new(),
-            rest: Map::new(),
+fn list(document: &mut Document, manifest: &Descriptor, tag: Option<&Tag>) {
+    let mut ours: Vec<&mut Listed> =
+        document.known_mut().filter(|entry| entry.digest == manifest.digest).collect();
+    let Some(tag) = tag.map(Tag::as_str) else {
+        if ours.is_empty() {
+            document.manifests.push(Entry::Known(Listed::new(manifest)));
         }
+        return;
+    };
+    if ours.iter().any(|entry| entry.annotation(REF_NAME) == Some(tag)) {
+        return;
     }
+    if let Some(entry) = ours.iter_mut().find(|entry| entry.annotation(REF_NAME).is_none()) {
+        entry.annotate(REF_NAME, tag);
+        return;
+    }
+    let mut entry = Listed::new(manifest);
+    entry.annotate(REF_NAME, tag);
+    document.manifests.push(Entry::Known(entry));
+}
 
-    fn annotation(&self, name: &str) -> Option<&str> {
-        self.annotations.get(name).map(String::as_str)
-    }
+/// A name that is no tag, as other tools write them, leaves the manifest to be found by its digest.
+fn tag(entry: &Listed) -> Option<Tag> {
+    entry.annotation(REF_NAME)?.parse().ok()
+}
 
-    fn annotate(&mut self, name: &str, value: &str) {
-        self.annotations.insert(name.to_owned(), value.to_owned());
-    }
-
-    /// A name that is no tag, as other tools write them, leaves the manifest to be found by its digest.
-    fn tag(&self) -> Option<Tag> {
-        self.annotation(REF_NAME)?.parse().ok()
-    }
-
-    fn subject(&self) -> Option<Digest> {
-        self.annotation(SUBJECT)?.parse().ok()
-    }
+fn subject(entry: &Listed) -> Option<Digest> {
+    entry.annotation(SUBJECT)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use sealift_oci::media_type;
+    use serde_json::{Value, json};
 
     fn descriptor(content: &str) -> Descriptor {
         Descriptor::of(media_type::OCI_MANIFEST, content.as_bytes())

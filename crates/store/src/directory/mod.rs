@@ -16,15 +16,11 @@
 //!
 //! Several processes may use one root at the same time. It does not delete: there is no garbage collection.
 
-mod data;
 mod index;
-mod nested;
 mod paths;
 mod repository;
 mod source;
-mod sweep;
 mod target;
-mod upload;
 mod walk;
 
 use std::collections::HashMap;
@@ -37,7 +33,7 @@ use sealift_oci::RepositoryName;
 
 use crate::sync::lock;
 use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, atomic};
-use repository::{Handle, Repository, failure};
+use repository::{Handle, Repository};
 use target::Writer;
 
 /// How many repositories are remembered while nobody uses them; a client that asks for ever new names must
@@ -128,7 +124,7 @@ impl Admin for Shared {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         let (root, page, operation) = (self.root.clone(), page.clone(), Operation::ListRepositories);
         let list = move || {
-            let all = walk::repositories(&root).map_err(|error| failure(operation, error))?;
+            let all = walk::repositories(&root).map_err(|error| Error::of_file(operation, error))?;
             Ok(Page::of_sorted(all.into_iter(), &page, ToString::to_string))
         };
         let listed = tokio::task::spawn_blocking(list).await;

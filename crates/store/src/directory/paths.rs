@@ -4,27 +4,16 @@ use std::path::{Path, PathBuf};
 
 use sealift_oci::{Algorithm, Digest, RepositoryName};
 
+use crate::index_json::MARKER;
+
 /// The directory of a repository's OCI layout. Components of repository names begin with a letter or a
 /// digit, so no repository can have this name, nor any other that begins with `_`.
 pub(super) const LAYOUT: &str = "_layout";
-/// The file that marks a directory as a layout, and its content: OCI image specification 1.1,
-/// `image-layout.md`, "oci-layout file".
-pub(super) const MARKER: (&str, &str) = ("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-
-/// The length of the name of an upload: 16 random bytes in hexadecimal.
-const UPLOAD_ID_LENGTH: usize = 32;
 
 /// The paths of one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     repository: PathBuf,
-}
-
-/// The paths of one upload.
-#[derive(Clone, Debug)]
-pub(super) struct UploadPaths {
-    /// The directory of the upload.
-    pub(super) directory: PathBuf,
 }
 
 impl Paths {
@@ -70,40 +59,5 @@ impl Paths {
     /// The directory of uploads.
     pub(super) fn uploads(&self) -> PathBuf {
         self.repository.join("_uploads")
-    }
-
-    /// One upload; `None` where the text is no name that this place gives, such as a path.
-    pub(super) fn upload(&self, id: &str) -> Option<UploadPaths> {
-        let fine = id.len() == UPLOAD_ID_LENGTH
-            && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        fine.then(|| UploadPaths { directory: self.uploads().join(id) })
-    }
-}
-
-impl UploadPaths {
-    /// What has arrived.
-    pub(super) fn data(&self) -> PathBuf {
-        self.directory.join("data")
-    }
-
-    /// How much of it is hashed, and the state of the hash.
-    pub(super) fn state(&self) -> PathBuf {
-        self.directory.join("state")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_this_place_gives_are_uploads() {
-        let paths = Paths::new(Path::new("/root"), &"a/b".parse().unwrap());
-        assert!(paths.upload("0123456789abcdef0123456789abcdef").is_some());
-        for id in
-            ["", ".", "..", "../../x", "0123456789ABCDEF0123456789ABCDEF", "/123456789abcdef0123456789abcde"]
-        {
-            assert!(paths.upload(id).is_none(), "{id}");
-        }
     }
 }

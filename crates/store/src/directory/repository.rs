@@ -12,9 +12,10 @@ use bytes::Bytes;
 use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, RepositoryName};
 
 use super::index::Index;
-use super::nested;
-use super::paths::{MARKER, Paths};
+use super::paths::Paths;
 use crate::accept::ObjectName;
+use crate::index_json::MARKER;
+use crate::nested;
 use crate::sync::lock;
 use crate::{Error, ErrorKind, Operation, Result, atomic};
 
@@ -158,7 +159,7 @@ impl Repository {
 
     fn find_nested(&self, index: &Index, digest: &Digest) -> Option<Descriptor> {
         let read = |descriptor: &Descriptor| self.read_manifest(descriptor).ok();
-        index.nested.get_or_init(|| nested::find_all(index, read)).get(digest).cloned()
+        index.nested.get_or_init(|| nested::find_all(index.manifests(), read)).get(digest).cloned()
     }
 
     /// Reads a manifest; one whose bytes have another digest is an error.
@@ -166,7 +167,7 @@ impl Repository {
         let operation = Operation::FetchManifest;
         let bytes = File::open(self.paths.blob(&descriptor.digest))
             .and_then(|file| read_bounded(file, MANIFEST_LIMIT as u64))
-            .map_err(|error| failure(operation, error))?;
+            .map_err(|error| Error::of_file(operation, error))?;
         let algorithm = descriptor.digest.algorithm();
         let mut manifest = Manifest::parse_as(algorithm, Some(&descriptor.media_type), Bytes::from(bytes))
             .map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
@@ -202,18 +203,6 @@ fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
 
 fn too_long(limit: u64) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the file has more than {limit} bytes"))
-}
-
-/// Makes the error of a place out of one of the file system.
-pub(super) fn failure(operation: Operation, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            Error::new(ErrorKind::Invalid, operation)
-                .because("a file of the place is malformed")
-                .caused_by(error)
-        }
-        _ => Error::io(operation, error),
-    }
 }
 
 /// A repository in the hands of a caller, to read or to write.

@@ -6,7 +6,7 @@ use std::io;
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
-use super::repository::{Handle, Repository, failure};
+use super::repository::{Handle, Repository};
 use crate::{BlobBody, Error, ErrorKind, Operation, Page, PageRequest, Result, Source};
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl Source for Handle {
     async fn stat_blob(&self, digest: &Digest) -> Result<u64> {
         let (asked, operation) = (*digest, Operation::CheckBlob);
         let stat = move |repository: &Repository| {
-            let size = repository.blob_size(&asked).map_err(|error| failure(operation, error))?;
+            let size = repository.blob_size(&asked).map_err(|error| Error::of_file(operation, error))?;
             size.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))
         };
         self.blocking(operation, stat).await.map_err(self.name(&(*digest).into()))
@@ -46,7 +46,7 @@ impl Source for Handle {
                 io::ErrorKind::InvalidInput => {
                     Error::new(ErrorKind::Invalid, Operation::FetchBlob).because(error)
                 }
-                _ => failure(Operation::FetchBlob, error),
+                _ => Error::of_file(Operation::FetchBlob, error),
             })
         };
         self.blocking(Operation::FetchBlob, open).await.map_err(self.name(&(*digest).into()))
@@ -55,7 +55,7 @@ impl Source for Handle {
     async fn tags(&self, page: &PageRequest) -> Result<Page<Tag>> {
         let (page, operation) = (page.clone(), Operation::ListTags);
         let list = move |repository: &Repository| {
-            let index = repository.index().map_err(|error| failure(operation, error))?;
+            let index = repository.index().map_err(|error| Error::of_file(operation, error))?;
             let index = index.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))?;
             Ok(Page::of_sorted(index.tags().cloned(), &page, ToString::to_string))
         };
@@ -80,7 +80,7 @@ impl Source for Handle {
 }
 
 fn find(repository: &Repository, operation: Operation, reference: &ManifestRef) -> Result<Descriptor> {
-    let found = repository.find(reference).map_err(|error| failure(operation, error))?;
+    let found = repository.find(reference).map_err(|error| Error::of_file(operation, error))?;
     found.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))
 }
 
@@ -102,7 +102,7 @@ fn referrers(
     artifact_type: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Descriptor>> {
-    let index = repository.index().map_err(|error| failure(Operation::ListReferrers, error))?;
+    let index = repository.index().map_err(|error| Error::of_file(Operation::ListReferrers, error))?;
     let attached = index.map(|index| index.attached_to(subject)).unwrap_or_default();
     let behind = |it: &Descriptor| page.after.as_ref().is_none_or(|after| it.digest.to_string() > *after);
     let described = attached

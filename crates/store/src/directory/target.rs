@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
-use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
+use sealift_oci::{Algorithm, Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
 use super::paths::Paths;
-use super::repository::{Handle, Repository, failure};
-use super::upload::Session;
+use super::repository::{Handle, Repository};
 use crate::accept::{check_bytes, missing_link, required_blobs, required_manifests};
-use crate::{Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, random};
+use crate::upload::{Data, Keeper, Session};
+use crate::{Error, Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, sweep};
 
 /// A handle that also knows where the other repositories are.
 #[derive(Clone, Debug)]
@@ -27,22 +29,24 @@ impl Target for Writer {
 
     async fn stat_manifest(&self, reference: &ManifestRef) -> Result<Option<Descriptor>> {
         let (asked, operation) = (reference.clone(), Operation::Resolve);
-        let find =
-            move |repository: &Repository| repository.find(&asked).map_err(|it| failure(operation, it));
+        let find = move |repository: &Repository| {
+            repository.find(&asked).map_err(|it| Error::of_file(operation, it))
+        };
         self.handle.blocking(operation, find).await.map_err(self.handle.name(reference))
     }
 
     async fn stat_blob(&self, digest: &Digest) -> Result<Option<u64>> {
         let (asked, operation) = (*digest, Operation::CheckBlob);
-        let stat =
-            move |repository: &Repository| repository.blob_size(&asked).map_err(|it| failure(operation, it));
+        let stat = move |repository: &Repository| {
+            repository.blob_size(&asked).map_err(|it| Error::of_file(operation, it))
+        };
         self.handle.blocking(operation, stat).await.map_err(self.handle.name(&(*digest).into()))
     }
 
     async fn link_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<LinkOutcome> {
         let (asked, other) = (*digest, Paths::new(&self.root, from));
         let link = move |repository: &Repository| {
-            link(repository, &asked, &other).map_err(|error| failure(Operation::MountBlob, error))
+            link(repository, &asked, &other).map_err(|error| Error::of_file(Operation::MountBlob, error))
         };
         let linked = self.handle.blocking(Operation::MountBlob, link).await;
         let linked = linked.map_err(self.handle.name(&(*digest).into()))?;
@@ -50,16 +54,14 @@ impl Target for Writer {
     }
 
     async fn begin_upload(&self, _expected: Option<Expected>) -> Result<Box<dyn Upload>> {
-        let id = random::upload_id().map_err(|error| error.at(&self.handle.repository.place))?;
-        let session = Session::new(self.handle.clone(), id)?;
-        session.create().await?;
-        Ok(Box::new(session))
+        self.sweep_once().await?;
+        let uploads = self.handle.repository.paths.uploads();
+        Ok(Box::new(Session::begin(self.handle.clone(), &uploads).await?))
     }
 
     async fn resume_upload(&self, id: &UploadId) -> Result<Box<dyn Upload>> {
-        let mut session = Session::new(self.handle.clone(), id.clone())?;
-        session.resume().await?;
-        Ok(Box::new(session))
+        let uploads = self.handle.repository.paths.uploads();
+        Ok(Box::new(Session::resume(self.handle.clone(), &uploads, id.clone()).await?))
     }
 
     async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
@@ -72,6 +74,33 @@ impl Target for Writer {
             put_manifest(repository, &manifest, tag.as_ref())
         };
         self.handle.blocking(Operation::PushManifest, put).await.map_err(self.handle.name(&reference))
+    }
+}
+
+impl Writer {
+    /// The first upload of a process removes what was left behind.
+    async fn sweep_once(&self) -> Result<()> {
+        let sweep = |repository: &Repository| {
+            let (paths, blobs) = (&repository.paths, Algorithm::ALL.map(|it| repository.paths.blobs(it)));
+            sweep::sweep(&paths.uploads(), blobs.iter().chain([&paths.layout()]), SystemTime::now());
+            Ok(())
+        };
+        if self.handle.repository.is_swept.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.handle.blocking(Operation::PushBlob, sweep).await
+    }
+}
+
+impl Keeper for Handle {
+    fn name(&self, error: Error) -> Error {
+        error.at(&self.repository.place).object(format_args!("to {}", self.repository.name))
+    }
+
+    fn publish(&self, data: Data, digest: &Digest) -> io::Result<()> {
+        self.repository.ensure_layout()?;
+        atomic::create_dir_all(&self.repository.paths.blobs(digest.algorithm()))?;
+        data.publish(&self.repository.paths.blob(digest))
     }
 }
 
@@ -92,7 +121,7 @@ fn link(repository: &Repository, digest: &Digest, other: &Paths) -> io::Result<b
 /// The bytes are written first and seen by nobody; the index then shows the manifest and its tag at once.
 fn put_manifest(repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
     check_bytes(manifest)?;
-    let io = |error| failure(Operation::PushManifest, error);
+    let io = |error| Error::of_file(Operation::PushManifest, error);
     check_links(repository, manifest)?;
     repository.ensure_layout().map_err(io)?;
     write_bytes(repository, manifest).map_err(io)?;
@@ -101,7 +130,7 @@ fn put_manifest(repository: &Repository, manifest: &Manifest, tag: Option<&Tag>)
 }
 
 fn check_links(repository: &Repository, manifest: &Manifest) -> Result<()> {
-    let io = |error| failure(Operation::PushManifest, error);
+    let io = |error| Error::of_file(Operation::PushManifest, error);
     for blob in required_blobs(manifest) {
         if repository.blob_size(&blob).map_err(io)?.is_none() {
             return Err(missing_link("blob", &blob));

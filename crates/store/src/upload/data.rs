@@ -13,15 +13,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sealift_oci::{Algorithm, Digest, Hasher};
 
-use super::paths::UploadPaths;
+use super::UploadPaths;
 use crate::atomic;
 use crate::batch::{BatchSink, write_and_hash};
 
 /// How much is read at once where a file is hashed.
 const READ_SIZE: usize = 1024 * 1024;
+
 /// What has arrived of an upload, locked as long as this lives.
 #[derive(Debug)]
-pub(super) struct Data {
+pub struct Data {
     paths: UploadPaths,
     file: Arc<File>,
     hasher: Hasher,
@@ -32,13 +33,19 @@ pub(super) struct Data {
 
 impl Data {
     /// Makes an empty upload.
-    pub(super) fn create(paths: &UploadPaths) -> io::Result<()> {
-        fs::create_dir_all(&paths.directory)?;
+    ///
+    /// # Errors
+    /// Those of creating a file.
+    pub fn create(paths: &UploadPaths) -> io::Result<()> {
+        fs::create_dir_all(paths.directory())?;
         File::create_new(paths.data()).map(drop)
     }
 
     /// Opens an upload; [`io::ErrorKind::WouldBlock`] where somebody else has it open.
-    pub(super) fn open(paths: &UploadPaths) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// As told; not found where the upload is not there.
+    pub fn open(paths: &UploadPaths) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).open(paths.data())?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
@@ -57,12 +64,15 @@ impl Data {
     }
 
     /// Returns how many bytes are in the file.
-    pub(super) fn length(&self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn length(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
     /// Saves how far the hash is. Where that fails, as on a full disk, more is hashed again and that is all.
-    pub(super) fn save(&mut self) {
+    pub fn save(&mut self) {
         if !self.is_saved {
             let mut state = self.hashed.to_le_bytes().to_vec();
             state.extend(self.hasher.save());
@@ -72,7 +82,10 @@ impl Data {
 
     /// Returns the digest of everything. Only SHA-256 is made on the way, as nearly every digest is one and
     /// nobody says before the end; for another one the file is read back.
-    pub(super) fn digest(&self, algorithm: Algorithm) -> io::Result<Digest> {
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn digest(&self, algorithm: Algorithm) -> io::Result<Digest> {
         if algorithm == Algorithm::Sha256 {
             return Ok(self.hasher.clone().finish());
         }
@@ -83,18 +96,24 @@ impl Data {
     }
 
     /// Makes the bytes durable and moves them to their name as a blob.
-    pub(super) fn publish(mut self, blob: &Path) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of syncing and renaming.
+    pub fn publish(mut self, blob: &Path) -> io::Result<()> {
         self.is_saved = true;
         atomic::publish(&self.file, &self.paths.data(), blob)?;
         // The blob is there; what is left of the upload is swept later if this fails.
-        let _ = fs::remove_dir_all(&self.paths.directory);
+        let _ = fs::remove_dir_all(self.paths.directory());
         Ok(())
     }
 
     /// Forgets the bytes.
-    pub(super) fn remove(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of removing.
+    pub fn remove(mut self) -> io::Result<()> {
         self.is_saved = true;
-        fs::remove_dir_all(&self.paths.directory)
+        fs::remove_dir_all(self.paths.directory())
     }
 }
 

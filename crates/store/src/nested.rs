@@ -5,24 +5,22 @@ use std::collections::HashMap;
 
 use sealift_oci::{Descriptor, Digest, Manifest, media_type};
 
-use super::index::Index;
-
 /// The most manifests that are read for this, so that a hostile layout costs a bounded time.
 const READ_LIMIT: usize = 10_000;
 
-/// Finds every manifest below the listed indexes that is not listed itself. What cannot be read is skipped:
+/// Finds every manifest below the listed indexes, each once, also where indexes contain one another. What cannot be read is skipped:
 /// nobody asked for it by its name.
-pub(super) fn find_all(
-    index: &Index,
+pub fn find_all(
+    listed: impl IntoIterator<Item = Descriptor>,
     read: impl Fn(&Descriptor) -> Option<Manifest>,
 ) -> HashMap<Digest, Descriptor> {
-    let mut waiting: Vec<Descriptor> = index.manifests().filter(is_index).collect();
+    let mut waiting: Vec<Descriptor> = listed.into_iter().filter(is_index).collect();
     let mut all = HashMap::new();
     for _ in 0..READ_LIMIT {
         let Some(next) = waiting.pop() else { break };
         let children = read(&next).map(|manifest| manifest.links.manifests).unwrap_or_default();
         for child in children {
-            if index.listed(&child.digest).is_some() || all.contains_key(&child.digest) {
+            if all.contains_key(&child.digest) {
                 continue;
             }
             let child = Descriptor::new(&child.media_type, child.digest, child.size);
@@ -46,18 +44,18 @@ mod tests {
     fn indexes_in_indexes_are_followed_and_what_is_absent_is_not() {
         let inner = fixture::index(&[fixture::image("a"), fixture::image("b")]);
         let outer = fixture::index(&[inner.clone(), fixture::image("c")]);
-        let listed = Index::empty().with(&outer.manifest.descriptor, None, None).unwrap();
+        let listed = [outer.manifest.descriptor.clone()];
         let read_both = |descriptor: &Descriptor| {
             [&inner, &outer]
                 .into_iter()
                 .find(|it| it.digest() == descriptor.digest)
                 .map(|it| it.manifest.clone())
         };
-        let all = find_all(&listed, read_both);
+        let all = find_all(listed.clone(), read_both);
         assert_eq!(all.len(), 4);
         assert!(all.contains_key(&inner.children[0].digest()));
         assert!(!all.contains_key(&outer.digest()));
-        assert!(find_all(&listed, |_| None).is_empty());
-        assert!(find_all(&Index::empty(), read_both).is_empty());
+        assert!(find_all(listed, |_| None).is_empty());
+        assert!(find_all([], read_both).is_empty());
     }
 }
