@@ -153,6 +153,13 @@ pub struct Image {
     pub platforms: Vec<Platform>,
 }
 
+impl Content {
+    /// Describes content that the other side has.
+    pub(crate) fn elsewhere(digest: Digest, size: u64) -> Self {
+        Self { digest, size, at: Vec::new(), sealed: None, encoding: None, bases: Vec::new() }
+    }
+}
+
 impl Catalogue {
     /// Reads a catalogue and checks everything that can be checked without the volumes; `path` is the file that
     /// it came from.

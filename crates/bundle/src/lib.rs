@@ -7,6 +7,8 @@ mod catalogue;
 mod entry;
 mod error;
 mod names;
+mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
 pub use error::{BundleError, Result};
+pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions};

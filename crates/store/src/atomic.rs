@@ -162,8 +162,12 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// A new name is only durable when its directory is. Windows cannot open one, and has no need to.
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// Those of opening and syncing.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub fn sync_directory(path: &Path) -> io::Result<()> {
     match File::open(path)?.sync_all() {
         // Some network file systems cannot, and say so.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
@@ -174,7 +178,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
+pub fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,0 +1,298 @@
+//! The end of a bundle: what makes it an OCI image layout, the catalogue, the checksums, and last the names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sealift_oci::{Digest, RepositoryName, media_type};
+use sealift_store::atomic;
+use serde_json::{Value, json};
+
+use super::state::State;
+use super::volumes::{Closed, Volume};
+use super::{BundleWriter, Place, behind};
+use crate::catalogue::{
+    CATALOGUE_LIMIT, Catalogue, Content, Extent, FORMAT, HeldManifest, Image, Repository, VERSION,
+};
+use crate::entry::{self, END};
+use crate::error::{BundleError, Result};
+use crate::names::{CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, SIGNATURE, TRAILER, volume};
+
+/// Signs a list of checksums; returns the text of the signature file.
+pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + Send + Sync + 'a;
+
+/// What is said of a bundle at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// When it was finished: RFC 3339, UTC.
+    pub created: String,
+    /// What wrote it.
+    pub tool: String,
+    /// The images that are whole.
+    pub images: Vec<Image>,
+    /// Where each repository came from.
+    pub sources: BTreeMap<RepositoryName, String>,
+    /// The ids of what content was left out for.
+    pub builds_on: Vec<String>,
+}
+
+/// A bundle that is whole.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// What is in it.
+    pub catalogue: Catalogue,
+    /// Its volumes and the bytes of each.
+    pub volumes: Vec<(PathBuf, u64)>,
+    /// What `sha256sum` prints of a bundle that is one file.
+    pub checksum: Option<String>,
+}
+
+impl BundleWriter {
+    /// Ends the bundle. Content that no repository holds, which a run before this one may have left, is not listed.
+    ///
+    /// # Errors
+    /// Those of writing; the bundle is then unfinished and can be gone on with.
+    pub async fn finish(self, contents: Contents, sign: Option<&Sign<'_>>) -> Result<Finished> {
+        let mut catalogue = self.catalogue(contents);
+        let path = PathBuf::from(&self.shared.place);
+        let io = |source| BundleError::Io { path: path.clone(), source };
+        let closed = match self.shared.destination {
+            Place::Directory(_) => self.end(&layout(&catalogue)).await,
+            Place::File(_) | Place::Pipe => self.end_with_catalogue(&catalogue).await,
+        };
+        let closed = closed.map_err(io)?;
+        catalogue.place(&closed);
+        match &self.shared.destination {
+            Place::Directory(directory) => publish_directory(directory, catalogue, &closed, sign),
+            Place::File(file) => publish_file(file, catalogue, &closed, sign),
+            Place::Pipe => Ok(Finished::new(catalogue, &closed, Path::new("-"))),
+        }
+    }
+
+    /// Lists what the repositories hold; volumes still have the numbers that they were written under.
+    fn catalogue(&self, contents: Contents) -> Catalogue {
+        let state = self.shared.state();
+        let mut listed: BTreeMap<Digest, Content> = BTreeMap::new();
+        for held in state.repositories.values() {
+            for digest in held.blobs.iter().chain(held.manifests.keys()) {
+                if let Some(content) = state.content.get(digest) {
+                    listed.entry(*digest).or_insert_with(|| content.clone());
+                }
+            }
+        }
+        Catalogue {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            id: self.shared.id.clone(),
+            created: contents.created,
+            tool: contents.tool,
+            sealed: false,
+            volumes: Vec::new(),
+            content: listed.into_values().collect(),
+            repositories: repositories(&state, &contents.sources),
+            images: contents.images,
+            builds_on: contents.builds_on,
+        }
+    }
+
+    /// Writes the last entries and what ends an archive, and closes all volumes.
+    async fn end(&self, entries: &[(&str, Vec<u8>)]) -> io::Result<Vec<Closed>> {
+        let volumes = &self.shared.volumes;
+        let length: u64 = entries.iter().map(|(_, content)| entry::length(content.len() as u64)).sum();
+        let mut last = volumes.last(length + END.len() as u64).await?;
+        for (name, content) in entries {
+            append(&mut last, name, content).await?;
+        }
+        last.append(Arc::from([Bytes::from_static(&END)])).await?;
+        volumes.give_back(last);
+        volumes.close_all().await
+    }
+
+    /// One file has the catalogue inside, and its last entry leads to it.
+    async fn end_with_catalogue(&self, catalogue: &Catalogue) -> io::Result<Vec<Closed>> {
+        let mut inside = catalogue.clone();
+        inside.place(&[Closed { number: 1, path: PathBuf::new(), size: 0, sha256: String::new() }]);
+        inside.volumes[0].size = None;
+        inside.volumes[0].sha256 = None;
+        let bytes = inside.to_bytes();
+        let mut entries = layout(catalogue);
+        let volumes = &self.shared.volumes;
+        let last = volumes.last(0).await?;
+        let before: u64 = entries.iter().map(|(_, content)| entry::length(content.len() as u64)).sum();
+        let offset = last.length + before + entry::BLOCK;
+        volumes.give_back(last);
+        let sha256 = Digest::sha256(&bytes).hex();
+        let size = bytes.len();
+        entries.push((CATALOGUE, bytes));
+        let trailer = json!({"format": TRAILER, "version": VERSION,
+                             "catalogue": {"offset": offset, "size": size, "sha256": sha256}});
+        let mut trailer = trailer.to_string().into_bytes();
+        trailer.resize(entry::BLOCK as usize, b' ');
+        entries.push((TRAILER, trailer));
+        self.end(&entries).await
+    }
+}
+
+async fn append(volume: &mut Volume, name: &str, content: &[u8]) -> io::Result<()> {
+    let size = content.len() as u64;
+    let pieces = [
+        Bytes::from(entry::header(name, size)),
+        Bytes::copy_from_slice(content),
+        Bytes::from_static(entry::padding(size)),
+    ];
+    volume.append(Arc::from(pieces)).await
+}
+
+fn repositories(state: &State, sources: &BTreeMap<RepositoryName, String>) -> Vec<Repository> {
+    let repository = |(name, held): (&RepositoryName, &super::state::Held)| {
+        let manifest = |(digest, manifest): (&Digest, &super::state::HeldManifest)| HeldManifest {
+            digest: *digest,
+            media_type: manifest.media_type.clone(),
+        };
+        Repository {
+            name: name.clone(),
+            source: sources.get(name).cloned().unwrap_or_default(),
+            manifests: held.manifests.iter().map(manifest).collect(),
+            blobs: held.blobs.iter().copied().collect(),
+            tags: held.tags.clone(),
+        }
+    };
+    state.repositories.iter().map(repository).collect()
+}
+
+/// What makes the volumes an OCI image layout (image-spec 1.1, `image-layout.md`).
+fn layout(catalogue: &Catalogue) -> Vec<(&'static str, Vec<u8>)> {
+    let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
+    let mut manifests: Vec<Value> = Vec::new();
+    for repository in &catalogue.repositories {
+        for manifest in &repository.manifests {
+            let size = sizes.get(&manifest.digest).copied().unwrap_or_default();
+            let descriptor =
+                json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": size});
+            let tags = repository.tags.iter().filter(|(_, digest)| **digest == manifest.digest);
+            let mut named = false;
+            for (tag, _) in tags {
+                let mut entry = descriptor.clone();
+                let name = format!("{}:{tag}", repository.source);
+                entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+                manifests.push(entry);
+                named = true;
+            }
+            let is_asked_for = catalogue.images.iter().any(|image| image.digest == manifest.digest);
+            if !named && is_asked_for {
+                manifests.push(descriptor);
+            }
+        }
+    }
+    let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests});
+    vec![
+        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+        ("index.json", index.to_string().into_bytes()),
+    ]
+}
+
+impl Catalogue {
+    /// Gives the volumes their last names and numbers.
+    fn place(&mut self, closed: &[Closed]) {
+        let numbers: HashMap<usize, usize> =
+            closed.iter().zip(1..).map(|(it, rank)| (it.number, rank)).collect();
+        for extent in self.content.iter_mut().flat_map(|content| &mut content.at) {
+            let Extent { volume, .. } = extent;
+            *volume = numbers.get(volume).copied().unwrap_or_default();
+        }
+        let named = closed.iter().zip(1..).map(|(it, rank)| crate::catalogue::Volume {
+            name: volume(rank, closed.len()),
+            size: Some(it.size),
+            sha256: Some(it.sha256.clone()),
+        });
+        self.volumes = named.collect();
+    }
+}
+
+impl Finished {
+    fn new(catalogue: Catalogue, closed: &[Closed], path: &Path) -> Self {
+        let checksum = closed.first().map(|it| checksum_line(&it.sha256, path));
+        let volumes = closed.iter().map(|it| (path.to_owned(), it.size)).collect();
+        Self { catalogue, volumes, checksum }
+    }
+}
+
+fn checksum_line(sha256: &str, path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    format!("{sha256}  {}\n", name.display())
+}
+
+/// The list of checksums comes last: it is what makes the directory a bundle.
+fn publish_directory(
+    directory: &Path,
+    catalogue: Catalogue,
+    closed: &[Closed],
+    sign: Option<&Sign<'_>>,
+) -> Result<Finished> {
+    let mut sums = String::new();
+    let mut volumes = Vec::new();
+    for (volume, written) in catalogue.volumes.iter().zip(closed) {
+        let path = directory.join(&volume.name);
+        fs::rename(&written.path, &path).map_err(BundleError::io(&path))?;
+        sums.push_str(&checksum_line(&written.sha256, &path));
+        volumes.push((path, written.size));
+    }
+    let bytes = catalogue.to_bytes();
+    let path = directory.join(CATALOGUE);
+    check_size(&path, &bytes)?;
+    atomic::write(&path, &bytes).map_err(BundleError::io(&path))?;
+    sums.push_str(&checksum_line(&Digest::sha256(&bytes).hex(), &path));
+    write_checksums(&directory.join(CHECKSUMS), &sums, sign)?;
+    remove(&directory.join(JOURNAL))?;
+    Ok(Finished { catalogue, volumes, checksum: None })
+}
+
+/// The file gets its name last.
+fn publish_file(
+    file: &Path,
+    catalogue: Catalogue,
+    closed: &[Closed],
+    sign: Option<&Sign<'_>>,
+) -> Result<Finished> {
+    let finished = Finished::new(catalogue, closed, file);
+    if let Some(line) = &finished.checksum {
+        write_checksums(&behind(file, CHECKSUM), line, sign)?;
+    }
+    for written in closed {
+        fs::rename(&written.path, file).map_err(BundleError::io(file))?;
+    }
+    let parent = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    atomic::sync_directory(parent).map_err(BundleError::io(parent))?;
+    remove(&behind(file, ".journal"))?;
+    Ok(finished)
+}
+
+fn check_size(path: &Path, bytes: &[u8]) -> Result<()> {
+    if bytes.len() as u64 <= CATALOGUE_LIMIT {
+        return Ok(());
+    }
+    Err(BundleError::damaged(
+        path,
+        format_args!("it would have more than {CATALOGUE_LIMIT} bytes; pack fewer images"),
+    ))
+}
+
+/// The signature comes first, so that what is signed is never seen without.
+fn write_checksums(path: &Path, sums: &str, sign: Option<&Sign<'_>>) -> Result<()> {
+    if let Some(sign) = sign {
+        let signature = sign(sums.as_bytes())?;
+        let beside = behind(path, SIGNATURE);
+        atomic::write(&beside, signature.as_bytes()).map_err(BundleError::io(&beside))?;
+    }
+    atomic::write(path, sums.as_bytes()).map_err(BundleError::io(path))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BundleError::io(path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,195 @@
+//! What is whole in the volumes of an unfinished bundle, one line for each entry, so that the next process goes
+//! on from there. It is a hint: every volume is hashed again, and what does not match is written anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sealift_oci::{Algorithm, Hasher};
+use serde::{Deserialize, Serialize};
+
+use super::volumes::{Mark, Volume};
+use crate::catalogue::Content;
+use crate::error::{BundleError, Result};
+
+const FORMAT: &str = "sealift-pack-journal";
+const VERSION: u64 = 1;
+/// The largest journal that is read, in bytes: as large as the catalogue that it becomes, and the marks.
+const LIMIT: u64 = 256 * 1024 * 1024;
+/// How much is read of a volume at once.
+const READ_SIZE: usize = 1024 * 1024;
+
+/// What must stay the same when a bundle is gone on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    format: String,
+    version: u64,
+    /// The bundle's id.
+    pub(super) id: String,
+    /// The most bytes of a volume.
+    pub(super) volume_size: Option<u64>,
+    /// The bundle's own recipient, where its content is encrypted.
+    pub(super) recipient: Option<String>,
+}
+
+impl Head {
+    pub(super) fn new(id: &str, volume_size: Option<u64>, recipient: Option<String>) -> Self {
+        Self { format: FORMAT.to_owned(), version: VERSION, id: id.to_owned(), volume_size, recipient }
+    }
+}
+
+/// One entry.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    content: Content,
+    marks: Vec<LineMark>,
+}
+
+/// How a volume stood behind the entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LineMark {
+    volume: usize,
+    length: u64,
+    sha256: String,
+}
+
+/// The journal, open for more.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+}
+
+/// What an earlier process left behind.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) head: Head,
+    pub(super) content: Vec<Content>,
+    /// How many entries were begun at least.
+    pub(super) entries: u64,
+    pub(super) volumes: Vec<Volume>,
+}
+
+impl Journal {
+    /// Begins a journal.
+    pub(super) fn create(path: &Path, head: &Head) -> Result<Self> {
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            writeln!(file, "{}", json(head)?)?;
+            file.sync_all()?;
+            Ok(Self { file })
+        };
+        write().map_err(BundleError::io(path))
+    }
+
+    /// Opens a journal to go on with.
+    pub(super) fn append_to(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().append(true).open(path).map_err(BundleError::io(path))?;
+        let mut journal = Self { file };
+        // Should the last line be half written, the next one stands on its own.
+        journal.file.write_all(b"\n").map_err(BundleError::io(path))?;
+        Ok(journal)
+    }
+
+    /// Notes an entry that is whole.
+    pub(super) fn note(&mut self, content: &Content, marks: &[(usize, Mark)]) -> io::Result<()> {
+        let mark = |(volume, mark): &(usize, Mark)| LineMark {
+            volume: *volume,
+            length: mark.length,
+            sha256: mark.sha256(),
+        };
+        let line = Line { content: content.clone(), marks: marks.iter().map(mark).collect() };
+        writeln!(self.file, "{}", json(&line)?)
+    }
+}
+
+fn json(value: &impl Serialize) -> io::Result<String> {
+    serde_json::to_string(value).map_err(io::Error::other)
+}
+
+/// Reads a journal and proves what it says; `volume` tells where a volume lies. `None` where there is none.
+pub(super) fn take_up(path: &Path, volume: impl Fn(usize) -> PathBuf) -> Result<Option<Left>> {
+    let Some(text) = read(path).map_err(BundleError::io(path))? else { return Ok(None) };
+    let mut lines = text.split('\n');
+    let head: Head = serde_json::from_str(lines.next().unwrap_or_default())
+        .map_err(|error| BundleError::damaged(path, error))?;
+    if head.format != FORMAT || head.version != VERSION {
+        return Err(BundleError::damaged(path, "it is of another version; delete the unfinished bundle"));
+    }
+    // A line that is half written was the last one of a process that was killed.
+    let lines: Vec<Line> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let proven = prove(&lines, &volume)?;
+    let is_whole = |line: &&Line| {
+        let found = |mark: &LineMark| proven.get(&mark.volume)?.get(&mark.length);
+        // What a later entry was written over does not count.
+        let is_proven =
+            |mark: &LineMark| found(mark).is_some_and(|it| it.clone().finish().hex() == mark.sha256);
+        !line.marks.is_empty() && line.marks.iter().all(is_proven)
+    };
+    let whole: Vec<&Line> = lines.iter().filter(is_whole).collect();
+    let mut ends: BTreeMap<usize, u64> = BTreeMap::new();
+    for mark in whole.iter().flat_map(|line| &line.marks) {
+        let end = ends.entry(mark.volume).or_default();
+        *end = (*end).max(mark.length);
+    }
+    let mut volumes = Vec::new();
+    for (number, length) in ends {
+        let Some(hasher) = proven.get(&number).and_then(|it| it.get(&length)) else { continue };
+        let (path, mark) = (volume(number), Mark { length, hasher: hasher.clone() });
+        volumes.push(Volume::reopen(&path, number, mark).map_err(BundleError::io(&path))?);
+    }
+    let content = whole.iter().map(|line| line.content.clone()).collect();
+    Ok(Some(Left { head, content, entries: lines.len() as u64, volumes }))
+}
+
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The hash of a volume at each length at which an entry ended.
+type Proven = BTreeMap<u64, Hasher>;
+
+/// Hashes each volume once. Where the hash at a length is the one that was noted, everything before is right too.
+fn prove(lines: &[Line], volume: &impl Fn(usize) -> PathBuf) -> Result<BTreeMap<usize, Proven>> {
+    let mut ends: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+    for mark in lines.iter().flat_map(|line| &line.marks) {
+        ends.entry(mark.volume).or_default().insert(mark.length);
+    }
+    let prove = |(number, ends)| {
+        let path = volume(number);
+        let proven = prove_one(&path, ends).map_err(BundleError::io(&path))?;
+        Ok((number, proven))
+    };
+    ends.into_iter().map(prove).collect()
+}
+
+fn prove_one(path: &Path, ends: BTreeSet<u64>) -> io::Result<Proven> {
+    let mut proven = Proven::new();
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(proven),
+        Err(error) => return Err(error),
+    };
+    let (mut hasher, mut length) = (Hasher::new(Algorithm::Sha256), 0);
+    let mut buffer = vec![0; READ_SIZE];
+    for end in ends {
+        while length < end {
+            let wanted = usize::try_from(end - length).unwrap_or(READ_SIZE).min(READ_SIZE);
+            let count = file.read(&mut buffer[..wanted])?;
+            if count == 0 {
+                return Ok(proven);
+            }
+            hasher.update(&buffer[..count]);
+            length += count as u64;
+        }
+        proven.insert(end, hasher.clone());
+    }
+    Ok(proven)
+}

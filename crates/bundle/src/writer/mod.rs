@@ -1,0 +1,333 @@
+//! Writing a bundle: content streams straight into volumes, each distinct blob once, and at the end comes the
+//! catalogue. The engine knows it as a place to write to.
+
+mod entry;
+mod finish;
+mod journal;
+mod state;
+mod target;
+mod upload;
+mod volumes;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sealift_oci::{Digest, RepositoryName};
+use sealift_store::{
+    Admin, BlobBody, Error, ErrorKind, Expected, Operation, Page, PageRequest, Result, Source, Store, Target,
+    Upload, UploadId, lock,
+};
+
+use crate::catalogue::Content;
+use crate::error::{BundleError, Result as BundleResult};
+use crate::names::{CHECKSUMS, JOURNAL, UNFINISHED};
+
+pub use finish::{Contents, Finished, Sign};
+
+use entry::Entry;
+use journal::{Head, Journal};
+use state::State;
+use target::Handle;
+use upload::{Arriving, Session};
+use volumes::{Output, Volumes};
+
+/// Where a bundle goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// A directory; it is made where it is missing.
+    Directory(PathBuf),
+    /// One file.
+    File(PathBuf),
+    /// A pipe. What was written cannot be taken back there, so a blob that breaks off for good spoils it.
+    Pipe(File),
+}
+
+/// How a bundle is written.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// What receipts and later bundles call this one: 32 hexadecimal digits drawn at random. One that is gone on
+    /// with keeps its own.
+    pub id: String,
+    /// The most bytes of a volume, in a directory.
+    pub volume_size: Option<u64>,
+    /// How many volumes are written at the same time, in a directory.
+    pub writers: usize,
+    /// What the other side has, with its size: it is left out.
+    pub base: HashMap<Digest, u64>,
+}
+
+/// A bundle that is being written.
+#[derive(Clone, Debug)]
+pub struct BundleWriter {
+    shared: Arc<Shared>,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    place: String,
+    destination: Place,
+    id: String,
+    volumes: Arc<Volumes>,
+    state: Mutex<State>,
+    journal: Option<Mutex<Journal>>,
+    uploads: Mutex<Uploads>,
+    /// Gives uploads their names.
+    counter: AtomicU64,
+    /// One manifest at a time, so that equal ones are written once.
+    manifests: tokio::sync::Mutex<()>,
+}
+
+/// What has arrived of each upload, by repository and name.
+type Uploads = HashMap<(RepositoryName, String), Arc<tokio::sync::Mutex<Arriving>>>;
+
+/// Where the files beside the volumes go.
+#[derive(Debug)]
+enum Place {
+    Directory(PathBuf),
+    File(PathBuf),
+    Pipe,
+}
+
+impl BundleWriter {
+    /// Begins a bundle, or goes on with one that is unfinished at the destination.
+    ///
+    /// # Errors
+    /// [`BundleError::NotABundle`] where something else lies there; [`BundleError::Io`] where nothing can be
+    /// written.
+    pub async fn open(destination: Destination, options: WriterOptions) -> BundleResult<Self> {
+        let opened = tokio::task::spawn_blocking(move || open(destination, options)).await;
+        opened.unwrap_or_else(|error| {
+            Err(BundleError::Io { path: PathBuf::new(), source: io::Error::other(error) })
+        })
+    }
+
+    /// Returns how many bytes an earlier process left behind that are gone on with.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.shared.state().content.values().map(|content| content.size).sum()
+    }
+}
+
+fn open(destination: Destination, options: WriterOptions) -> BundleResult<BundleWriter> {
+    let (place, output, journal_path, limit, writers) = match destination {
+        Destination::Directory(path) => {
+            sealift_store::atomic::create_dir_all(&path).map_err(BundleError::io(&path))?;
+            refuse_finished(&path, &path.join(CHECKSUMS))?;
+            let journal = path.join(JOURNAL);
+            (
+                Place::Directory(path.clone()),
+                Output::Directory(path),
+                Some(journal),
+                options.volume_size,
+                options.writers,
+            )
+        }
+        Destination::File(path) => {
+            refuse_finished(&path, &path)?;
+            let (part, journal) = (behind(&path, UNFINISHED), behind(&path, ".journal"));
+            (Place::File(path), Output::File(part), Some(journal), None, 1)
+        }
+        Destination::Pipe(pipe) => (Place::Pipe, Output::Pipe(Arc::new(pipe)), None, None, 1),
+    };
+    let name = match &place {
+        Place::Directory(path) | Place::File(path) => path.display().to_string(),
+        Place::Pipe => "-".to_owned(),
+    };
+    let volumes = Volumes::new(output, limit, writers.max(1));
+    let mut state = State { base: options.base, ..State::default() };
+    let mut head = Head::new(&options.id, limit, None);
+    let mut journal = None;
+    if let Some(path) = &journal_path {
+        journal = Some(Mutex::new(match journal::take_up(path, |number| volumes.path(number))? {
+            Some(left) => {
+                check_same(path, &left.head, &head)?;
+                state.content = left.content.into_iter().map(|content| (content.digest, content)).collect();
+                volumes.adopt(left.volumes);
+                head = left.head;
+                Journal::append_to(path)?
+            }
+            None => Journal::create(path, &head)?,
+        }));
+    }
+    let shared = Shared {
+        place: name,
+        destination: place,
+        id: head.id,
+        volumes: Arc::new(volumes),
+        state: Mutex::new(state),
+        journal,
+        uploads: Mutex::default(),
+        counter: AtomicU64::new(1),
+        manifests: tokio::sync::Mutex::default(),
+    };
+    Ok(BundleWriter { shared: Arc::new(shared) })
+}
+
+/// A finished bundle is not written over.
+fn refuse_finished(path: &Path, mark: &Path) -> BundleResult<()> {
+    match mark.symlink_metadata() {
+        Ok(_) => Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            reason: "a finished bundle is there already".to_owned(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+fn check_same(path: &Path, left: &Head, wanted: &Head) -> BundleResult<()> {
+    if left.volume_size == wanted.volume_size && left.recipient.is_some() == wanted.recipient.is_some() {
+        return Ok(());
+    }
+    let reason = "an unfinished bundle with another volume size or encryption is there; go on with those, or delete it";
+    Err(BundleError::NotABundle { path: path.to_owned(), reason: reason.to_owned() })
+}
+
+/// Puts something behind a file's name.
+pub(crate) fn behind(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn has_content(&self, digest: &Digest) -> bool {
+        self.state().content.get(digest).is_some_and(|content| !content.at.is_empty())
+    }
+
+    fn link(&self, repository: &RepositoryName, digest: &Digest) -> bool {
+        self.state().link(repository, digest)
+    }
+
+    fn begin(self: &Arc<Self>, repository: &RepositoryName, expected: Expected) -> Result<Box<dyn Upload>> {
+        let name = self.counter.fetch_add(1, Ordering::Relaxed).to_string();
+        let arriving = Arc::new(tokio::sync::Mutex::new(Arriving::new(expected)));
+        lock(&self.uploads).insert((repository.clone(), name.clone()), Arc::clone(&arriving));
+        self.session(repository, &name, 0, arriving)
+    }
+
+    fn resume(self: &Arc<Self>, repository: &RepositoryName, id: &UploadId) -> Result<Box<dyn Upload>> {
+        let key = (repository.clone(), id.as_str().to_owned());
+        let refused = |kind| {
+            Error::new(kind, Operation::PushBlob).at(&self.place).object(format_args!("to {repository}"))
+        };
+        let found = lock(&self.uploads).get(&key).cloned();
+        let arriving = found.ok_or_else(|| refused(ErrorKind::NotFound))?;
+        let offset = arriving.try_lock().map_err(|_| refused(ErrorKind::Busy))?.offset();
+        self.session(repository, id.as_str(), offset, arriving)
+    }
+
+    fn session(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        name: &str,
+        offset: u64,
+        arriving: Arc<tokio::sync::Mutex<Arriving>>,
+    ) -> Result<Box<dyn Upload>> {
+        let id = name
+            .parse()
+            .map_err(|error| Error::new(ErrorKind::Invalid, Operation::PushBlob).because(error))?;
+        let shared = Arc::clone(self);
+        Ok(Box::new(Session { shared, repository: repository.clone(), id, offset, arriving }))
+    }
+
+    fn forget(&self, repository: &RepositoryName, id: &UploadId) {
+        lock(&self.uploads).remove(&(repository.clone(), id.as_str().to_owned()));
+    }
+
+    async fn open_entry(&self, expected: &Expected) -> io::Result<Entry> {
+        Entry::open(&self.volumes, &crate::entry::name(&expected.digest), expected.size).await
+    }
+
+    /// Closes an entry, notes it and shows it.
+    async fn keep(&self, entry: Entry, expected: &Expected) -> io::Result<()> {
+        let written = entry.close().await?;
+        let Expected { digest, size } = *expected;
+        let content = Content { at: written.at, ..Content::elsewhere(digest, size) };
+        if let Some(journal) = &self.journal {
+            lock(journal).note(&content, &written.marks)?;
+        }
+        self.state().content.insert(digest, content);
+        Ok(())
+    }
+
+    /// Writes content that is in memory, unless it is there.
+    async fn write_whole(&self, expected: &Expected, content: Bytes) -> io::Result<()> {
+        let _one = self.manifests.lock().await;
+        if self.has_content(&expected.digest) {
+            return Ok(());
+        }
+        let mut entry = self.open_entry(expected).await?;
+        if let Err(error) = entry.write(&[content]).await {
+            entry.cut()?;
+            return Err(error);
+        }
+        self.keep(entry, expected).await
+    }
+
+    /// Reads back what was written.
+    fn read(&self, digest: &Digest, offset: u64) -> Result<BlobBody> {
+        let operation = Operation::FetchBlob;
+        let content = self.state().content.get(digest).cloned();
+        let content = content.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))?;
+        if offset > content.size {
+            let reason = format_args!("it has {} bytes and none at {offset}", content.size);
+            return Err(Error::new(ErrorKind::Invalid, operation).because(reason));
+        }
+        if content.at.is_empty() {
+            return Err(Error::new(ErrorKind::NotFound, operation).because("the other side has it"));
+        }
+        if self.volumes.is_pipe() {
+            return Err(Error::new(ErrorKind::Unsupported, operation).because("a pipe cannot be read back"));
+        }
+        let parts = content.at.iter().map(|extent| {
+            let file = File::open(self.volumes.path(extent.volume))?;
+            Ok(BlobBody::from_file(file, extent.offset)?.take(extent.size))
+        });
+        let parts: Vec<BlobBody> =
+            parts.collect::<io::Result<_>>().map_err(|error| Error::io(operation, error))?;
+        let all = stream::iter(parts).flat_map(BlobBody::into_stream).boxed();
+        Ok(BlobBody::from_stream(Some(content.size), all).skip(offset))
+    }
+}
+
+#[async_trait]
+impl Store for BundleWriter {
+    fn place(&self) -> &str {
+        &self.shared.place
+    }
+
+    fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
+        Arc::new(Handle { shared: Arc::clone(&self.shared), name: repository.clone() })
+    }
+
+    fn target(&self, repository: &RepositoryName) -> Result<Arc<dyn Target>> {
+        Ok(Arc::new(Handle { shared: Arc::clone(&self.shared), name: repository.clone() }))
+    }
+
+    fn admin(&self) -> Arc<dyn Admin> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Admin for BundleWriter {
+    async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
+        let state = self.shared.state();
+        Ok(Page::of_sorted(state.repositories.keys().cloned(), page, ToString::to_string))
+    }
+}
+
+#[cfg(test)]
+mod tests;
