@@ -15,8 +15,8 @@ const KEPT: usize = 64;
 /// Blobs from this size on are journaled. A smaller one has no checkpoint, so that all of it would be read
 /// again however much of it the target had.
 pub(crate) const JOURNALED_FROM: u64 = SPACING;
-/// The journal is told again when twice as many bytes have passed, and at the latest after so many more: at
-/// most half of what has come, and never more than this, is fetched again after a kill.
+/// The journal is told at each power of two, and from here on at each multiple of this: about half of what
+/// has come, and never much more than this, is fetched again after a kill.
 const JOURNAL_SPACING: u64 = 16 * 1024 * 1024;
 
 /// An upload that was not finished, as the journal keeps it.
@@ -109,7 +109,7 @@ impl Trail {
             marks.points.pop_front();
         }
         marks.points.push_back(point.clone());
-        let is_time = point.offset >= marks.journaled + marks.journaled.clamp(SPACING, JOURNAL_SPACING);
+        let is_time = point.offset >= next_note(marks.journaled);
         if is_time {
             marks.journaled = point.offset;
         }
@@ -136,6 +136,14 @@ impl Trail {
         let points = lock(&self.marks).points.iter().map(|it| (it.offset, it.hasher.save())).collect();
         Unfinished { upload: upload.clone(), points }
     }
+}
+
+/// The first byte behind `last` at which the journal is told again.
+fn next_note(last: u64) -> u64 {
+    if last < JOURNAL_SPACING {
+        return (last + 1).next_power_of_two().max(SPACING);
+    }
+    (last / JOURNAL_SPACING + 1) * JOURNAL_SPACING
 }
 
 #[cfg(test)]
@@ -168,7 +176,7 @@ mod tests {
         };
         assert_eq!(told(0), [1, 2, 4, 8, 16, 32, 48, 64, 80, 96]);
         assert_eq!(trail.before(70 * MIB).offset, 70 * MIB);
-        assert_eq!(told(71), [86], "it is told anew what comes again");
+        assert_eq!(told(71), [80, 96], "it is told anew of what comes again");
         trail.before(0);
         assert_eq!(told(1), [1, 2, 4, 8, 16, 32, 48, 64, 80, 96]);
     }

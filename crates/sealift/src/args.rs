@@ -82,10 +82,6 @@ pub(crate) struct MirrorArgs {
     /// keeps them
     #[arg(long, help_heading = "What to take")]
     pub(crate) foreign_urls: bool,
-    /// Leave behind what is attached to the images: signatures, attestations,
-    /// SBOMs
-    #[arg(long, help_heading = "What to take")]
-    pub(crate) no_attachments: bool,
     /// Make the target's repositories first, where it wants that (Harbor's
     /// project)
     #[arg(long, help_heading = "How to connect")]
@@ -333,6 +329,9 @@ pub(crate) struct WhatArgs {
     /// Only this platform out of each multi-platform image
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
+    /// Without what is attached to the images: signatures, attestations, SBOMs
+    #[arg(long)]
+    pub(crate) no_attachments: bool,
 }
 
 #[derive(Debug, Group)]

@@ -100,6 +100,7 @@ impl Job {
         let options = Options {
             transfers: connection.transfers,
             platform: what.platform.clone(),
+            attachments: !what.no_attachments,
             retry: RetryPolicy {
                 backoff: Backoff { jitter, ..Backoff::default() },
                 ..RetryPolicy::default()

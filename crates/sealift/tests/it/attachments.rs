@@ -41,6 +41,26 @@ async fn what_is_attached_comes_along_and_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn verifying_looks_for_what_is_attached() {
+    let site = Site::of(signed().await).await;
+    let without = [&WANTED[..], &["--no-attachments"]].concat();
+    site.run("mirror", &without).await.expect(0);
+    let run = site.run("verify", &without).await.expect(0);
+    assert!(!run.stdout.contains("attachment"), "{}", run.stdout);
+    let run = site.run("verify", &WANTED).await.expect(5);
+    let subject = image(KNOWN, NAME).digest();
+    assert!(run.stdout.contains(&format!(" is not attached to {subject} at the target\n")), "{}", run.stdout);
+    let tag = format!("the target has no manifest sha256-{}.sig\n", subject.hex());
+    assert!(run.stdout.contains(&tag), "{}", run.stdout);
+    assert!(run.stdout.contains("\n2 attachments compared.\n"), "{}", run.stdout);
+    // As the hint says: the image is there, and what is attached comes.
+    site.run("mirror", &WANTED).await.expect(0);
+    let run = site.run("verify", &[&WANTED[..], &["--output", "json"]].concat()).await.expect(0);
+    assert_eq!(run.json()["images"][0]["attachments"], 2);
+    assert_eq!(run.json()["images"][0]["findings"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn attachments_can_be_left_behind() {
     let site = Site::of(signed().await).await;
     let without = [&WANTED[..], &["--no-attachments"]].concat();

@@ -10,6 +10,7 @@ mod dry_run;
 mod foreign;
 mod hostile;
 mod interrupt;
+mod kills;
 mod list;
 mod login;
 mod mirror;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sealift_store::MemoryStore;
 use sealift_store::conformance::fixture;
-use sealift_testbed::http_proxy::{Action, HttpProxy, Record};
+use sealift_testbed::http_proxy::{Action, HttpProxy, Record, RequestHead};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -15,7 +15,7 @@ use crate::site::{KNOWN, Run, Site, sealift};
 
 const MIB: u64 = 1024 * 1024;
 const SIZE: u64 = 48 * MIB;
-/// Behind the second note of the journal, which takes one every 16 MiB.
+/// Behind the last note of the journal, which is at 32 MiB.
 const STALL: u64 = 36 * MIB;
 
 /// An image with a large layer and two small ones, and a line to it that can stall.
@@ -24,6 +24,9 @@ struct Slow {
     line: HttpProxy,
     state: TempDir,
     large: String,
+    /// What is to keep something in the directory: `--state`, or `--spool`.
+    keep: &'static str,
+    more: &'static [&'static str],
 }
 
 impl Slow {
@@ -39,15 +42,15 @@ impl Slow {
         let site = Site::of(Arc::new(store)).await;
         let line = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
         let large = format!("/v2/arcdata/arc-dns/blobs/{}", sealift_oci::Digest::sha256(&layers[1]));
-        Self { site, line, state: tempfile::tempdir().unwrap(), large }
+        Self { site, line, state: tempfile::tempdir().unwrap(), large, keep: "--state", more: &[] }
     }
 
     fn args(&self) -> Vec<String> {
         let (source, target) = (self.line.address().to_string(), self.site.target.address.clone());
         let args = ["mirror", "--tag", KNOWN, "--image", "arc-dns", "--source-registry", &source];
         let to = ["--target-registry", &target, "--target-repository", "site/arcdata"];
-        let state = ["--state", self.state.path().to_str().unwrap()];
-        [&args[..], &to, &state].concat().into_iter().map(str::to_owned).collect()
+        let keep = [self.keep, self.state.path().to_str().unwrap()];
+        [&args[..], &to, &keep, self.more].concat().into_iter().map(str::to_owned).collect()
     }
 
     /// The first one to ask for the large layer gets the beginning of it and waits for the rest.
@@ -67,10 +70,11 @@ impl Slow {
 
     /// Kills a run when everything that was let through has gone as far as it can.
     async fn kill_in_the_middle(&self) {
+        let kept = if self.keep == "--state" { last_offset } else { spooled };
         let mut child = self.start();
         loop {
             assert!(child.try_wait().unwrap().is_none(), "it ended early");
-            if self.fetched() >= STALL && last_offset(self.state.path()) >= Some(32 * MIB) {
+            if self.fetched() >= STALL && kept(self.state.path()) >= Some(32 * MIB) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -78,10 +82,18 @@ impl Slow {
         child.kill().await.unwrap();
     }
 
+    /// The requests for the large layer.
+    fn requests(&self) -> Vec<Record> {
+        self.line.records().into_iter().filter(|record| record.head.path == self.large).collect()
+    }
+
+    async fn verify(&self) {
+        self.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+    }
+
     /// Bytes of the large layer that left the source.
     fn fetched(&self) -> u64 {
-        let is_large = |record: &&Record| record.head.path == self.large;
-        self.line.records().iter().filter(is_large).map(|record| record.response_bytes).sum()
+        self.requests().iter().map(|record| record.response_bytes).sum()
     }
 
     async fn run(&self) -> Run {
@@ -96,6 +108,61 @@ fn last_offset(state: &Path) -> Option<u64> {
     let entry = entries.flatten().find(|it| it.path().extension().is_some_and(|ending| ending == "json"))?;
     let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(entry.path()).ok()?).ok()?;
     entry["points"].as_array()?.last()?["offset"].as_u64()
+}
+
+/// How far the marks of the spool have come.
+fn spooled(spool: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(spool).ok()?.flatten().map(|entry| entry.path());
+    let marks = entries.filter(|path| path.extension().is_some_and(|ending| ending == "mark"));
+    let marks = marks.filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
+    marks.filter_map(|mark: serde_json::Value| mark["length"].as_u64()).max()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_begins_what_a_target_forgot() {
+    let more = &["--state", "none", "--spool-max", "64MiB"];
+    let slow = Slow { keep: "--spool", more, ..Slow::new().await };
+    slow.stall();
+    slow.kill_in_the_middle().await;
+    slow.run().await.expect(0);
+    let again = slow.fetched() - STALL;
+    assert!(again <= SIZE - 32 * MIB, "{again} bytes more");
+    assert_eq!(std::fs::read_dir(slow.state.path()).unwrap().count(), 0, "all is done");
+    slow.verify().await;
+}
+
+/// What a spool holds that somebody changed is not used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoiled_spool_costs_bytes_and_nothing_else() {
+    let slow = Slow { keep: "--spool", more: &["--state", "none"], ..Slow::new().await };
+    slow.stall();
+    slow.kill_in_the_middle().await;
+    for entry in std::fs::read_dir(slow.state.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "part") {
+            let mut content = std::fs::read(&path).unwrap();
+            content[12_345] ^= 1;
+            std::fs::write(&path, content).unwrap();
+        }
+    }
+    slow.run().await.expect(0);
+    assert_eq!(slow.fetched(), SIZE + STALL);
+    slow.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_falls_silent_is_asked_again_from_where_it_was() {
+    let slow = Slow { more: &["--stall-timeout", "1"], ..Slow::new().await };
+    slow.stall();
+    slow.run().await.expect(0);
+    assert_eq!(slow.fetched(), SIZE, "no byte is fetched twice");
+    let ranges: Vec<Option<String>> = slow.requests().iter().map(|it| range(&it.head)).collect();
+    assert_eq!(ranges, [None, Some(format!("bytes={STALL}-"))]);
+    slow.verify().await;
+}
+
+fn range(head: &RequestHead) -> Option<String> {
+    Some(head.headers.get("range")?.to_str().unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,8 +187,7 @@ async fn a_killed_run_goes_on_where_it_was() {
     paths.dedup();
     assert_eq!((paths.len(), all), (3, 3));
     assert_eq!(std::fs::read_dir(slow.state.path().join("uploads")).unwrap().count(), 0, "all is done");
-    let run = slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
-    assert!(run.stdout.contains("1 image: 1 right."), "{}", run.stdout);
+    slow.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +198,7 @@ async fn without_its_state_a_run_begins_again() {
     std::fs::remove_dir_all(slow.state.path()).unwrap();
     slow.run().await.expect(0);
     assert_eq!(slow.fetched(), SIZE + STALL);
-    slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+    slow.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +207,7 @@ async fn two_processes_share_one_state() {
     let (one, other) = tokio::join!(slow.run(), slow.run());
     one.expect(0);
     other.expect(0);
-    slow.site.run("verify", &["--tag", KNOWN, "--image", "arc-dns", "--deep"]).await.expect(0);
+    slow.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
