@@ -82,8 +82,9 @@ pub(crate) struct MirrorArgs {
     /// keeps them
     #[arg(long, help_heading = "What to take")]
     pub(crate) foreign_urls: bool,
-    /// Make the target's repositories first, where it wants that (Harbor's
-    /// project)
+    /// Make the target's repositories first, where it wants that: Harbor's
+    /// project, and with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` the
+    /// repositories of Amazon ECR
     #[arg(long, help_heading = "How to connect")]
     pub(crate) create_repositories: bool,
     /// Show what would be moved, and how long that takes; write nothing

@@ -101,10 +101,9 @@ impl Progress {
         let name = self.names.of(&report.request);
         let what = match &report.outcome {
             // Nothing happened to these.
-            Outcome::NotPart | Outcome::Interrupted => return,
+            Outcome::NotPart | Outcome::Interrupted | Outcome::Missing => return,
             Outcome::Arrived => format!("arrived ({} moved)", bytes(report.moved)),
             Outcome::AlreadyThere => "is there already".to_owned(),
-            Outcome::Missing => "is missing at the source".to_owned(),
             Outcome::Withheld => "is withheld: others of its release are not there".to_owned(),
             Outcome::Failed(_) => "failed".to_owned(),
         };

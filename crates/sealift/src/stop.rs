@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::errors::Exit;
+use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
 /// The wish to stop.
@@ -27,6 +27,14 @@ impl Stop {
     /// Returns what the engine watches.
     pub(crate) fn receiver(&self) -> watch::Receiver<bool> {
         self.0.clone()
+    }
+
+    /// Does some work, unless stopping is asked for before it ends.
+    pub(crate) async fn unless_asked<T>(&self, work: impl Future<Output = T>) -> Result<T, CommandError> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.asked() => Err(CommandError::Interrupted),
+        }
     }
 
     /// Waits until stopping is asked for.

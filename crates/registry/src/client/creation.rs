@@ -4,7 +4,7 @@
 //! | registry | what has to be there | how it is made |
 //! |---|---|---|
 //! | Harbor | the project, which is the first part of the name | `POST /api/v2.0/projects`, user and password |
-//! | ECR | the repository | not here: Amazon's API takes signed requests and no registry credentials |
+//! | ECR | the repository | Amazon's API, with keys that are no registry credentials ([`super::ecr`]) |
 //! | others | nothing | – |
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::auth::Authorization;
 use super::connection::Connection;
+use super::ecr::Amazon;
 use super::fault::{Fault, Purpose};
 use super::quirks::is_ecr;
 use super::request::Request;
@@ -41,18 +42,25 @@ pub enum Created {
 
 impl Connection {
     /// Makes what has to be there before a push.
-    pub(super) async fn create_repository(&self, name: &RepositoryName) -> Result<Created, Fault> {
-        let purpose = Purpose::new(Operation::CreateRepository, name);
+    pub(super) async fn create_repository(
+        &self,
+        name: &RepositoryName,
+        amazon: Option<&Amazon>,
+    ) -> Result<Created, Fault> {
         if is_ecr(self.registry.host()) {
-            let command = ecr_command(self.registry.host(), name);
-            let reason = format_args!("Amazon takes this by its own API only, as in: {command}");
-            return Err(purpose.fault(ErrorKind::Unsupported).because(reason));
+            return self.create_at_amazon(name, amazon).await;
         }
+        let purpose = Purpose::new(Operation::CreateRepository, name);
         if !self.is_harbor(&purpose).await? {
             return Ok(Created::OnPush);
         }
-        let project = name.as_str().split('/').next().unwrap_or_default();
-        self.create_project(project, &purpose).await
+        self.create_project(self.made_for(name), &purpose).await
+    }
+
+    /// Returns what has to be there before a push.
+    pub(super) fn made_for<'a>(&self, name: &'a RepositoryName) -> &'a str {
+        let name = name.as_str();
+        if is_ecr(self.registry.host()) { name } else { name.split('/').next().unwrap_or_default() }
     }
 
     /// Harbor shows itself in how it asks for a token.
@@ -85,47 +93,9 @@ impl Connection {
     }
 }
 
-fn is_of_harbor(headers: &HeaderMap) -> bool {
+/// Tells whether an answer is one of Harbor.
+pub(super) fn is_of_harbor(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(header::WWW_AUTHENTICATE).iter();
     headers.keys().any(|name| name.as_str().starts_with(HARBOR_HEADER))
         || asked.any(|value| value.to_str().is_ok_and(|text| text.contains(HARBOR_SERVICE)))
-}
-
-/// The host of a private registry is `<account>.dkr.ecr.<region>.amazonaws.com`.
-fn ecr_command(host: &str, name: &RepositoryName) -> String {
-    let parts: Vec<&str> = host.split('.').collect();
-    match parts[..] {
-        [account, "dkr", _, region, ..] => format!(
-            "aws ecr create-repository --registry-id {account} --region {region} --repository-name {name}"
-        ),
-        // The public one is managed from one region; the first part of a name is its owner's alias.
-        _ => {
-            let name = name.as_str().split_once('/').map_or(name.as_str(), |(_, name)| name);
-            format!("aws ecr-public create-repository --region us-east-1 --repository-name {name}")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_for_ecr_can_be_copied() {
-        let cases = [
-            (
-                "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
-                "aws ecr create-repository --registry-id 123456789012 --region eu-west-1 --repository-name a/b",
-            ),
-            (
-                "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
-                "aws ecr create-repository --registry-id 123456789012 --region us-gov-west-1 --repository-name a/b",
-            ),
-            ("public.ecr.aws", "aws ecr-public create-repository --region us-east-1 --repository-name b"),
-        ];
-        for (host, command) in cases {
-            assert!(is_ecr(host), "{host}");
-            assert_eq!(ecr_command(host, &"a/b".parse().unwrap()), command);
-        }
-    }
 }

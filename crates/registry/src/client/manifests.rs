@@ -1,7 +1,7 @@
 //! Manifests: finding, reading and writing them ("Pulling manifests", "Pushing Manifests").
 
 use bytes::Bytes;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use sealift_oci::{
     Algorithm, Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, Tag, media_type,
 };
@@ -9,7 +9,7 @@ use sealift_store::{ErrorKind, Operation};
 
 use super::answer::Answer;
 use super::fault::{Fault, Purpose};
-use super::repository::Repository;
+use super::repository::{Repository, found};
 use super::request::{Reading, Request};
 use crate::wire::Route;
 use crate::wire::header::{DOCKER_DISTRIBUTION_API_VERSION, OCI_SUBJECT};
@@ -95,8 +95,13 @@ impl Repository {
             .header(header::CONTENT_TYPE, &manifest.descriptor.media_type)
             .body(manifest.bytes.clone());
         let answer = self.connection.expect(&request, &[200, 201, 202, 204]).await?;
-        if let Some(expected) = answer.digest() {
-            check_digest(&expected, &manifest.bytes, &purpose)?;
+        match answer.digest() {
+            Some(expected) => check_digest(&expected, &manifest.bytes, &purpose)?,
+            // The protocol has 201; what else says yes may be a page of some proxy.
+            None if answer.status != StatusCode::CREATED => {
+                self.confirm(manifest, reference, &purpose).await?
+            }
+            None => {}
         }
         match &manifest.links.subject {
             Some(subject) if answer.header(&OCI_SUBJECT).is_none() => {
@@ -104,6 +109,22 @@ impl Repository {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Repository {
+    /// Asks whether a manifest is there that somebody said to have stored.
+    async fn confirm(
+        &self,
+        manifest: &Manifest,
+        reference: &ManifestRef,
+        purpose: &Purpose,
+    ) -> Result<(), Fault> {
+        let there = found(self.describe_manifest(reference).await)?;
+        if there.is_some_and(|there| there.digest == manifest.digest()) {
+            return Ok(());
+        }
+        Err(purpose.fault(ErrorKind::Invalid).because("it says that it has stored it, and has not"))
     }
 }
 

@@ -5,9 +5,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `foreign` |
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `ecr`, `foreign` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
-//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry` |
+//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry`, `sigv4` |
 //! | HTTP | `transport`, `tls`, `proxy`, `guard`, `addresses`, `failure`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
@@ -22,6 +22,7 @@ mod blobs;
 mod config;
 mod connection;
 mod creation;
+mod ecr;
 mod endpoint;
 mod failure;
 mod fault;
@@ -41,6 +42,7 @@ mod repository;
 mod request;
 mod retry;
 mod secret;
+mod sigv4;
 mod status;
 mod streaming;
 #[cfg(test)]
@@ -59,9 +61,11 @@ use sealift_store::{Admin, BlobBody, Page, PageRequest, Result, Source, Store, T
 
 pub use config::ClientConfig;
 pub use creation::Created;
+pub use ecr::Amazon;
 pub use proxy::{Proxy, ProxyConfig, ProxyError};
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
+pub use sigv4::AmazonKeys;
 pub use tls::{Identity, PemError, check_authorities};
 
 use connection::Connection;
@@ -101,15 +105,22 @@ impl RegistryClient {
         self.connection.authenticate().await.map_err(|fault| fault.at(self.place()))
     }
 
-    /// Makes a repository where the registry does not do so by itself when something is pushed; at Harbor,
-    /// the project that it is in.
+    /// Makes a repository where the registry does not do so by itself when something is pushed: at Harbor
+    /// the project that it is in, at ECR the repository itself, with the keys of `amazon`.
     ///
     /// # Errors
     /// [`sealift_store::ErrorKind::Denied`] or [`sealift_store::ErrorKind::Unauthenticated`] where the
-    /// credentials do not allow it; [`sealift_store::ErrorKind::Unsupported`], with the command to run
-    /// instead, at ECR.
-    pub async fn create_repository(&self, name: &RepositoryName) -> Result<Created> {
-        self.connection.create_repository(name).await.map_err(|fault| fault.at(self.place()))
+    /// credentials or keys do not allow it; [`sealift_store::ErrorKind::Unsupported`], with the command to
+    /// run instead, at ECR without keys.
+    pub async fn create_repository(&self, name: &RepositoryName, amazon: Option<&Amazon>) -> Result<Created> {
+        self.connection.create_repository(name, amazon).await.map_err(|fault| fault.at(self.place()))
+    }
+
+    /// Returns what has to be there before a push into a repository, where the registry does not make it by
+    /// itself: at ECR the repository, at Harbor the project that is the first part of its name.
+    #[must_use]
+    pub fn made_for<'a>(&self, name: &'a RepositoryName) -> &'a str {
+        self.connection.made_for(name)
     }
 
     /// Opens a layer that its publisher keeps elsewhere, at an address that a manifest of this registry

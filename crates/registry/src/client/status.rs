@@ -10,12 +10,13 @@ use sealift_store::{ErrorKind, Operation};
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::creation::is_of_harbor;
 use super::fault::{Fault, Purpose};
 use super::retry::parse_retry_after;
 use crate::wire::{ErrorBody, ErrorCode};
 
 /// The longest message of a registry that is passed on, in characters.
-const MESSAGE_LIMIT: usize = 300;
+pub(super) const MESSAGE_LIMIT: usize = 300;
 /// The longest code.
 const CODE_LIMIT: usize = 60;
 
@@ -24,6 +25,9 @@ const QUOTA_WORDS: [&str; 5] =
     ["quota", "storage limit", "upper limit", "storage resource", "limit exceeded"];
 /// The words in which a full disk shows through.
 const FULL_WORDS: [&str; 4] = ["no space left", "enospc", "disk full", "insufficient storage"];
+
+/// What is said of a body that is too large; who knows how large it was puts that in its place.
+pub(super) const THIS_SIZE: &str = "of this size";
 
 /// Where Debian's registry shows the error number of its file system, and that of a full disk (ENOSPC).
 const ERRNO: (&str, u64) = ("/Enclosed/Err", 28);
@@ -60,22 +64,34 @@ fn reason(answer: &Answer, words: &Words, kind: ErrorKind, operation: Operation)
         }
     }
     let unmade = if is_push(operation) && kind == ErrorKind::NotFound { unmade(words) } else { None };
-    reason.push_str(unmade.or_else(|| hint(answer.status, kind, words)).unwrap_or_default());
-    reason
+    let unmade = unmade.map(str::to_owned);
+    match unmade.or_else(|| hint(answer, kind, words, operation)) {
+        Some(hint) => reason + &hint,
+        None => reason,
+    }
 }
 
 /// Says in plain words what the number does not.
-fn hint(status: StatusCode, kind: ErrorKind, words: &Words) -> Option<&'static str> {
-    match (status, kind) {
+fn hint(answer: &Answer, kind: ErrorKind, words: &Words, operation: Operation) -> Option<String> {
+    let hint = match (answer.status, kind) {
+        (_, ErrorKind::NoSpace) if words.has_any(&QUOTA_WORDS) => " (its quota is used up)",
+        (_, ErrorKind::NoSpace) => " (its disk is full)",
         (StatusCode::PAYLOAD_TOO_LARGE, _) => {
-            Some(" (the registry, or a proxy in front of it, takes no body of this size)")
+            return Some(format!(" (the registry, or a proxy in front of it, takes no body {THIS_SIZE})"));
         }
-        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, _) => Some(" (the proxy on the way wants credentials)"),
-        (_, ErrorKind::NoSpace) if words.has_any(&QUOTA_WORDS) => Some(" (its quota is used up)"),
-        (_, ErrorKind::NoSpace) => Some(" (its disk is full)"),
-        (status, _) if status.is_success() => Some(", which is not what this request is answered with"),
-        _ => None,
-    }
+        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, _) => " (the proxy on the way wants credentials)",
+        (StatusCode::UNAUTHORIZED, _) if is_about_content(operation) && is_of_harbor(&answer.headers) => {
+            " (Harbor answers so, too, where the project is not there)"
+        }
+        (status, _) if status.is_success() => ", which is not what this request is answered with",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Tells whether what is asked for lies in a repository.
+fn is_about_content(operation: Operation) -> bool {
+    !matches!(operation, Operation::Connect | Operation::Authenticate | Operation::CreateRepository)
 }
 
 /// Says that something has to be made before the push: ECR wants the repository, Harbor the project.
@@ -97,7 +113,9 @@ fn kind(answer: &Answer, words: &Words, operation: Operation, wait: Option<Durat
         status if status >= 400 && words.tell_of_a_full_disk() => ErrorKind::NoSpace,
         401 | 407 => ErrorKind::Unauthenticated,
         403 | 413 if words.has_any(&QUOTA_WORDS) => ErrorKind::NoSpace,
-        403 | 413 => ErrorKind::Denied,
+        403 => ErrorKind::Denied,
+        // Nobody's rights are in question: the way is too narrow.
+        413 => ErrorKind::Unsupported,
         429 => ErrorKind::Busy,
         status if is_transient(answer.status) || status >= 500 && status != 501 && status != 505 => {
             if wait.is_some() { ErrorKind::Busy } else { ErrorKind::Unavailable }
@@ -183,7 +201,7 @@ fn without_state(message: &str) -> String {
 }
 
 /// Makes a server's text safe for a terminal: no control characters, none that turn the direction of text.
-fn plain(text: &str, limit: usize) -> String {
+pub(super) fn plain(text: &str, limit: usize) -> String {
     let is_hidden =
         |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
@@ -242,7 +260,7 @@ mod tests {
             (405, coded("UNSUPPORTED", ""), Unsupported),
             (404, coded("UNSUPPORTED", ""), Unsupported),
             (407, String::new(), Unauthenticated),
-            (413, String::new(), Denied),
+            (413, String::new(), Unsupported),
             (429, coded("TOOMANYREQUESTS", ""), Busy),
             (500, coded("UNKNOWN", "write /x: no space left on device"), NoSpace),
             (500, coded("UNKNOWN", ""), Unavailable),

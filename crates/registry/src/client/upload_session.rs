@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Upload, UploadId};
 
@@ -22,7 +22,7 @@ use super::quirks::{UploadStyle, objection};
 use super::repository::{Repository, found};
 use super::request::Request;
 use super::retry::Repeat;
-use super::status::is_transient;
+use super::status::{THIS_SIZE, is_transient};
 use super::upload_body::{Feed, Progress, UploadBody};
 use crate::wire::{ChunkRange, Received};
 
@@ -163,7 +163,7 @@ impl RemoteUpload {
 
     /// Makes the error of a body that was refused; where another style may do, that is remembered.
     fn refused(&self, request: &Request, answer: &Answer, sent: u64) -> Fault {
-        let fault = self.repository.connection.refusal(request, answer);
+        let fault = self.refusal(request, answer, Some(sent));
         let objection = objection(self.style, answer, sent, self.offset == 0);
         let Some(objection) = objection.filter(|_| fault.kind != ErrorKind::NoSpace) else { return fault };
         if !self.repository.connection.learn(|quirks| quirks.adapt(self.style, objection)) {
@@ -172,14 +172,23 @@ impl RemoteUpload {
         fault.passing("; it is sent again in another way")
     }
 
+    /// Makes the error of an answer, which names the size that was too large.
+    fn refusal(&self, request: &Request, answer: &Answer, sent: Option<u64>) -> Fault {
+        let fault = self.repository.connection.refusal(request, answer);
+        match sent.filter(|_| answer.status == StatusCode::PAYLOAD_TOO_LARGE) {
+            Some(sent) => fault.reworded(|reason| reason.replace(THIS_SIZE, &format!("of {sent} bytes"))),
+            None => fault,
+        }
+    }
+
     async fn end(&mut self, digest: &Digest, progress: &Arc<Progress>) -> Result<(), Fault> {
         let purpose = self.repository.blob_purpose(Operation::PushBlob, digest);
         let mut request =
             self.request(Method::PUT, &purpose).repeat(Repeat::IfWithoutEffect).patience(FINISH_PATIENCE);
         request.url.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let connection = &self.repository.connection;
+        let length = self.held.as_ref().and_then(BlobBody::length);
         let answer = match self.held.take() {
-            None => connection.send(&request).await,
+            None => self.repository.connection.send(&request).await,
             Some(body) => {
                 let body = Feed::new(body, progress).next(u64::MAX);
                 let range = if self.offset > 0 { self.range(body.length()) } else { None };
@@ -191,8 +200,8 @@ impl RemoteUpload {
             Ok(answer) if matches!(answer.status.as_u16(), 200 | 201 | 202 | 204) => {
                 return check_told(&answer, digest, &purpose);
             }
-            Ok(answer) if !is_transient(answer.status) => return Err(connection.refusal(&request, &answer)),
-            Ok(answer) => connection.refusal(&request, &answer),
+            Ok(answer) if !is_transient(answer.status) => return Err(self.refusal(&request, &answer, length)),
+            Ok(answer) => self.refusal(&request, &answer, length),
             Err(fault) => fault,
         };
         if fault.kind.is_transient() && !fault.without_effect {

@@ -16,10 +16,15 @@ use crate::identity::Lookup;
 use crate::output::{discovery, json};
 use crate::places::Connection;
 use crate::settings::{Asker, Given};
+use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// Reads every repository of the source, and shows what differs. That something differs is no failure.
 pub(crate) async fn run(ui: &Arc<Ui>, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
+    Stop::listen(ui).unless_asked(compare(ui, args, environment)).await?
+}
+
+async fn compare(ui: &Ui, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection, environment)?;
     let answers = AnswerArgs { source: args.source.clone(), ..AnswerArgs::default() };
     let given = Given::read(&Answer::SOURCE, &answers, environment)?;

@@ -54,10 +54,7 @@ pub(super) async fn show(ui: &Ui, job: &Job, args: &MirrorArgs, stop: &Stop) -> 
 
 /// Weighs a plan; that asks the target and moves nothing.
 pub(super) async fn weigh(job: &Job, plan: &mut Plan, stop: &Stop) -> Result<Weights> {
-    tokio::select! {
-        weights = job.mirror.weigh(plan) => weights.map_err(|error| job.ends.refusal(error)),
-        () = stop.asked() => Err(CommandError::Interrupted),
-    }
+    stop.unless_asked(job.mirror.weigh(plan)).await?.map_err(|error| job.ends.refusal(error))
 }
 
 /// Refuses a plan that fetches too much.

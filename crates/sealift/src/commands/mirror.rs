@@ -9,8 +9,9 @@ use sealift_mirror::{
 };
 use sealift_store::Pace;
 
+use super::creation::Creation;
 use super::job::Job;
-use super::{Result, creation, dry_run};
+use super::{Result, dry_run};
 use crate::args::{Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
@@ -42,24 +43,28 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Enviro
 }
 
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
+    let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
-    let mut job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
+    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment);
+    let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.recheck = args.recheck;
+    job.mirror.options.attachments = !args.no_attachments;
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
     job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
-    let stop = Stop::listen(ui);
     if args.dry_run {
         return dry_run::show(ui, &job, args, &stop).await;
     }
-    if args.create_repositories {
-        creation::make(ui, &job, &connection).await?;
-    }
+    let creation = args.create_repositories.then(|| Creation::new(&job, &connection, &environment.variables));
     job.mirror.options.journal = journal(ui, args.state.as_deref(), environment)?;
     job.mirror.options.spool = args.spool.as_deref().map(|it| spool(it, args.spool_max)).transpose()?;
-    let terms =
-        Terms { allow_missing: args.allow_missing, max_bytes: args.max_bytes, format: args.output.output };
+    let terms = Terms {
+        allow_missing: args.allow_missing,
+        max_bytes: args.max_bytes,
+        creation: creation.transpose()?,
+        format: args.output.output,
+    };
     transfer(ui, &job, terms, &stop).await
 }
 
@@ -102,12 +107,14 @@ fn pace(bytes_per_second: u64) -> Pace {
 }
 
 /// Under which terms a transfer is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Terms {
     /// Go on without images that the source lacks.
     pub(super) allow_missing: bool,
     /// How much may be fetched.
     pub(super) max_bytes: Option<Size>,
+    /// What makes the target's repositories, where that is wanted.
+    pub(super) creation: Option<Creation>,
     /// How the report is written.
     pub(super) format: Format,
 }
@@ -120,14 +127,21 @@ pub(crate) struct Transfer {
 }
 
 /// Brings everything that is selected, and tells what came of it.
-pub(super) async fn transfer(ui: &Ui, job: &Job, terms: Terms, stop: &Stop) -> Result<Exit> {
-    let survey = survey(ui, job, stop).await?;
+pub(super) async fn transfer(ui: &Ui, job: &Job, mut terms: Terms, stop: &Stop) -> Result<Exit> {
+    let mut survey = survey(ui, job, stop).await?;
     let missing: Vec<ImageRequest> = survey.missing().cloned().collect();
-    let is_refused = (!missing.is_empty() && !terms.allow_missing) || is_hopeless(&survey);
+    let is_short = !missing.is_empty() && !terms.allow_missing;
+    if let Some(creation) = terms.creation.as_mut().filter(|_| !is_short) {
+        survey = creation.admit(ui, job, survey, terms.max_bytes, stop).await?;
+    }
+    let is_refused = is_short || is_hopeless(&survey);
     let report = match is_refused {
         true => refusal(survey),
         false => {
             let plan = plan(job, survey, terms.max_bytes, stop).await?;
+            if let Some(creation) = &mut terms.creation {
+                stop.unless_asked(creation.make(ui, &plan)).await??;
+            }
             job.mirror.run(plan, stop.receiver()).await
         }
     };
@@ -139,7 +153,9 @@ pub(super) async fn transfer(ui: &Ui, job: &Job, terms: Terms, stop: &Stop) -> R
         Format::Text => {}
     }
     tell_platforms(ui, job, &transfer.report);
-    tell_missing(ui, job, &missing, &transfer);
+    // The table names them.
+    let is_named = terms.format == Format::Text && !is_refused;
+    tell_missing(ui, job, &missing, is_named, &transfer);
     failures::tell(ui, &transfer.failures(&job.ends));
     if exit == Exit::Interrupted {
         ui.error("interrupted");
@@ -151,10 +167,7 @@ pub(super) async fn transfer(ui: &Ui, job: &Job, terms: Terms, stop: &Stop) -> R
 /// Looks up what both places have.
 pub(super) async fn survey(ui: &Ui, job: &Job, stop: &Stop) -> Result<Survey> {
     job.announce(ui);
-    tokio::select! {
-        survey = job.mirror.survey(&job.selection) => Ok(survey),
-        () = stop.asked() => Err(CommandError::Interrupted),
-    }
+    stop.unless_asked(job.mirror.survey(&job.selection)).await
 }
 
 /// Plans what was found. Only where there is a limit is the target asked beforehand what it has.
@@ -230,14 +243,14 @@ fn tell_platforms(ui: &Ui, job: &Job, report: &Report) {
     }
 }
 
-fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], transfer: &Transfer) {
+fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_named: bool, transfer: &Transfer) {
     if missing.is_empty() {
         return;
     }
     let registries = job.ends.source.registries();
     let what = if transfer.is_refused { "; nothing was moved" } else { "" };
     ui.error(format_args!("{} missing at the source {registries}{what}", are(missing.len())));
-    for image in missing {
+    for image in missing.iter().filter(|_| !is_named) {
         ui.note(job.ends.names.of(image));
     }
     if let Some(hint) = missing_hint(job, transfer) {

@@ -40,7 +40,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
         target_tag: None,
     };
     let job = Job::of_releases(ui, settings, &WhatArgs::default(), &Connection::default())?;
-    let terms = Terms { allow_missing: false, max_bytes: None, format: Format::Text };
+    let terms = Terms { allow_missing: false, max_bytes: None, creation: None, format: Format::Text };
     let mirrored = transfer(ui, &job, terms, &stop).await?;
     if mirrored != Exit::Success {
         return Ok(mirrored);

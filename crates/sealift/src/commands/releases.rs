@@ -19,10 +19,15 @@ use crate::output::json;
 use crate::output::table::{Align, Column, Row, render};
 use crate::places::{Connection, release_tags};
 use crate::settings::{Asker, Given, PlaceSettings};
+use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// Lists the known releases; with a source, also what is there.
 pub(crate) async fn run(ui: &Arc<Ui>, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
+    Stop::listen(ui).unless_asked(list(ui, args, environment)).await?
+}
+
+async fn list(ui: &Ui, args: &ReleasesArgs, environment: &mut Environment) -> Result<Exit> {
     let connection = Connection::read(&args.connection, environment)?;
     let (place, there) = match source(ui, args, environment)? {
         Some(mut place) => {

@@ -10,7 +10,7 @@ use super::mirror::write;
 use crate::args::{Format, VerifyArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
-use crate::errors::{Advice, CommandError, Exit, exit_of};
+use crate::errors::{Advice, Exit, exit_of};
 use crate::output::{failures, json, verification};
 use crate::places::Connection;
 use crate::stop::Stop;
@@ -26,18 +26,17 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
 }
 
 async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+    let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
-    let job = Job::settle(ui, &args.answers, &args.what, &connection, environment).await?;
-    compare(ui, &job, args.deep, args.output.output, &Stop::listen(ui)).await
+    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment);
+    let job = stop.unless_asked(settled).await??;
+    compare(ui, &job, args.deep, args.output.output, &stop).await
 }
 
 /// Compares everything that is selected, and tells what was found.
 pub(super) async fn compare(ui: &Ui, job: &Job, deep: bool, format: Format, stop: &Stop) -> Result<Exit> {
     job.announce(ui);
-    let found = tokio::select! {
-        found = job.mirror.verify(&job.selection, deep) => found,
-        () = stop.asked() => return Err(CommandError::Interrupted),
-    };
+    let found = stop.unless_asked(job.mirror.verify(&job.selection, deep)).await?;
     let exit = exit(&found);
     match format {
         Format::Text => write(ui, &verification::text(&found, deep, ui.width()))?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sealift_mirror::ImageRequest;
 use sealift_oci::ManifestRef;
-use sealift_store::{Error, ErrorKind};
+use sealift_store::{Error, ErrorKind, Side};
 
 use crate::ends::Ends;
 use crate::errors::{CommandError, causes};
@@ -22,6 +22,8 @@ pub(crate) struct Failure<'a> {
     pub(crate) error: Arc<Error>,
     /// The images.
     pub(crate) images: Vec<&'a ImageRequest>,
+    /// What the images are called on the side that failed, where the error does not tell which it means.
+    references: Option<Vec<String>>,
     /// What to do next.
     pub(crate) hint: String,
 }
@@ -38,11 +40,38 @@ pub(crate) fn gather<'a>(
             Some((_, failure)) => failure.images.push(image),
             None => {
                 let hint = ends.advice(error).hint;
-                gathered.push((reason, Failure { error: Arc::clone(error), images: vec![image], hint }));
+                let (error, images) = (Arc::clone(error), vec![image]);
+                gathered.push((reason, Failure { error, images, references: None, hint }));
             }
         }
     }
-    gathered.into_iter().map(|(_, failure)| failure).collect()
+    gathered.into_iter().map(|(_, failure)| failure.referring(ends)).collect()
+}
+
+impl Failure<'_> {
+    /// Adds what the images are called, where that is not clear: where the error of one object, a blob that
+    /// they share, stands for several, and where several images have one name.
+    fn referring(mut self, ends: &Ends) -> Self {
+        let mut names: Vec<&str> = self.images.iter().map(|image| image.name.as_str()).collect();
+        names.sort_unstable();
+        let repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
+        let is_of_one = names.len() > 1 && !is_about_the_place(self.error.kind());
+        if repeats || is_of_one {
+            let name = |image: &&ImageRequest| match self.error.side() {
+                Some(Side::Target) => image.target_name(),
+                _ => ends.names.of(image),
+            };
+            self.references = Some(self.images.iter().map(name).collect());
+        }
+        self
+    }
+
+    fn names(&self) -> Vec<&str> {
+        match &self.references {
+            Some(references) => references.iter().map(String::as_str).collect(),
+            None => self.images.iter().map(|image| image.name.as_str()).collect(),
+        }
+    }
 }
 
 /// Writes an error without the words that differ from image to image.
@@ -85,21 +114,19 @@ fn without_reference(text: &str, image: &ImageRequest) -> String {
 /// Tells every reason with what it comes from, where, for which images, and what to do next.
 pub(crate) fn tell(ui: &Ui, failures: &[Failure<'_>]) {
     for failure in failures {
-        place_error(ui, &failure.error, &failure.images, &failure.hint);
+        place_error(ui, &failure.error, &failure.names(), &failure.hint);
     }
 }
 
-fn place_error(ui: &Ui, error: &Error, images: &[&ImageRequest], hint: &str) {
+fn place_error(ui: &Ui, error: &Error, images: &[&str], hint: &str) {
     ui.error(error);
     for cause in causes(error) {
         ui.note(format_args!("Caused by: {cause}"));
     }
     let side = error.side().map(|side| format!("At the {side}, for")).unwrap_or_else(|| "For".to_owned());
     if !images.is_empty() {
-        let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
-        ui.note(
-            wrap(&format!("{side} {}:", count(images.len(), "image")), &names, WIDTH).replace('\n', "\n  "),
-        );
+        let head = format!("{side} {}:", count(images.len(), "image"));
+        ui.note(wrap(&head, images, WIDTH).replace('\n', "\n  "));
     }
     ui.note(format_args!("Hint: {hint}"));
 }
@@ -134,7 +161,7 @@ mod tests {
     use crate::identity::Identity;
     use crate::settings::PlaceSettings;
     use sealift_oci::Digest;
-    use sealift_store::{Operation, Side};
+    use sealift_store::Operation;
 
     fn image(name: &str) -> ImageRequest {
         ImageRequest {
@@ -153,23 +180,50 @@ mod tests {
         Arc::new(Error::new(kind, Operation::FetchBlob).at("reg").object(object).on(Side::Source))
     }
 
-    #[test]
-    fn one_reason_is_told_once() {
+    fn ends() -> Ends {
         let place = |registry: &str| PlaceSettings {
             registry: registry.parse().unwrap(),
             repository: "a".parse().unwrap(),
             identity: Identity::default(),
         };
-        let ends = Ends {
+        Ends {
             source: SourceEnd::Place(place("reg")),
             names: SourceNames::default(),
             target: place("ship.lan"),
-        };
-        let (a, b) = (image("a"), image("b"));
+        }
+    }
+
+    #[test]
+    fn one_reason_is_told_once() {
+        let (ends, a, b) = (ends(), image("a"), image("b"));
         for (kind, reasons) in [(ErrorKind::Unavailable, 1), (ErrorKind::Mismatch, 2)] {
             let errors = [error(kind, &a, b"x"), error(kind, &b, b"y")];
             let gathered = gather(&ends, [(&a, &errors[0]), (&b, &errors[1])]);
             assert_eq!(gathered.len(), reasons, "{kind:?}");
+            assert!(gathered.iter().all(|failure| failure.references.is_none()), "{kind:?}");
         }
+    }
+
+    /// What is told of a blob that images share names the repository of one of them.
+    #[test]
+    fn of_a_shared_blob_every_image_is_named_by_its_own_reference() {
+        let (ends, a, b) = (ends(), image("a"), image("b"));
+        for (side, names) in
+            [(Side::Source, ["arcdata/a:v1", "arcdata/b:v1"]), (Side::Target, ["site/a:v1", "site/b:v1"])]
+        {
+            let error = |image: &ImageRequest| {
+                let object = format!("{}@{}", image.source, Digest::sha256(b"shared"));
+                Arc::new(Error::new(ErrorKind::Mismatch, Operation::FetchBlob).object(object).on(side))
+            };
+            let errors = [error(&a), error(&b)];
+            let gathered = gather(&ends, [(&a, &errors[0]), (&b, &errors[1])]);
+            assert_eq!(gathered.len(), 1);
+            assert_eq!(gathered[0].names(), names);
+        }
+        // Of two releases of one image the name alone says nothing.
+        let (old, new) = (image("a"), ImageRequest { reference: "v2".parse().unwrap(), ..image("a") });
+        let errors = [error(ErrorKind::Busy, &old, b"x"), error(ErrorKind::Busy, &new, b"y")];
+        let gathered = gather(&ends, [(&old, &errors[0]), (&new, &errors[1])]);
+        assert_eq!(gathered[0].names(), ["arcdata/a:v1", "arcdata/a:v2"]);
     }
 }

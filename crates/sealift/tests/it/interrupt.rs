@@ -125,3 +125,68 @@ async fn a_peer_that_stalls_does_not_keep_an_interrupted_run() {
         assert!(stderr.contains("error: interrupted"), "{name}: {stderr}");
     }
 }
+
+/// Starts a command whose source never answers one question, and interrupts it there.
+async fn interrupted_before_the_survey(
+    args: &[&str],
+    question: &'static str,
+) -> (Option<i32>, String, String) {
+    let site = Site::new().await;
+    let source = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
+    let address = source.address().to_string();
+    let realm = format!(r#"Bearer realm="http://{address}/token",service="proxy""#);
+    source.set_rule(move |request| match request.path.as_str() {
+        path if path.ends_with(question) => Action::Stall,
+        "/v2/" if question == "/token" => Action::Respond {
+            status: 401,
+            headers: vec![("www-authenticate".to_owned(), realm.clone())],
+            body: "".into(),
+        },
+        _ if question == "/token" && !request.headers.contains_key("authorization") => Action::status(401),
+        _ => Action::Pass,
+    });
+    let target = [("TARGET_DOCKER_REGISTRY", &site.target.address), ("SOURCE_DOCKER_REGISTRY", &address)];
+    let child = Command::new(env!("CARGO_BIN_EXE_sealift"))
+        .args(args)
+        .args(["--output", "json", "--plain-http", &address])
+        .env_clear()
+        .envs(target)
+        .env("TARGET_DOCKER_REPOSITORY", "site/arcdata")
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while source.count(|record| record.head.path.ends_with(question)) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    interrupt(&child).await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), child.wait_with_output()).await;
+    let ended = ended.expect("it does not end").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+}
+
+/// What the source has is looked up before anything is surveyed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_interrupted_before_it_begins_ends_as_any_other() {
+    let range: &[&str] = &["mirror", "--from-tag", "v1.41.0_2025-09-09", "--to-tag", KNOWN];
+    let cases: [(&[&str], &'static str, Option<&str>); 6] = [
+        (&["mirror"], "/tags/list", Some("sealift.report/1")),
+        (&["mirror"], "/token", Some("sealift.report/1")),
+        (range, "/tags/list", Some("sealift.report/1")),
+        (&["verify"], "/tags/list", Some("sealift.verification/1")),
+        (&["releases"], "/tags/list", None),
+        (&["releases", "--discover"], "/_catalog", None),
+    ];
+    for (args, question, schema) in cases {
+        let (code, stdout, stderr) = interrupted_before_the_survey(args, question).await;
+        assert_eq!(code, Some(130), "{args:?} {question}: {stdout}{stderr}");
+        assert!(stderr.contains("error: interrupted"), "{args:?} {question}: {stderr}");
+        let Some(schema) = schema else { continue };
+        let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((&document["schema"], &document["exitCode"]), (&schema.into(), &130.into()), "{stdout}");
+        assert_eq!(document["failures"][0]["kind"], "interrupted");
+    }
+}

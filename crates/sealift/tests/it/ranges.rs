@@ -81,3 +81,21 @@ async fn groups_of_images_are_left_out() {
     let run = site.run("verify", &[&without[..], &["--image", "arc-sb-plugin"]].concat()).await.expect(2);
     assert!(run.stderr.contains("its group test-harness is left out"), "{}", run.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_range_lacks_is_told_once() {
+    let site = site().await;
+    let range = ["--from-tag", BEFORE, "--to-tag", KNOWN, "--image", "arc-controller", "--image", "arc-dns"];
+    let lacked = [BEFORE, KNOWN].map(|tag| format!("arcdata/arc-dns:{tag}"));
+    // A table has a row for each of them, and no other line; a document leaves the names to the messages.
+    let run = site.run("mirror", &[&range[..], &["--allow-missing"]].concat()).await.expect(3);
+    assert_eq!(run.stdout.matches("arc-dns").count(), 2, "{}", run.stdout);
+    assert!(run.stderr.contains("error: 2 images are missing at the source SOURCE"), "{}", run.stderr);
+    assert!(!run.stderr.contains("arc-dns"), "{}", run.stderr);
+    for more in [&["--allow-missing", "--output", "json"][..], &[]] {
+        let run = site.run("mirror", &[&range[..], more].concat()).await.expect(3);
+        for name in &lacked {
+            assert_eq!(run.stderr.matches(name).count(), 1, "{more:?}: {}", run.stderr);
+        }
+    }
+}

@@ -62,6 +62,8 @@ pub(super) enum Authorization {
     Basic(HeaderValue),
     /// A token.
     Bearer(Token),
+    /// A signature of the request itself.
+    Signed(HeaderValue),
 }
 
 impl Authorization {
@@ -69,7 +71,7 @@ impl Authorization {
     pub(super) fn header(&self) -> Option<&HeaderValue> {
         match self {
             Self::None => None,
-            Self::Basic(header) => Some(header),
+            Self::Basic(header) | Self::Signed(header) => Some(header),
             Self::Bearer(token) => Some(token.header()),
         }
     }
@@ -78,7 +80,7 @@ impl Authorization {
     pub(super) fn generation(&self) -> u64 {
         match self {
             Self::Bearer(token) => token.generation(),
-            Self::None | Self::Basic(_) => 0,
+            Self::None | Self::Basic(_) | Self::Signed(_) => 0,
         }
     }
 }

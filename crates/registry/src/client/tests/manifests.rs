@@ -153,13 +153,26 @@ async fn a_manifest_that_is_cut_is_read_again() {
 async fn a_manifest_is_written_as_it_is() {
     let manifest = manifest();
     for status in [200, 201, 202, 204] {
-        let (peer, client) = ask(vec![("PUT /v2/a/b/manifests/v1", reply(status))]).await;
+        let mut exchanges = vec![("PUT /v2/a/b/manifests/v1", reply(status))];
+        if status != 201 {
+            exchanges.push((HEAD, told(&manifest)));
+        }
+        let (peer, client) = ask(exchanges).await;
         let tag = "v1".parse().unwrap();
         target(&client).put_manifest(&manifest, Some(&tag)).await.unwrap();
         let seen = peer.finish().remove(1);
         assert_eq!(seen.body, manifest.bytes);
         assert_eq!(seen.header("content-type"), media_type::OCI_MANIFEST);
     }
+    // A proxy that says yes to everything has stored nothing.
+    let (peer, client) = ask(vec![
+        ("PUT /v2/a/b/manifests/v1", reply(200).body("<html>")),
+        (HEAD, reply(404).error("MANIFEST_UNKNOWN", "")),
+    ])
+    .await;
+    let error = target(&client).put_manifest(&manifest, Some(&"v1".parse().unwrap())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    peer.finish();
     let untagged = format!("PUT /v2/a/b/manifests/{}", manifest.digest());
     let stored_other = reply(201).header("docker-content-digest", Digest::sha256(b"x").to_string());
     let missing = reply(400).error("MANIFEST_BLOB_UNKNOWN", "push it first");

@@ -142,7 +142,7 @@ async fn a_stream_is_never_sent_twice() {
     for (answer, kind) in [
         (reply(503), ErrorKind::Unavailable),
         (reply(429).header("retry-after", "7"), ErrorKind::Busy),
-        (reply(413), ErrorKind::Denied),
+        (reply(413), ErrorKind::Unsupported),
         (reply(507), ErrorKind::NoSpace),
         (reply(307).header("location", "/other"), ErrorKind::Invalid),
         (Reply::dropped(), ErrorKind::Unavailable),

@@ -17,6 +17,13 @@ pub(super) enum Step {
     PutManifest,
 }
 
+impl Step {
+    /// Tells whether it is one of GET and HEAD, whose redirects are followed.
+    pub(super) fn is_read(self) -> bool {
+        matches!(self, Self::Ping | Self::Token | Self::Tags | Self::Manifest | Self::Blob)
+    }
+}
+
 /// What a run asks of its source, and of its target.
 pub(super) const SOURCE_STEPS: [Step; 5] = [Step::Ping, Step::Token, Step::Tags, Step::Manifest, Step::Blob];
 pub(super) const TARGET_STEPS: [Step; 8] = [

@@ -18,7 +18,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use sealift_mirror::{Group, ImageRequest, Mirror, Options, Outcome, Plan, Report, Selection};
 use sealift_oci::{Digest, ManifestRef};
 use sealift_store::conformance::fixture::{self, Image};
-use sealift_store::{Backoff, Error, ErrorKind, MemoryStore, Store};
+use sealift_store::{Backoff, Error, ErrorKind, MemoryStore, Side, Store};
 use tokio::sync::watch;
 
 use self::expected::Expected;
@@ -88,7 +88,8 @@ async fn sound(is_source: bool) -> Arc<dyn Store> {
 
 async fn mirror(source: Arc<dyn Store>, target: Arc<dyn Store>) -> Report {
     let retry = sealift_mirror::RetryPolicy { backoff: at_once(), ..Default::default() };
-    let options = Options { retry, ..Options::default() };
+    // One blob after the other: then the fault that is shown once hits the same one in every run.
+    let options = Options { retry, transfers: 1, ..Options::default() };
     let mirror = Mirror { source, target, options, observer: Arc::new(()) };
     let plan = Plan::new(mirror.survey(&selection()).await);
     mirror.run(plan, watch::channel(false).1).await
@@ -137,7 +138,6 @@ async fn play(case: &Case) -> Result<(), String> {
     }
     match (case.expected(), failed) {
         (Expected::Arrives, 0) | (Expected::Fails(_), 1..) => Ok(()),
-        (Expected::Fails(_), 0) if case.is_open() => Ok(()),
         (expected, failed) => Err(format!("{failed} failed where {expected:?}: {report:?}")),
     }
 }
@@ -157,12 +157,16 @@ fn check_error(case: &Case, error: &Error, address: &str) -> Result<(), String> 
     if error.place() != Some(address) || !error.to_string().starts_with(&format!("{address}: cannot ")) {
         return wrong("it names another place");
     }
-    let has_object = NAMES.iter().any(|name| {
-        ["src", "dst"].iter().any(|parent| error.to_string().contains(&format!("{parent}/{name}")))
-    });
-    // The first question and the token are about the registry as a whole.
-    if !has_object && !matches!(case.step, Step::Ping | Step::Token) {
-        return wrong("it names no object");
+    let side = if case.is_source { Side::Source } else { Side::Target };
+    if error.side() != Some(side) {
+        return wrong("it names another side");
+    }
+    // The first question and the token are about the registry as a whole; a blob that both share is one of
+    // either.
+    let parent = if case.is_source { "src" } else { "dst" };
+    let has_object = NAMES.iter().any(|name| error.to_string().contains(&format!(" {parent}/{name}")));
+    if has_object == matches!(case.step, Step::Ping | Step::Token) {
+        return wrong("it names an object where there is none, or none where there is one");
     }
     let told = tell(error);
     match secrets().iter().find(|secret| told.contains(*secret)) {
