@@ -56,7 +56,7 @@ impl AmazonKeys {
     ) -> Option<HeaderValue> {
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let to_sign =
-            [ALGORITHM, scope.time, &scope.text(), &sha256(&canonical(headers, &names, body))].join("\n");
+            [ALGORITHM, scope.time, &scope.text(), &sha256(canonical(headers, &names, body))].join("\n");
         let signature = hex(mac(&self.day_key(scope), &to_sign).as_ref());
         let (id, scope) = (&self.id, scope.text());
         let value =

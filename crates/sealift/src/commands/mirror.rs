@@ -48,7 +48,6 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment);
     let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.recheck = args.recheck;
-    job.mirror.options.attachments = !args.no_attachments;
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
