@@ -8,7 +8,7 @@
 //! | refused | because of | then |
 //! |---|---|---|
 //! | [`UploadStyle::Streamed`] | the PATCH | [`UploadStyle::Single`] |
-//! | [`UploadStyle::Streamed`] | its size, or a missing `Content-Range` | [`UploadStyle::Ranged`] |
+//! | [`UploadStyle::Streamed`] | its size, or a missing `Content-Range` | [`UploadStyle::Ranged`], or [`UploadStyle::Single`] where chunks are not taken |
 //! | [`UploadStyle::Ranged`] | the size of a chunk | smaller chunks |
 //! | [`UploadStyle::Single`] | anything | nothing: no other way is left |
 
@@ -109,7 +109,9 @@ impl Quirks {
             (UploadStyle::Single, _) => None,
             (_, Objection::Method) => Some(UploadStyle::Single),
             (UploadStyle::Streamed, Objection::Size(sent)) => self.chunks_below(sent, false),
-            (UploadStyle::Streamed, Objection::Range) => self.chunks_below(u64::MAX, true),
+            (UploadStyle::Streamed, Objection::Range) => {
+                Some(self.chunks_below(u64::MAX, true).unwrap_or(UploadStyle::Single))
+            }
             (UploadStyle::Ranged { always, .. }, Objection::Size(sent)) => self.chunks_below(sent, always),
             (UploadStyle::Ranged { always: true, .. }, Objection::Range) => None,
             (UploadStyle::Ranged { chunk, .. }, Objection::Range) => {
@@ -252,6 +254,10 @@ mod tests {
             assert_eq!(quirks.adapt(style, objection), expected.is_some(), "{style:?} {objection:?}");
             assert_eq!(quirks.style, expected.unwrap_or(style), "{style:?} {objection:?}");
         }
+        // Who takes no chunks is told no ranges either.
+        let mut google = quirks("gcr.io");
+        assert!(google.adapt(Streamed, Objection::Range));
+        assert_eq!(google.style, Single);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Target};
 
 use super::peer::{Peer, Reply, Seen, reply};
 use super::target;
+use crate::client::{ClientConfig, RegistryClient};
 
 const MIB: usize = 1024 * 1024;
 const START: &str = "POST /v2/a/b/blobs/uploads/";
@@ -19,6 +20,17 @@ async fn registry() -> (Peer, Arc<dyn Target>) {
     let peer = Peer::plain().await;
     peer.on("GET /v2/", reply(200));
     let target = target(&peer.client());
+    (peer, target)
+}
+
+/// A registry that goes by a name whose limits are known from the start.
+async fn known(host: &str) -> (Peer, Arc<dyn Target>) {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    let resolve = vec![(host.to_owned(), peer.address.ip())];
+    let config = ClientConfig { resolve, plain_http: true, ..peer.config() };
+    let registry = format!("{host}:{}", peer.address.port()).parse().unwrap();
+    let target = target(&RegistryClient::new(registry, config).unwrap());
     (peer, target)
 }
 
@@ -256,4 +268,47 @@ async fn addresses_change_between_chunks() {
     upload.append(body).await.unwrap();
     upload.finish(&digest).await.unwrap();
     peer.finish();
+}
+
+/// Parts, but the last, have at least 5 MB, and are answered with 201.
+#[tokio::test]
+async fn at_ecr_no_part_is_too_small() {
+    let (peer, target) = known("123456789012.dkr.ecr.eu-west-1.amazonaws.com").await;
+    is_learnt(push(&peer, target.as_ref(), 21 * MIB, vec![too_large()]).await);
+    let part = || reply(201).header("range", "0-10485759");
+    let seen = push(&peer, target.as_ref(), 21 * MIB, vec![part(), part(), part()]).await.unwrap();
+    assert_eq!(ranges(&seen).iter().map(|(_, size)| *size).collect::<Vec<_>>(), [10, 10, 1]);
+    is_learnt(push(&peer, target.as_ref(), 21 * MIB, vec![too_large()]).await);
+    let part = || reply(201).header("range", "0-5242879");
+    let seen = push(&peer, target.as_ref(), 6 * MIB, vec![part(), part()]).await.unwrap();
+    assert_eq!(ranges(&seen), [("0-5242879", 5), ("5242880-6291455", 1)]);
+    // Smaller ones it would refuse with LayerPartTooSmallException.
+    let error = push(&peer, target.as_ref(), 21 * MIB, vec![too_large()]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+/// One PATCH with a range may have 4 MiB, and one without any length.
+#[tokio::test]
+async fn at_ghcr_no_range_is_too_large() {
+    let (peer, target) = known("ghcr.io").await;
+    let seen = push(&peer, target.as_ref(), 9 * MIB, vec![kept()]).await.unwrap();
+    assert_eq!(ranges(&seen), [("", 9)]);
+    is_learnt(push(&peer, target.as_ref(), 9 * MIB, vec![too_large()]).await);
+    let seen = push(&peer, target.as_ref(), 9 * MIB, vec![kept(), kept(), kept()]).await.unwrap();
+    assert_eq!(ranges(&seen), [("0-4194303", 4), ("4194304-8388607", 4), ("8388608-9437183", 1)]);
+}
+
+/// Google's registries take no chunks ("must use monolithic uploads"): a blob goes in one piece or not at all.
+#[tokio::test]
+async fn at_google_nothing_is_cut() {
+    for host in ["europe-docker.pkg.dev", "eu.gcr.io"] {
+        let (peer, target) = known(host).await;
+        let seen = push(&peer, target.as_ref(), 11 * MIB, vec![kept()]).await.unwrap();
+        assert_eq!(ranges(&seen), [("", 11)]);
+        let error = push(&peer, target.as_ref(), 11 * MIB, vec![too_large()]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        is_learnt(push(&peer, target.as_ref(), 11 * MIB, vec![reply(416)]).await);
+        let seen = push(&peer, target.as_ref(), 11 * MIB, vec![]).await.unwrap();
+        assert_eq!(ranges(&seen), [("", 11)]);
+    }
 }
