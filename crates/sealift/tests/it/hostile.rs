@@ -151,13 +151,10 @@ fn rule(step: Step, fault: Fault, head: &RequestHead, address: &str) -> Action {
     }
 }
 
-async fn run(site: &Site, step: Step, fault: Fault) -> Run {
-    let behind = if step.is_at_source() { &site.source.address } else { &site.target.address };
-    let proxy = HttpProxy::start(behind.parse().unwrap()).await.unwrap();
+/// Mirrors an image by way of a proxy before one end.
+async fn run_by(site: &Site, is_source: bool, proxy: &HttpProxy) -> Run {
     let through = proxy.address().to_string();
-    let address = through.clone();
-    proxy.set_rule(move |head| rule(step, fault, head, &address));
-    let (source, target) = match step.is_at_source() {
+    let (source, target) = match is_source {
         true => (&through, &site.target.address),
         false => (&site.source.address, &through),
     };
@@ -173,7 +170,15 @@ async fn run(site: &Site, step: Step, fault: Fault) -> Run {
     let variables = [user("SOURCE"), user("TARGET")].concat();
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let run = sealift(&arguments.concat(), &variables, None).await;
+    sealift(&arguments.concat(), &variables, None).await
+}
+
+async fn run(site: &Site, step: Step, fault: Fault) -> Run {
+    let behind = if step.is_at_source() { &site.source.address } else { &site.target.address };
+    let proxy = HttpProxy::start(behind.parse().unwrap()).await.unwrap();
+    let address = proxy.address().to_string();
+    proxy.set_rule(move |head| rule(step, fault, head, &address));
+    let run = run_by(site, step.is_at_source(), &proxy).await;
     assert!(proxy.count(|record| step.is(&record.head)) > 0, "{step:?} {fault:?} was never shown");
     run
 }
@@ -204,4 +209,29 @@ async fn every_answer_at_every_step_ends_with_a_code_a_next_step_and_no_secret()
     let wrong: Vec<String> =
         ended.buffer_unordered(AT_ONCE).filter_map(|wrong| async { wrong }).collect().await;
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Who takes a blob only in one PUT, and no large one, gets it in no way: the limit has to be raised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_no_chunk_gets_around_is_told_with_its_size() {
+    let site = Site::with(&[(KNOWN, &[NAME])]).await;
+    let proxy = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
+    proxy.set_rule(|head| {
+        let length = head.headers.get("content-length").and_then(|it| it.to_str().unwrap().parse().ok());
+        match head.method.as_str() {
+            "PATCH" => Action::status(405),
+            "PUT" if length > Some(10_000_u64) => {
+                respond(413, ("content-type", "text/html"), "<html>".to_owned())
+            }
+            _ => Action::Pass,
+        }
+    });
+    let run = run_by(&site, false, &proxy).await.expect(1);
+    let words = "it answers 413 (the registry, or a proxy in front of it, takes no body of 50000 bytes)";
+    assert_eq!(run.stderr.matches("error: ").count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert!(run.stderr.contains("At the target, for 1 image: arc-dns"), "{}", run.stderr);
+    assert!(run.stderr.contains("above the largest layer: client_max_body_size"), "{}", run.stderr);
+    assert_eq!(run.json()["failures"][0]["kind"], "unsupported");
+    assert_eq!(site.tagged(NAME, KNOWN).await, None);
 }

@@ -37,3 +37,19 @@ async fn an_image_for_another_platform_alone_is_told() {
     let run = site.run("mirror", &wanted).await.expect(0);
     assert!(run.stderr.contains("is for linux/amd64, not for linux/arm64"), "{}", run.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_indexes_arrives_whole() {
+    let inner = fixture::index(&[fixture::image("amd64"), fixture::docker_image("v7")]);
+    let outer = fixture::index(&[inner, fixture::image("arm64")]);
+    let store = MemoryStore::new("memory");
+    outer.push(&store, &"arcdata/arc-dns".parse().unwrap(), Some(KNOWN)).await;
+    let site = Site::of(Arc::new(store)).await;
+    let wanted = ["--tag", KNOWN, "--image", "arc-dns"];
+    site.run("mirror", &wanted).await.expect(0);
+    assert_eq!(site.tagged("arc-dns", KNOWN).await, Some(outer.digest()));
+    site.run("verify", &[&wanted[..], &["--deep"]].concat()).await.expect(0);
+    let innermost = outer.children[0].children[1].digest();
+    let repository = site.target.store.source(&"site/arcdata/arc-dns".parse().unwrap());
+    assert_eq!(repository.manifest(&innermost.into()).await.unwrap().digest(), innermost);
+}

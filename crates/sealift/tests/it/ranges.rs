@@ -33,6 +33,9 @@ async fn every_release_of_a_range_arrives_ascending() {
     let found = releases(&run);
     assert!(found.contains(&KNOWN.to_owned()) && found.iter().all(|tag| !tag.contains("5ba6")), "{found:?}");
     assert_eq!((found[0].as_str(), found[found.len() - 1].as_str()), (BEFORE, NEW));
+    // One transfer over all of them: a layer that all share, and of each image its own and a configuration.
+    let images = run.outcomes().len();
+    assert_eq!(run.json()["totals"]["blobsMoved"], 1 + 2 * images);
     site.run("verify", &range).await.expect(0);
 }
 
