@@ -273,6 +273,13 @@ const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Unavailable,
+        TARGET,
+        &[".dkr.ecr"],
+        Exit::Failed,
+        "Check the network and that {place} works, and that the repository is there: Amazon ECR may hang up on who pushes into none; --create-repositories makes it. Then run the same command again: what arrived is not moved again.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
         None,
         ANY,
         Exit::Failed,
@@ -501,6 +508,16 @@ mod tests {
             let advice = Advice::of(&error(ErrorKind::Unavailable, Side::Target).caused_by(cause));
             assert!(advice.hint.contains(words), "{cause}: {}", advice.hint);
         }
+    }
+
+    #[test]
+    fn a_repository_that_is_not_there_may_show_as_a_broken_connection() {
+        let hint = |place| {
+            let error = Error::new(ErrorKind::Unavailable, Operation::PushBlob);
+            Advice::of(&error.at(place).on(Side::Target)).hint
+        };
+        assert!(hint("1.dkr.ecr.eu-west-1.amazonaws.com").contains("--create-repositories"));
+        assert!(!hint("reg.lan:5000").contains("--create-repositories"));
     }
 
     #[test]
