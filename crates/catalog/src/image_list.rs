@@ -98,7 +98,7 @@ impl ImageList {
         self.images.is_empty()
     }
 
-    /// Says where every image goes: to its path without the registry, below `prefix`, and there to
+    /// Says where every image goes: to its path without the registry, below `prefix` if there is one, and there to
     /// `tag_override`, else to its own tag. Where a line has both tag and digest, the digest says what is
     /// copied and the tag is set to it.
     ///
@@ -111,14 +111,19 @@ impl ImageList {
     /// Every two images that would meet, and every name that would be too long.
     pub fn map(
         &self,
-        prefix: &RepositoryName,
+        prefix: Option<&RepositoryName>,
         tag_override: Option<&Tag>,
     ) -> Result<Vec<Mapped>, Vec<TargetError>> {
         let (mut spots, mut errors) = (Spots::default(), Vec::new());
         for listed in &self.images {
             match Mapped::of(&listed.reference, prefix, tag_override) {
                 Some(mapped) => spots.add(mapped, listed),
-                None => errors.push(TargetError::TooLong { prefix: prefix.clone(), listed: listed.clone() }),
+                None => {
+                    errors.extend(prefix.map(|prefix| TargetError::TooLong {
+                        prefix: prefix.clone(),
+                        listed: listed.clone(),
+                    }))
+                }
             }
         }
         errors.extend(spots.collisions());
@@ -182,8 +187,13 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    fn of(reference: &Reference, prefix: &RepositoryName, tag_override: Option<&Tag>) -> Option<Self> {
-        let target = prefix.join(reference.repository.as_str()).ok()?;
+    fn of(
+        reference: &Reference,
+        prefix: Option<&RepositoryName>,
+        tag_override: Option<&Tag>,
+    ) -> Option<Self> {
+        let path = &reference.repository;
+        let target = prefix.map_or_else(|| Some(path.clone()), |prefix| prefix.join(path.as_str()).ok())?;
         let tag = tag_override.or(reference.tag.as_ref()).cloned().or_else(|| tag_of_digest(reference));
         Some(Self { reference: reference.clone(), target, tag })
     }

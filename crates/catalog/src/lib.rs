@@ -37,7 +37,7 @@
 //!
 //! // Any other product: a list, and where its images go.
 //! let list = ImageList::parse("nginx:1.25 # the proxy").map_err(|_| "a bad line")?;
-//! let mapped = list.map(&"site".parse()?, None).map_err(|_| "two images for one place")?;
+//! let mapped = list.map(Some(&"site".parse()?), None).map_err(|_| "two images for one place")?;
 //! assert_eq!(mapped[0].reference.to_string(), "docker.io/library/nginx:1.25");
 //! assert_eq!(mapped[0].target.as_str(), "site/library/nginx");
 //! # Ok(())

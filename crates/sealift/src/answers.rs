@@ -99,6 +99,11 @@ const NAMES: [Names; 10] = [
 ];
 
 impl Answer {
+    /// Tells whether it is an answer about where images go.
+    pub(crate) fn is_about_target(self) -> bool {
+        self >= Self::TargetRegistry
+    }
+
     pub(crate) const ALL: [Self; 10] = [
         SourceRegistry,
         SourceRepository,

@@ -23,7 +23,16 @@ pub(crate) struct Ends {
     /// What the repositories there are called.
     pub(crate) names: SourceNames,
     /// Where to.
-    pub(crate) target: PlaceSettings,
+    pub(crate) target: TargetEnd,
+}
+
+/// Where images go.
+#[derive(Clone, Debug)]
+pub(crate) enum TargetEnd {
+    /// One repository, and the images below it.
+    Place(PlaceSettings),
+    /// A bundle, by its path.
+    Bundle(String),
 }
 
 /// Where images come from.
@@ -33,6 +42,8 @@ pub(crate) enum SourceEnd {
     Place(PlaceSettings),
     /// The registries that a list of images names, and who asks at each.
     List(BTreeMap<Registry, Identities>),
+    /// A bundle, by its path.
+    Bundle(String),
 }
 
 /// What people call the repositories of the source: each alias stands for one of some registry, and what is
@@ -56,9 +67,12 @@ impl Ends {
     /// Says what an error means for the user; where credentials are at fault, also where they came from.
     pub(crate) fn advice(&self, error: &Error) -> Advice {
         match (&self.source, error.side()) {
-            (_, Some(Side::Target)) => self.target.advice(error),
+            (_, Some(Side::Target)) => {
+                self.target.place().map_or_else(|| Advice::of(error), |it| it.advice(error))
+            }
             (SourceEnd::Place(place), _) => place.advice(error),
             (SourceEnd::List(registries), _) => advice_on_list(registries, error),
+            (SourceEnd::Bundle(_), _) => Advice::of(error),
         }
     }
 
@@ -105,13 +119,40 @@ impl PlaceSettings {
     }
 }
 
+impl TargetEnd {
+    /// Returns the place in a registry, if it is one.
+    pub(crate) fn place(&self) -> Option<&PlaceSettings> {
+        match self {
+            Self::Place(place) => Some(place),
+            Self::Bundle(_) => None,
+        }
+    }
+
+    /// Names the registry or the bundle.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Place(place) => place.registry.as_str(),
+            Self::Bundle(path) => path,
+        }
+    }
+}
+
+impl fmt::Display for TargetEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(place) => write!(f, "{}/{}", place.registry, place.repository),
+            Self::Bundle(path) => write!(f, "the bundle {path}"),
+        }
+    }
+}
+
 impl SourceEnd {
     /// Returns the registry where there is just one.
     pub(crate) fn only_registry(&self) -> Option<&Registry> {
         match self {
             Self::Place(place) => Some(&place.registry),
             Self::List(registries) if registries.len() == 1 => registries.keys().next(),
-            Self::List(_) => None,
+            Self::List(_) | Self::Bundle(_) => None,
         }
     }
 
@@ -120,6 +161,7 @@ impl SourceEnd {
         let all: Vec<&str> = match self {
             Self::Place(place) => vec![place.registry.as_str()],
             Self::List(registries) => registries.keys().map(Registry::as_str).collect(),
+            Self::Bundle(path) => vec![path],
         };
         match all.split_at_checked(NAMED_REGISTRIES) {
             Some((named, more)) if !more.is_empty() => {
@@ -134,7 +176,7 @@ impl fmt::Display for SourceEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Place(place) => write!(f, "{}/{}", place.registry, place.repository),
-            Self::List(_) => f.write_str(&self.registries()),
+            Self::List(_) | Self::Bundle(_) => f.write_str(&self.registries()),
         }
     }
 }

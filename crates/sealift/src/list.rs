@@ -19,7 +19,6 @@ use crate::errors::CommandError;
 use crate::identity::{Identities, Identity, Lookup};
 use crate::output::units::count;
 use crate::places::Connection;
-use crate::settings::PlaceSettings;
 
 type Result<T> = std::result::Result<T, CommandError>;
 
@@ -67,8 +66,12 @@ fn together(what: &str, errors: &[impl Display]) -> String {
 }
 
 /// Says where every image goes.
-pub(crate) fn map(list: &ImageList, target: &PlaceSettings, tag: Option<&Tag>) -> Result<Vec<Mapped>> {
-    list.map(&target.repository, tag).map_err(|errors| {
+pub(crate) fn map(
+    list: &ImageList,
+    prefix: Option<&RepositoryName>,
+    tag: Option<&Tag>,
+) -> Result<Vec<Mapped>> {
+    list.map(prefix, tag).map_err(|errors| {
         CommandError::usage(
             together("not every image of the list can be put where it belongs", &errors),
             "Bring them in two runs, each with its own --target-repository. Nothing was done.",
@@ -207,7 +210,7 @@ mod tests {
     fn names_are_short_and_differ() {
         let digest = sealift_oci::Digest::sha256(b"x");
         let list = list(&format!("nginx:1\nnginx@{digest}\nquay.io:443/a/b:2@{digest}"));
-        let mapped = list.map(&"site".parse().unwrap(), None).unwrap();
+        let mapped = list.map(Some(&"site".parse().unwrap()), None).unwrap();
         let selection = select(&mapped);
         let names: Vec<&str> = selection.groups[0].images.iter().map(|image| image.name.as_str()).collect();
         let short = format!("docker.io/library/nginx@{}", digest.short());

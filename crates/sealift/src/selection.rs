@@ -82,11 +82,12 @@ fn narrow(all: &ImageSet, asked: &[&String]) -> ImageSet {
 
 fn request(settings: &Settings, tag: &Tag, name: &str, is_optional: bool) -> Result<ImageRequest, NameError> {
     let below = |repository: &RepositoryName| repository.join(name);
+    let target = settings.target.as_ref().map(|target| below(&target.repository));
     Ok(ImageRequest {
         name: name.to_owned(),
         source: below(&settings.source.repository)?,
         reference: tag.clone().into(),
-        target: below(&settings.target.repository)?,
+        target: target.unwrap_or_else(|| name.parse())?,
         tag: Some(settings.target_tag.clone().unwrap_or_else(|| tag.clone())),
         optional: is_optional,
         gate: name == GATE_IMAGE,
@@ -107,7 +108,7 @@ mod tests {
         };
         Settings {
             source: place("mcr.microsoft.com", "arcdata"),
-            target: place("ship.lan:5000", "a/b"),
+            target: Some(place("ship.lan:5000", "a/b")),
             tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
             target_tag: target_tag.map(|tag| tag.parse().unwrap()),
         }

@@ -43,8 +43,8 @@ pub(crate) struct PlaceSettings {
 pub(crate) struct Settings {
     /// Where from.
     pub(crate) source: PlaceSettings,
-    /// Where to.
-    pub(crate) target: PlaceSettings,
+    /// Where to; the names in a bundle have nothing in front.
+    pub(crate) target: Option<PlaceSettings>,
     /// The releases.
     pub(crate) tags: Vec<Tag>,
     /// Their tag at the target, where it is another one.
@@ -54,10 +54,10 @@ pub(crate) struct Settings {
 impl Settings {
     /// Refuses to bring images to where they come from.
     pub(crate) fn check(&self) -> Result<()> {
-        let is_same_place = self.source.registry == self.target.registry
-            && self.source.repository == self.target.repository
-            && self.target_tag.is_none();
-        if !is_same_place {
+        let is_same = |target: &PlaceSettings| {
+            self.source.registry == target.registry && self.source.repository == target.repository
+        };
+        if self.target_tag.is_some() || !self.target.as_ref().is_some_and(is_same) {
             return Ok(());
         }
         Err(CommandError::usage(

@@ -19,7 +19,7 @@ fn owned(images: &[(usize, &str)]) -> Vec<(usize, String)> {
 /// What goes where under the prefix `site/mirror`, or the messages.
 fn map(text: &str, tag: Option<&str>) -> Result<Vec<String>, Vec<String>> {
     let tag: Option<Tag> = tag.map(|tag| tag.parse().unwrap());
-    let mapped = ImageList::parse(text).unwrap().map(&"site/mirror".parse().unwrap(), tag.as_ref());
+    let mapped = ImageList::parse(text).unwrap().map(Some(&"site/mirror".parse().unwrap()), tag.as_ref());
     let show = |it: Mapped| format!("{} {:?}", it.target, it.tag.as_ref().map(Tag::as_str));
     match mapped {
         Ok(mapped) => Ok(mapped.into_iter().map(show).collect()),
@@ -204,7 +204,7 @@ proptest! {
     fn no_two_images_share_a_target(lines in proptest::collection::vec(LINE, 0..12), tag in "[1t]") {
         let list = ImageList::parse(&lines.join("\n")).unwrap();
         for tag in [None, Some(tag.parse().unwrap())] {
-            match list.map(&"site".parse().unwrap(), tag.as_ref()) {
+            match list.map(Some(&"site".parse().unwrap()), tag.as_ref()) {
                 Ok(mapped) => {
                     let spots: HashSet<_> = mapped.iter().map(|it| (&it.target, &it.tag)).collect();
                     prop_assert_eq!(spots.len(), mapped.len());

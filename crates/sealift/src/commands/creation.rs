@@ -13,6 +13,7 @@ use sealift_store::{Error, ErrorKind, MemoryStore, Side};
 use super::Result;
 use super::dry_run::check;
 use super::job::Job;
+use crate::errors::CommandError;
 use crate::places::Connection;
 use crate::size::Size;
 use crate::stop::Stop;
@@ -33,7 +34,9 @@ impl Creation {
         connection: &Connection,
         variables: &HashMap<OsString, OsString>,
     ) -> Result<Self> {
-        let target = &job.ends.target;
+        let Some(target) = job.ends.target.place() else {
+            return Err(CommandError::usage("--create-repositories is for registries", "Leave it out."));
+        };
         let credentials = target.identity.credentials.clone();
         let client = connection.client(&target.registry, credentials, Some(Side::Target))?;
         Ok(Self { client, amazon: amazon(variables), there: BTreeSet::new() })
@@ -62,7 +65,7 @@ impl Creation {
             return Ok(survey);
         }
         if limit.is_some() {
-            let nothing = Arc::new(MemoryStore::new(job.ends.target.registry.as_str()));
+            let nothing = Arc::new(MemoryStore::new(job.ends.target.name()));
             let mirror = Mirror { target: nothing, observer: Arc::new(()), ..job.mirror.clone() };
             let all = stop.unless_asked(mirror.survey(&job.selection)).await?;
             check(Weight { fetch: Plan::new(all).totals().bytes, ..Weight::default() }, limit)?;

@@ -1,4 +1,4 @@
-//! What `mirror` and `verify` share: settling what is to be done, and opening both ends.
+//! What `mirror`, `verify` and `pack` share: settling what is to be done, and opening both ends.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use sealift_store::{Backoff, Side, Store};
 use super::Result;
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, WhatArgs};
-use crate::ends::{Ends, SourceEnd, SourceNames};
+use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::identity::Lookup;
@@ -22,6 +22,28 @@ use crate::places::{Connection, newest_release, release_tags};
 use crate::selection::select;
 use crate::settings::{Asker, Given, PlaceSettings, Settings};
 use crate::ui::Ui;
+
+/// Where a command brings images.
+#[derive(Debug)]
+pub(super) enum Goal {
+    /// Into the registry that the answers name.
+    Registry,
+    /// Into a bundle.
+    Bundle {
+        /// What it is called.
+        path: String,
+        /// The open bundle.
+        store: Arc<dyn Store>,
+    },
+}
+
+impl Goal {
+    /// Lists the answers that are wanted, of those that a command may want.
+    fn narrow(&self, answers: &[Answer]) -> Vec<Answer> {
+        let is_wanted = |answer: &&Answer| matches!(self, Self::Registry) || !answer.is_about_target();
+        answers.iter().filter(is_wanted).copied().collect()
+    }
+}
 
 /// Everything settled: what to take, and both ends open.
 #[derive(Debug)]
@@ -39,31 +61,43 @@ impl Job {
         what: &WhatArgs,
         connection: &Connection,
         environment: &mut Environment,
+        goal: Goal,
     ) -> Result<Self> {
         match &what.images_file {
             Some(file) => {
                 let list = read_list(file, answers, environment)?;
-                Self::of_list(ui, &list, answers, what, connection, environment).await
+                Self::of_list(ui, &list, answers, what, connection, environment, goal).await
             }
             None => {
-                let settings = settle_releases(ui, answers, what, connection, environment).await?;
-                Self::of_releases(ui, settings, what, connection)
+                let settings = settle_releases(ui, answers, what, connection, environment, &goal).await?;
+                Self::of_settings(ui, settings, what, connection, goal)
             }
         }
     }
 
-    /// Opens both ends for releases.
+    /// Opens both ends for releases that go from registry to registry.
     pub(super) fn of_releases(
         ui: &Arc<Ui>,
         settings: Settings,
         what: &WhatArgs,
         connection: &Connection,
     ) -> Result<Self> {
+        Self::of_settings(ui, settings, what, connection, Goal::Registry)
+    }
+
+    fn of_settings(
+        ui: &Arc<Ui>,
+        settings: Settings,
+        what: &WhatArgs,
+        connection: &Connection,
+        goal: Goal,
+    ) -> Result<Self> {
         let selection = select(&settings, what)?;
         let source = connection.open(&settings.source, Side::Source)?;
         let Settings { source: place, target, .. } = settings;
+        let (target, store) = open_target(goal, target, connection)?;
         let ends = Ends { source: SourceEnd::Place(place), names: SourceNames::default(), target };
-        Self::open(ui, ends, selection, source, what, connection)
+        Ok(Self::new(ui, ends, selection, (source, store), what, connection))
     }
 
     async fn of_list(
@@ -73,30 +107,41 @@ impl Job {
         what: &WhatArgs,
         connection: &Connection,
         environment: &mut Environment,
+        goal: Goal,
     ) -> Result<Self> {
-        let given = Given::read(&Answer::BESIDE_LIST, answers, environment)?;
-        given.demand_target(environment.is_interactive)?;
+        let given = Given::read(&goal.narrow(&Answer::BESIDE_LIST), answers, environment)?;
+        if matches!(goal, Goal::Registry) {
+            given.demand_target(environment.is_interactive)?;
+        }
         let lookup = Lookup::new(environment, ui);
         let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
         let mut asker = Asker::new(given, prompter, ui);
         let identity = asker.listed_identity()?;
-        let mut target = asker.target()?;
-        let mapped = list::map(images, &target, asker.listed_tag()?.as_ref())?;
+        let mut target = match goal {
+            Goal::Registry => Some(asker.target()?),
+            Goal::Bundle { .. } => None,
+        };
+        let prefix = target.as_ref().map(|target| &target.repository);
+        let mapped = list::map(images, prefix, asker.listed_tag()?.as_ref())?;
         let registries = list::identities(&lookup, images, &identity).await?;
-        look_up(&lookup, &mut target).await?;
+        if let Some(target) = &mut target {
+            look_up(&lookup, target).await?;
+        }
         let (source, names) = list::connect(&mapped, &registries, connection)?;
+        let (target, store) = open_target(goal, target, connection)?;
         let ends = Ends { source: SourceEnd::List(registries), names, target };
-        Self::open(ui, ends, list::select(&mapped), source, what, connection)
+        Ok(Self::new(ui, ends, list::select(&mapped), (source, store), what, connection))
     }
 
-    fn open(
+    /// Puts a job together of both ends, open.
+    pub(super) fn new(
         ui: &Arc<Ui>,
         ends: Ends,
         selection: Selection,
-        source: Arc<dyn Store>,
+        (source, target): (Arc<dyn Store>, Arc<dyn Store>),
         what: &WhatArgs,
         connection: &Connection,
-    ) -> Result<Self> {
+    ) -> Self {
         let options = Options {
             transfers: connection.transfers,
             platform: what.platform.clone(),
@@ -107,9 +152,8 @@ impl Job {
             },
             ..Options::default()
         };
-        let target = connection.open(&ends.target, Side::Target)?;
         let observer = Arc::new(Progress::new(Arc::clone(ui), ends.names.clone()));
-        Ok(Self { ends, selection, mirror: Mirror { source, target, options, observer } })
+        Self { ends, selection, mirror: Mirror { source, target, options, observer } }
     }
 
     /// Returns the registry within whose bounds foreign layers are fetched. Their addresses do not tell which
@@ -133,7 +177,24 @@ impl Job {
         let images = groups.clone().map(|group| group.images.len()).sum();
         let names: Vec<&str> = groups.filter_map(|group| group.name.as_deref()).collect();
         let what = if names.is_empty() { count(images, "image") } else { names.join(", ") };
-        ui.status(format_args!("{what} from {source} to {}/{}", target.registry, target.repository));
+        ui.status(format_args!("{what} from {source} to {target}"));
+    }
+}
+
+fn open_target(
+    goal: Goal,
+    place: Option<PlaceSettings>,
+    connection: &Connection,
+) -> Result<(TargetEnd, Arc<dyn Store>)> {
+    match (goal, place) {
+        (Goal::Bundle { path, store }, _) => Ok((TargetEnd::Bundle(path), store)),
+        (Goal::Registry, Some(place)) => {
+            let store = connection.open(&place, Side::Target)?;
+            Ok((TargetEnd::Place(place), store))
+        }
+        (Goal::Registry, None) => {
+            Err(CommandError::usage("the target is not given", "Set --target-registry."))
+        }
     }
 }
 
@@ -157,12 +218,15 @@ async fn settle_releases(
     what: &WhatArgs,
     connection: &Connection,
     environment: &mut Environment,
+    goal: &Goal,
 ) -> Result<Settings> {
     let range = what.from_tag.as_ref().zip(what.to_tag.as_ref());
     let is_wanted = |answer: &Answer| range.is_none() || *answer != Answer::SourceTag;
-    let wanted: Vec<Answer> = Answer::ALL.into_iter().filter(is_wanted).collect();
+    let wanted: Vec<Answer> = goal.narrow(&Answer::ALL).into_iter().filter(is_wanted).collect();
     let given = Given::read(&wanted, answers, environment)?;
-    given.demand_target(environment.is_interactive)?;
+    if matches!(goal, Goal::Registry) {
+        given.demand_target(environment.is_interactive)?;
+    }
     let lookup = Lookup::new(environment, ui);
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
     let mut asker = Asker::new(given, prompter, ui);
@@ -176,9 +240,13 @@ async fn settle_releases(
         newest = newest_release(ui, connection.open(&source, Side::Source)?.as_ref(), &source).await;
     }
     let tags = asker.tags(newest)?;
-    let mut target = asker.target()?;
-    look_up(&lookup, &mut target).await?;
-    let target_tag = asker.target_tag(&tags)?;
+    let (mut target, mut target_tag) = (None, None);
+    if matches!(goal, Goal::Registry) {
+        let mut place = asker.target()?;
+        look_up(&lookup, &mut place).await?;
+        target = Some(place);
+        target_tag = asker.target_tag(&tags)?;
+    }
     let settings = Settings { source, target, tags, target_tag };
     settings.check()?;
     for tag in &settings.tags {

@@ -10,7 +10,7 @@ use sealift_mirror::{
 use sealift_store::Pace;
 
 use super::creation::Creation;
-use super::job::Job;
+use super::job::{Goal, Job};
 use super::{Result, dry_run};
 use crate::args::{Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
@@ -45,7 +45,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Enviro
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
-    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment);
+    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
     let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.recheck = args.recheck;
     if args.foreign_urls {

@@ -35,7 +35,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
     let source = Served::start(make(ui, release).await?, 0).await?;
     let settings = Settings {
         source: source.settings()?,
-        target: target.settings()?,
+        target: Some(target.settings()?),
         tags: vec![release.tag.clone()],
         target_tag: None,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sealift_mirror::{Verdict, Verification};
 
 use super::Result;
-use super::job::Job;
+use super::job::{Goal, Job};
 use super::mirror::write;
 use crate::args::{Format, VerifyArgs};
 use crate::ends::SourceEnd;
@@ -28,7 +28,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
 async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
-    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment);
+    let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
     let job = stop.unless_asked(settled).await??;
     compare(ui, &job, args.deep, args.output.output, &stop).await
 }
@@ -60,11 +60,12 @@ fn tell(ui: &Ui, job: &Job, found: &Verification) {
         ui.note(match &job.ends.source {
             SourceEnd::Place(_) => "Hint: --image NAME names the images to look at.",
             SourceEnd::List(_) => "Hint: check their lines in the list.",
+            SourceEnd::Bundle(_) => "Hint: `sealift inspect` shows what the bundle has.",
         });
     }
     if is(|verdict| matches!(verdict, Verdict::Wrong(_))) {
-        ui.error(format_args!("the target {} differs from the source", job.ends.target.registry));
-        ui.note("Hint: a tag that is wrong or not there comes with `sealift mirror` and the same answers, and a blob that is not there with --recheck; what has wrong content must be deleted at the target first.");
+        ui.error(format_args!("the target {} differs from the source", job.ends.target.name()));
+        ui.note("Hint: a tag or an attachment that is wrong or not there comes with `sealift mirror` and the same answers, and a blob that is not there with --recheck; what has wrong content must be deleted at the target first.");
     }
 }
 

@@ -157,7 +157,7 @@ impl Ui {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ends::{SourceEnd, SourceNames};
+    use crate::ends::{SourceEnd, SourceNames, TargetEnd};
     use crate::identity::Identity;
     use crate::settings::PlaceSettings;
     use sealift_oci::Digest;
@@ -189,7 +189,7 @@ mod tests {
         Ends {
             source: SourceEnd::Place(place("reg")),
             names: SourceNames::default(),
-            target: place("ship.lan"),
+            target: TargetEnd::Place(place("ship.lan")),
         }
     }
 

@@ -73,7 +73,7 @@ fn settle(args: &AnswerArgs, surroundings: &mut Surroundings) -> Result<Settings
     let tags = asker.tags(newest)?;
     let target = asker.target()?;
     let target_tag = asker.target_tag(&tags)?;
-    let settings = Settings { source, target, tags, target_tag };
+    let settings = Settings { source, target: Some(target), tags, target_tag };
     settings.check().map(|()| settings)
 }
 
@@ -89,7 +89,7 @@ fn line(settings: &Settings) -> String {
     };
     let tags: Vec<&str> = settings.tags.iter().map(Tag::as_str).collect();
     let target_tag = settings.target_tag.as_ref().map_or("=", Tag::as_str);
-    format!("{} {} > {} {target_tag}", place(&settings.source), tags.join(","), place(&settings.target))
+    format!("{} {} > {} {target_tag}", place(&settings.source), tags.join(","), place(settings.target.as_ref().unwrap()))
 }
 
 fn message(error: &CommandError) -> String {

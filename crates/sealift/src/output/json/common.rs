@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::ends::{Ends, SourceEnd};
+use crate::ends::{Ends, SourceEnd, TargetEnd};
 use crate::errors::{CommandError, causes};
 use crate::output::failures;
 use crate::settings::PlaceSettings;
@@ -15,12 +15,20 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One end of a transfer.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Place {
-    /// The registry's address.
-    registry: String,
-    /// The repository below which the images are.
-    repository: String,
+#[serde(untagged, rename_all = "camelCase")]
+pub(super) enum Place {
+    /// A place in a registry.
+    Registry {
+        /// The registry's address.
+        registry: String,
+        /// The repository below which the images are.
+        repository: String,
+    },
+    /// A bundle.
+    Bundle {
+        /// Its path.
+        bundle: String,
+    },
 }
 
 /// One reason why images failed.
@@ -51,11 +59,20 @@ impl Place {
         match &ends.source {
             SourceEnd::Place(place) => Some(Self::of(place)),
             SourceEnd::List(_) => None,
+            SourceEnd::Bundle(path) => Some(Self::Bundle { bundle: path.clone() }),
+        }
+    }
+
+    pub(super) fn of_target(ends: &Ends) -> Self {
+        match &ends.target {
+            TargetEnd::Place(place) => Self::of(place),
+            TargetEnd::Bundle(path) => Self::Bundle { bundle: path.clone() },
         }
     }
 
     pub(super) fn of(settings: &PlaceSettings) -> Self {
-        Self { registry: settings.registry.to_string(), repository: settings.repository.to_string() }
+        let PlaceSettings { registry, repository, .. } = settings;
+        Self::Registry { registry: registry.to_string(), repository: repository.to_string() }
     }
 }
 

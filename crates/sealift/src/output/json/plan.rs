@@ -112,7 +112,7 @@ impl PlanReport {
             version: VERSION,
             exit_code: exit.code(),
             source: Place::of_source(ends),
-            target: Some(Place::of(&ends.target)),
+            target: Some(Place::of_target(ends)),
             images: proposal.images().map(|(group, image, it)| Image::of(ends, group, image, it)).collect(),
             totals: Totals {
                 images_to_copy: plan.images,

@@ -122,7 +122,7 @@ impl Report {
             version: VERSION,
             exit_code: exit.code(),
             source: Place::of_source(ends),
-            target: Some(Place::of(&ends.target)),
+            target: Some(Place::of_target(ends)),
             interrupted: report.interrupted,
             images: report.images.iter().map(|it| Image::of(ends, it, transfer.is_refused)).collect(),
             totals: Totals::of(report),

@@ -123,7 +123,7 @@ impl VerificationReport {
         damaged.sort();
         Self {
             source: Place::of_source(ends),
-            target: Some(Place::of(&ends.target)),
+            target: Some(Place::of_target(ends)),
             images: verification.images.iter().map(|it| VerifiedImage::of(ends, it)).collect(),
             damaged,
             blobs: verification.blobs,
