@@ -1,12 +1,11 @@
 //! Credentials that nobody types: as Docker keeps them.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use tempfile::TempDir;
 
-use crate::site::{KNOWN, Run, Site, image, sealift};
+use crate::site::{KNOWN, Run, Site, image, sealift, write_program};
 
 const PASSWORD: &str = "hunter2-p&ss";
 /// base64 of "captain:hunter2-p&ss".
@@ -72,11 +71,6 @@ impl Guarded {
     }
 }
 
-fn write_helper(path: &Path, script: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 const DNS: [&str; 2] = ["--image", "arc-dns"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,14 +96,14 @@ async fn a_helper_is_asked() {
     let guarded = Guarded::new().await;
     guarded.keep("{\"credsStore\": \"chest\"}");
     let helper = guarded.home.path().join("docker-credential-chest");
-    write_helper(&helper, &format!("echo '{{\"Username\":\"captain\",\"Secret\":\"{PASSWORD}\"}}'"));
+    write_program(&helper, &format!("echo '{{\"Username\":\"captain\",\"Secret\":\"{PASSWORD}\"}}'"));
     guarded.run("mirror", &DNS).await.expect(0);
-    write_helper(&helper, "echo '{\"Username\":\"pirate\",\"Secret\":\"rum\"}'");
+    write_program(&helper, "echo '{\"Username\":\"pirate\",\"Secret\":\"rum\"}'");
     let run = guarded.run("mirror", &DNS).await.expect(4);
     let words = "Hint: The credentials came from docker-credential-chest (named in ~/.docker/config.json); \
                  `sealift login SOURCE` renews them.";
     assert!(run.stderr.contains(words), "{}", run.stderr);
-    write_helper(&helper, "echo broken >&2; exit 1");
+    write_program(&helper, "echo broken >&2; exit 1");
     let run = guarded.run("mirror", &DNS).await.expect(2);
     assert!(run.stderr.contains("--source-anonymous and --target-anonymous go on"), "{}", run.stderr);
     guarded

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::site::{Run, sealift};
+use crate::site::{Run, sealift, write_program};
 
 const PASSWORD: &str = "hunter2-p&ss";
 /// base64 of "captain:hunter2-p&ss".
@@ -53,7 +53,8 @@ impl Sailor {
 
     async fn run(&self, args: &[&str], stdin: Option<&str>) -> Run {
         let home = self.home.path().to_str().unwrap();
-        let run = sealift(args, &[("HOME", home)], stdin).await;
+        let path = format!("{home}/bin:/usr/bin:/bin");
+        let run = sealift(args, &[("HOME", home), ("PATH", &path)], stdin).await;
         let redact = |text: &str| text.replace(home, "~").replace(&self.registry, "REGISTRY");
         let run = Run { stdout: redact(&run.stdout), stderr: redact(&run.stderr), ..run };
         for secret in [PASSWORD, "aHVudGVyMi1wJnNz", "Y2FwdGFpbjpodW50ZXIyLXAmc3M"] {
@@ -133,4 +134,37 @@ async fn a_broken_file_is_named() {
         let run = sailor.run(&[command, "reg.lan"], None).await.expect(2);
         assert!(run.stderr.starts_with("error: ~/.docker/config.json, line 1, column "), "{}", run.stderr);
     }
+}
+
+/// Docker's programs: `store` gets JSON, and what it complains of is told without what it was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_keeps_the_password_or_nobody_does() {
+    let sailor = Sailor::new().await;
+    let bin = sailor.home.path().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir(sailor.home.path().join(".docker")).unwrap();
+    let config = "{\"credsStore\": \"chest\"}";
+    std::fs::write(sailor.file(), config).unwrap();
+    let helper = bin.join("docker-credential-chest");
+    let write = |script: &str| write_program(&helper, script);
+    write("base64 -w 8 >&2; printf '\\033[2J' >&2; exit 1");
+    let run = sailor.login(&format!("{PASSWORD}\n")).await.expect(2);
+    assert!(
+        run.stderr.contains("docker-credential-chest fails: its message has the password"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains('\u{1b}'));
+    assert_eq!(std::fs::read_to_string(sailor.file()).unwrap(), config);
+    write(
+        "case \"$1\" in store) cat > \"$HOME/kept\";; get) cat \"$HOME/kept\";; erase) rm \"$HOME/kept\";; esac",
+    );
+    let run = sailor.login(&format!("{PASSWORD}\n")).await.expect(0);
+    let words = "logged in to REGISTRY as captain; kept in docker-credential-chest (named in ~/.docker/config.json)\n";
+    assert_eq!(run.stderr, words);
+    assert_eq!(std::fs::read_to_string(sailor.file()).unwrap(), config);
+    let run = sailor.run(&["whoami", &sailor.registry], None).await.expect(0);
+    assert!(run.stdout.starts_with("user: captain\nkept: docker-credential-chest"), "{}", run.stdout);
+    sailor.run(&["logout", &sailor.registry], None).await.expect(0);
+    assert!(!sailor.home.path().join("kept").exists());
 }

@@ -1,6 +1,12 @@
 //! How registries are reached: proxies, addresses of hosts, certificates that are kept.
 
+use std::sync::Arc;
+
+use sealift_oci::Tag;
+use sealift_registry::server::{Server, ServerConfig};
+use sealift_store::{MemoryStore, Store};
 use sealift_testbed::http_proxy::HttpProxy;
+use tokio::net::TcpListener;
 
 use crate::site::{KNOWN, Site, sealift};
 
@@ -102,5 +108,29 @@ async fn a_key_alone_and_a_host_without_an_address_are_mistakes() {
         let given = [&["releases", "--source-registry", "127.0.0.1:9"], given].concat();
         let run = sealift(&given, &[], None).await.expect(2);
         assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+}
+
+/// A machine without IPv6 has nothing to test here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_may_be_an_ipv6_address() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let port = listener.local_addr().unwrap().port();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new("target"));
+    let _server = Server::new(Arc::clone(&store), ServerConfig::default()).serve(listener).unwrap();
+    let site = Site::with(&[(KNOWN, &["arc-dns"])]).await;
+    let named = (format!("[::1]:{port}"), &[][..]);
+    let resolved = (
+        format!("ship.example:{port}"),
+        &["--plain-http", "ship.example", "--resolve", "ship.example:[::1]"][..],
+    );
+    for (number, (target, more)) in [named, resolved].into_iter().enumerate() {
+        let repository = format!("site{number}");
+        let to = ["--target-registry", &target, "--target-repository", &repository];
+        let from = ["mirror", "--source-registry", &site.source.address];
+        sealift(&[&from[..], &to, &WANTED, more].concat(), &[], None).await.expect(0);
+        let tag: Tag = KNOWN.parse().unwrap();
+        let there = store.source(&format!("{repository}/arc-dns").parse().unwrap());
+        there.resolve(&tag.into()).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! A site: a source registry with a release, an empty target registry, and the binary.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -210,4 +210,15 @@ impl Run {
     pub(crate) fn outcome(&self, name: &str) -> String {
         self.outcomes().into_iter().find(|(it, _)| it == name).unwrap().1
     }
+}
+
+/// Makes a program out of a script. Another process writes it, since no program starts while somebody, such
+/// as a test that is just starting another one, has it open to write.
+pub(crate) fn write_program(path: &Path, script: &str) {
+    use std::io::Write as _;
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).stdin(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
 }

@@ -26,7 +26,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Purpose};
-use super::redirect::{is_web, same_origin};
+use super::redirect::is_web;
 use super::{Credentials, Secret};
 
 pub(super) use challenge::{Challenge, challenges};
@@ -161,15 +161,16 @@ fn choose(offered: &[Challenge], base: &Url, purpose: &Purpose) -> Result<Scheme
     Ok(if is_basic { Scheme::Basic } else { Scheme::Open })
 }
 
-/// The realm gets the user's password, so it must be HTTPS; or the registry itself, where that is plain HTTP
-/// with the user's consent.
+/// The realm gets the user's password, so it must be HTTPS; or the registry's own host, at whatever port,
+/// where that is spoken to in plain HTTP with the user's consent.
 fn check_realm(realm: &str, base: &Url, purpose: &Purpose) -> Result<Url, Fault> {
     let refuse = |why: &str| purpose.fault(ErrorKind::Invalid).because(why);
     let realm = base.join(realm).map_err(|_| refuse("it names no usable address for tokens"))?;
     if !is_web(&realm) {
         return Err(refuse("it names no usable address for tokens"));
     }
-    if realm.scheme() != "https" && !same_origin(&realm, base) {
+    let is_own_host = base.scheme() == "http" && realm.host() == base.host();
+    if realm.scheme() != "https" && !is_own_host {
         return Err(refuse("it sends its clients elsewhere for tokens, by plain HTTP"));
     }
     Ok(realm)
@@ -267,7 +268,9 @@ mod tests {
             ("https://r/", r#"Bearer realm="/token?x=y""#, true),
             ("https://r/", r#"Bearer realm="http://r/token""#, false),
             ("http://127.0.0.1:5000/", r#"Bearer realm="http://127.0.0.1:5000/token""#, true),
-            ("http://127.0.0.1:5000/", r#"Bearer realm="http://127.0.0.1:5001/token""#, false),
+            ("http://127.0.0.1:5000/", r#"Bearer realm="http://127.0.0.1:5001/token""#, true),
+            ("https://127.0.0.1:5000/", r#"Bearer realm="http://127.0.0.1:5001/token""#, false),
+            ("http://127.0.0.1:5000/", r#"Bearer realm="http://127.0.0.2:5000/token""#, false),
             ("http://127.0.0.1:5000/", r#"Bearer realm="http://elsewhere/token""#, false),
             ("http://127.0.0.1:5000/", r#"Bearer realm="https://elsewhere/token""#, true),
             ("https://r/", r#"Bearer realm="https://user:word@elsewhere/token""#, false),

@@ -5,6 +5,7 @@ use sealift_store::{BlobBody, ErrorKind, LinkOutcome};
 
 use super::peer::{BASIC, PASSWORD, Peer, Reply, reply};
 use super::{CONTENT, blob, digest, name, source, target};
+use crate::client::auth::Scopes;
 
 fn bearer(peer: &Peer, scope: &str) -> String {
     format!(r#"Bearer realm="{}/token",service="the service",scope="{scope}""#, peer.url())
@@ -171,11 +172,47 @@ async fn a_token_service_that_refuses_is_quoted() {
 #[tokio::test]
 async fn a_realm_elsewhere_by_plain_http_gets_nothing() {
     let (peer, elsewhere) = (Peer::plain().await, Peer::plain().await);
-    peer.on("GET /v2/", challenge(&elsewhere));
+    // Another name is another host, also where it is the same machine.
+    let realm = format!(r#"Bearer realm="http://localhost:{}/token""#, elsewhere.address.port());
+    peer.on("GET /v2/", reply(401).header("www-authenticate", realm));
     let error = source(&peer.user()).stat_blob(&digest()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     peer.finish();
     elsewhere.finish();
+}
+
+/// A token service beside a registry that is spoken to in plain HTTP.
+#[tokio::test]
+async fn a_realm_at_the_registrys_own_host_may_have_another_port() {
+    let (peer, service) = (Peer::plain().await, Peer::plain().await);
+    peer.on("GET /v2/", challenge(&service));
+    service.on(PULL, token("t1"));
+    peer.on(&blob("HEAD"), size());
+    source(&peer.user()).stat_blob(&digest()).await.unwrap();
+    assert_eq!(service.finish()[0].authorization(), BASIC);
+    assert_eq!(peer.finish()[1].authorization(), "Bearer t1");
+}
+
+/// Many requests that lose the same token at once get one new one.
+#[tokio::test]
+async fn many_refusals_at_once_fetch_one_token() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", challenge(&peer));
+    peer.on(PULL, token("t1"));
+    peer.on(&blob("HEAD"), size());
+    let client = peer.client();
+    source(&client).stat_blob(&digest()).await.unwrap();
+    // Whoever asks for a token asks for the one that all of them get.
+    let scopes = Scopes::pull(&name());
+    let sent = client.connection.authorize(Some(&scopes)).await.unwrap();
+    peer.on(PULL, token("t2"));
+    let renewals = (0..20).map(|_| async {
+        client.connection.renew(Some(&scopes), &sent, &http::HeaderMap::new()).await.unwrap().unwrap()
+    });
+    for renewed in join_all(renewals).await {
+        assert_eq!(renewed.header().unwrap(), "Bearer t2");
+    }
+    peer.finish();
 }
 
 #[tokio::test]

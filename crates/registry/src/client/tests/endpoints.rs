@@ -1,5 +1,7 @@
 //! HTTPS or plain HTTP, and redirects: where credentials go and where they do not.
 
+use std::time::Duration;
+
 use sealift_store::{ErrorKind, Store};
 
 use super::peer::{BASIC, PASSWORD, Peer, reply};
@@ -88,6 +90,19 @@ async fn nobody_there_is_unavailable() {
         format!("{}: cannot connect: it cannot be reached: the connection is refused", client.place())
     );
     assert!(std::error::Error::source(&error).is_some());
+}
+
+/// It takes the connection, and never says a word of TLS.
+#[tokio::test]
+async fn a_connection_that_does_not_come_to_stand_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = Peer::plain().await;
+    let config = ClientConfig { connect_timeout: Duration::from_millis(50), ..peer.config() };
+    let registry = silent.local_addr().unwrap().to_string().parse().unwrap();
+    let client = RegistryClient::new(registry, config).unwrap();
+    let error = client.connect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().ends_with("cannot connect: it cannot be reached in time"), "{error}");
 }
 
 /// Prepares a registry that wants a password and redirects its blob.
