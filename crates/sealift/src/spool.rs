@@ -77,7 +77,7 @@ impl DiskSpool {
     /// Begins a part at the first byte; another process may be at it.
     fn begin(&self, digest: &Digest) -> io::Result<Arc<Mutex<Part>>> {
         let file = part_file(&self.path(digest, PART))?;
-        self.used.fetch_sub(file.metadata()?.len().min(self.used.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.give_room(file.metadata()?.len());
         file.set_len(0)?;
         let part = Part {
             file,
@@ -95,6 +95,11 @@ impl DiskSpool {
         let room = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
     }
+
+    fn give_room(&self, bytes: u64) {
+        let less = |used: u64| Some(used.saturating_sub(bytes));
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
 }
 
 #[async_trait]
@@ -102,7 +107,8 @@ impl Spool for DiskSpool {
     async fn recall(&self, digest: &Digest) -> Option<BlobBody> {
         let (part, mark, wanted) = (self.path(digest, PART), self.path(digest, MARK), *digest);
         let verified = tokio::task::spawn_blocking(move || Part::verified(&part, &mark, &wanted)).await;
-        let part = verified.ok()?.ok()?;
+        let (part, behind_mark) = verified.ok()?.ok()?;
+        self.give_room(behind_mark);
         let body = part.file.try_clone().ok().and_then(|file| BlobBody::from_file(file, 0).ok())?;
         let body = body.take(part.length);
         lock(&self.open).insert(*digest, Arc::new(Mutex::new(part)));
@@ -127,7 +133,7 @@ impl Spool for DiskSpool {
 
     async fn forget(&self, digest: &Digest) {
         if let Some(part) = lock(&self.open).remove(digest) {
-            self.used.fetch_sub(lock(&part).length.min(self.used.load(Ordering::Relaxed)), Ordering::Relaxed);
+            self.give_room(lock(&part).length);
             // A file that stays behind is found wrong or too old later.
             let _ = std::fs::remove_file(self.path(digest, PART));
             let _ = std::fs::remove_file(self.path(digest, MARK));
@@ -136,8 +142,8 @@ impl Spool for DiskSpool {
 }
 
 impl Part {
-    /// Reads a part back up to its mark, and hashes it.
-    fn verified(path: &Path, mark_path: &Path, digest: &Digest) -> io::Result<Self> {
+    /// Reads a part back up to its mark, and hashes it. Returns how much was cut off behind the mark, too.
+    fn verified(path: &Path, mark_path: &Path, digest: &Digest) -> io::Result<(Self, u64)> {
         let mark: Mark = serde_json::from_slice(&std::fs::read(mark_path)?)?;
         let mut file = part_file(path)?;
         let mut hasher = Hasher::new(digest.algorithm());
@@ -152,8 +158,11 @@ impl Part {
         if mark.version != 1 || hasher.save() != mark.hash {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the part differs from its mark"));
         }
+        let behind_mark = file.metadata()?.len().saturating_sub(mark.length);
         file.set_len(mark.length)?;
-        Ok(Self { file, mark: mark_path.to_owned(), length: mark.length, hasher, marked: mark.length })
+        let part =
+            Self { file, mark: mark_path.to_owned(), length: mark.length, hasher, marked: mark.length };
+        Ok((part, behind_mark))
     }
 
     fn append(&mut self, piece: &Bytes) -> io::Result<()> {
@@ -261,6 +270,17 @@ mod tests {
         let kept = std::fs::metadata(spool.path(&digest, PART)).unwrap().len();
         assert_eq!(kept, (10 * PIECE) as u64);
         assert!(open(root.path(), u64::MAX).recall(&digest).await.is_none(), "another one has it open");
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_off_behind_a_mark_gives_its_room_back() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(19), Digest::sha256(b"any"));
+        fill(&open(root.path(), u64::MAX), &digest, &all).await;
+        let next = open(root.path(), (20 * PIECE) as u64);
+        assert_eq!(recalled(&next, &digest).await.unwrap().len(), 16 * PIECE);
+        next.keep(&digest, (16 * PIECE) as u64, &Bytes::copy_from_slice(&all[16 * PIECE..])).await;
+        assert_eq!(std::fs::metadata(next.path(&digest, PART)).unwrap().len(), (19 * PIECE) as u64);
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn a_deleted_a_flipped_and_a_truncated_blob_are_found() {
     v1.42.0_2025-10-14 from SOURCE/arcdata to TARGET/site/arcdata
     Looking up 1 image.
     error: the target TARGET differs from the source
-      Hint: a tag that is wrong or not there comes with `sealift mirror` and the same answers, and a blob that is not there with --recheck; what has wrong content must be deleted at the target first.
+      Hint: a tag or an attachment that is wrong or not there comes with `sealift mirror` and the same answers, and a blob that is not there with --recheck; what has wrong content must be deleted at the target first.
     ");
 }
 
