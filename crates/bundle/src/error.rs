@@ -68,6 +68,14 @@ impl BundleError {
         Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
     }
 
+    pub(crate) fn untrusted(path: &Path, reason: impl Display) -> Self {
+        Self::Untrusted { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn wrong_key(path: &Path, reason: impl Display) -> Self {
+        Self::WrongKey { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     /// Puts the file's name on an error of the file system.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }

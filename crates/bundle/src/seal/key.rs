@@ -1,0 +1,68 @@
+//! The key of a bundle: drawn for it, and for nothing else.
+
+use std::fmt;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use age::secrecy::ExposeSecret;
+use age::x25519::Identity;
+use zeroize::Zeroizing;
+
+use super::opener::open;
+use super::{Identities, Recipient};
+use crate::error::{BundleError, Result};
+
+/// The identity that opens every entry of a bundle; never printed.
+#[derive(Clone)]
+pub struct BundleKey(pub(super) Identity);
+
+impl BundleKey {
+    /// Draws a key.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Identity::generate())
+    }
+
+    /// Returns what entries are sealed to.
+    #[must_use]
+    pub fn recipient(&self) -> Recipient {
+        Recipient(self.0.to_public())
+    }
+
+    /// Opens what is in memory, of at most `limit` plain bytes; `path` is the file that it came from.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where it is too large, altered, cut, or sealed to another key.
+    pub fn open(&self, path: &Path, sealed: &[u8], limit: u64) -> Result<Vec<u8>> {
+        let damaged = |reason: &dyn fmt::Display| BundleError::damaged(path, reason);
+        let (mut reader, size) = open(&self.0, Cursor::new(sealed), 0).map_err(|error| damaged(&error))?;
+        if size > limit {
+            return Err(damaged(&format_args!("it has {size} bytes, and at most {limit} are read")));
+        }
+        // At most `limit`, and not more than `sealed` has.
+        let mut plain = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        reader
+            .read_to_end(&mut plain)
+            .map_err(|_| damaged(&"its encryption does not fit: it was altered"))?;
+        Ok(plain)
+    }
+
+    /// The line that `age` reads.
+    pub(super) fn to_line(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}\n", self.0.to_string().expose_secret()))
+    }
+
+    pub(super) fn from_line(path: &Path, text: &[u8]) -> Result<Self> {
+        let identities = std::str::from_utf8(text).ok().and_then(|text| Identities::parse(path, text).ok());
+        match identities.as_ref().map(|it| it.0.as_slice()) {
+            Some([key]) => Ok(Self(key.clone())),
+            _ => Err(BundleError::damaged(path, "it holds something else than the key of a bundle")),
+        }
+    }
+}
+
+impl fmt::Debug for BundleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BundleKey(…)")
+    }
+}

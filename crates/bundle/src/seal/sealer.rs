@@ -1,0 +1,91 @@
+//! Sealing one entry, piece by piece.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Mutex};
+
+use age::Encryptor;
+use age::stream::StreamWriter;
+use bytes::{Bytes, BytesMut};
+use sealift_store::lock;
+
+use super::Recipient;
+use super::layout::chunks_size;
+
+/// Turns plain pieces into sealed ones.
+pub struct Sealer {
+    writer: StreamWriter<Outlet>,
+    outlet: Outlet,
+    /// How many plain bytes are to come.
+    left: u64,
+}
+
+impl Sealer {
+    /// Begins an entry of `plain_size` bytes, and returns how many bytes it will have sealed, exactly.
+    ///
+    /// # Errors
+    /// Where age refuses the recipient.
+    pub fn new(recipient: &Recipient, plain_size: u64) -> io::Result<(Self, u64)> {
+        let encryptor = Encryptor::with_recipients(std::iter::once(&recipient.0 as _));
+        let outlet = Outlet::default();
+        // The header and the nonce are written now.
+        let writer = encryptor.map_err(io::Error::other)?.wrap_output(outlet.clone())?;
+        let head = lock(&outlet.0).len() as u64;
+        let size = head.saturating_add(chunks_size(plain_size));
+        Ok((Self { writer, outlet, left: plain_size }, size))
+    }
+
+    /// Takes the next plain bytes, and returns what is sealed by now, which may be nothing.
+    ///
+    /// # Errors
+    /// Where it is more than was announced.
+    pub fn update(&mut self, plain: &[u8]) -> io::Result<Bytes> {
+        let left = self.left.checked_sub(plain.len() as u64);
+        self.left = left.ok_or_else(|| differs("there is more content than was announced"))?;
+        self.writer.write_all(plain)?;
+        Ok(self.outlet.take())
+    }
+
+    /// Returns the last sealed bytes.
+    ///
+    /// # Errors
+    /// Where less came than was announced.
+    pub fn finish(self) -> io::Result<Bytes> {
+        if self.left > 0 {
+            return Err(differs("there is less content than was announced"));
+        }
+        self.writer.finish().map(|outlet| outlet.take())
+    }
+}
+
+fn differs(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+/// Where age writes to, and what comes out is taken from: age keeps its writer to itself.
+#[derive(Clone, Default)]
+struct Outlet(Arc<Mutex<BytesMut>>);
+
+impl Outlet {
+    fn take(&self) -> Bytes {
+        mem::take(&mut *lock(&self.0)).freeze()
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

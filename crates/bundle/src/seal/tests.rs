@@ -1,0 +1,284 @@
+use std::io::Cursor;
+use std::path::Path;
+
+use proptest::prelude::*;
+use sealift_store::{ErrorKind, Operation};
+
+use super::*;
+use crate::error::BundleError;
+use crate::passphrase::Passphrase;
+
+const KIB: usize = 1024;
+const LIMIT: u64 = 64 * 1024 * 1024;
+/// Around every bound there is: nothing, a chunk of age, a piece of the reader, and several of them.
+const SIZES: [usize; 13] = [
+    0,
+    1,
+    1000,
+    64 * KIB - 1,
+    64 * KIB,
+    64 * KIB + 1,
+    128 * KIB,
+    256 * KIB - 1,
+    256 * KIB,
+    256 * KIB + 1,
+    1024 * KIB - 1,
+    1024 * KIB,
+    1024 * KIB + 1,
+];
+
+fn path() -> &'static Path {
+    Path::new("key.age")
+}
+
+fn content(size: usize) -> Vec<u8> {
+    (0..size).map(|at| (at % 251) as u8).collect()
+}
+
+fn nobody_asked() -> Result<Passphrase, BundleError> {
+    panic!("nobody should be asked")
+}
+
+fn identities(key: &BundleKey) -> Identities {
+    Identities(vec![key.0.clone()])
+}
+
+fn seal_in_pieces(recipient: &Recipient, plain: &[u8], piece: usize) -> Vec<u8> {
+    let (mut sealer, size) = Sealer::new(recipient, plain.len() as u64).unwrap();
+    let mut sealed = Vec::new();
+    for piece in plain.chunks(piece) {
+        sealed.extend_from_slice(&sealer.update(piece).unwrap());
+    }
+    sealed.extend_from_slice(&sealer.finish().unwrap());
+    assert_eq!(sealed.len() as u64, size, "of {} bytes", plain.len());
+    sealed
+}
+
+async fn read(key: &BundleKey, sealed: &[u8], offset: u64) -> sealift_store::Result<Vec<u8>> {
+    let body = Opener::new(key.clone()).open(Cursor::new(sealed.to_vec()), offset).await?;
+    let length = body.length();
+    let plain = body.collect(LIMIT as usize).await?;
+    assert_eq!(length, Some(plain.len() as u64));
+    Ok(plain.to_vec())
+}
+
+#[tokio::test]
+async fn every_size_comes_back_from_every_offset() {
+    let key = BundleKey::generate();
+    for size in SIZES {
+        let plain = content(size);
+        for piece in [1000, 64 * KIB, 300 * KIB] {
+            let sealed = seal_in_pieces(&key.recipient(), &plain, piece);
+            assert_eq!(key.open(path(), &sealed, LIMIT).unwrap(), plain);
+        }
+        let sealed = key.recipient().seal(&plain).unwrap();
+        for offset in SIZES.into_iter().chain([size / 2, size.saturating_sub(1), size]) {
+            let opened = read(&key, &sealed, offset as u64).await;
+            match plain.get(offset..) {
+                Some(rest) => assert_eq!(opened.unwrap(), rest, "{size} from {offset}"),
+                None => assert_eq!(opened.unwrap_err().kind(), ErrorKind::Invalid, "{size} from {offset}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn content_of_another_size_than_announced_is_refused() {
+    let recipient = BundleKey::generate().recipient();
+    let (mut sealer, _) = Sealer::new(&recipient, 4).unwrap();
+    assert!(sealer.update(b"12345").is_err());
+    let (mut sealer, _) = Sealer::new(&recipient, 4).unwrap();
+    sealer.update(b"123").unwrap();
+    assert!(sealer.finish().is_err());
+}
+
+#[tokio::test]
+async fn every_flipped_bit_is_found() {
+    let key = BundleKey::generate();
+    let sealed = key.recipient().seal(b"what it is about").unwrap();
+    for at in 0..sealed.len() {
+        let mut altered = sealed.clone();
+        altered[at] ^= 1 << (at % 8);
+        assert!(key.open(path(), &altered, LIMIT).is_err(), "byte {at}");
+        let error = read(&key, &altered, 0).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Invalid), "byte {at}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_flip_far_inside_is_found_where_it_is() {
+    let key = BundleKey::generate();
+    let plain = content(700 * KIB);
+    let mut sealed = key.recipient().seal(&plain).unwrap();
+    let at = sealed.len() - 150 * KIB;
+    sealed[at] ^= 4;
+    let error = read(&key, &sealed, 0).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Mismatch, Operation::FetchBlob));
+    assert!(error.to_string().contains("behind byte 524288"), "{error}");
+    // What is behind it is whole.
+    assert_eq!(read(&key, &sealed, 640 * KIB as u64).await.unwrap(), &plain[640 * KIB..]);
+}
+
+#[tokio::test]
+async fn entries_that_were_cut_or_lengthened_are_refused() {
+    let key = BundleKey::generate();
+    let sealed = key.recipient().seal(&content(192 * KIB)).unwrap();
+    let chunk = 64 * KIB + 16;
+    let cuts = [0, 1, 100, 200, sealed.len() - 3 * chunk, sealed.len() - 2 * chunk, sealed.len() - chunk];
+    for length in cuts.into_iter().chain(sealed.len() - 20..sealed.len()) {
+        for offset in [0, 64 * KIB as u64] {
+            assert!(read(&key, &sealed[..length], offset).await.is_err(), "{length} from {offset}");
+        }
+        assert!(key.open(path(), &sealed[..length], LIMIT).is_err(), "{length}");
+    }
+    for more in [1, 16, 17, chunk] {
+        let longer = [&sealed[..], &vec![0; more]].concat();
+        for offset in [0, 64 * KIB as u64, 192 * KIB as u64] {
+            assert!(read(&key, &longer, offset).await.is_err(), "{more} more, from {offset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_key_does_not_open_it() {
+    let (key, other) = (BundleKey::generate(), BundleKey::generate());
+    let sealed = key.recipient().seal(b"content").unwrap();
+    let error = read(&other, &sealed, 0).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    let error = other.open(path(), &sealed, LIMIT).unwrap_err();
+    assert!(matches!(error, BundleError::Damaged { .. }));
+    assert!(error.to_string().starts_with("key.age: it does not open with the bundle's key"), "{error}");
+    let error = key.open(path(), &sealed, 6).unwrap_err().to_string();
+    assert_eq!(error, "key.age: it has 7 bytes, and at most 6 are read");
+}
+
+#[tokio::test]
+async fn a_header_without_an_end_is_not_read_to_the_end() {
+    let key = BundleKey::generate();
+    let endless = [b"age-encryption.org/v1\n".to_vec(), b"-> a b\n\n".repeat(1000)].concat();
+    assert_eq!(read(&key, &endless, 0).await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn each_recipient_opens_the_key_and_nobody_else() {
+    let key = BundleKey::generate();
+    let people: Vec<BundleKey> = (0..3).map(|_| BundleKey::generate()).collect();
+    let lock = Lock::Recipients(people.iter().map(BundleKey::recipient).collect());
+    let sealed = SealedKey::parse(path(), key.lock(&lock).unwrap()).unwrap();
+    assert!(!sealed.wants_passphrase());
+    for person in &people {
+        let mut all = identities(&BundleKey::generate());
+        all.extend(identities(person));
+        assert_eq!(sealed.open(&all, nobody_asked).unwrap().recipient(), key.recipient());
+    }
+    for nobody in [Identities::default(), identities(&key)] {
+        let error = sealed.open(&nobody, nobody_asked).unwrap_err();
+        assert_eq!(error.to_string(), "key.age: none of the identities opens it");
+        assert!(matches!(error, BundleError::WrongKey { .. }));
+    }
+    for count in [0, 257] {
+        assert!(key.lock(&Lock::Recipients(vec![key.recipient(); count])).is_err());
+    }
+    let most = key.lock(&Lock::Recipients(vec![key.recipient(); 256])).unwrap();
+    SealedKey::parse(path(), most).unwrap();
+}
+
+#[test]
+fn a_passphrase_opens_the_key() {
+    let key = BundleKey::generate();
+    let lock = Lock::Passphrase(Passphrase::new("right"));
+    let sealed = SealedKey::parse(path(), key.lock_at(&lock, 10).unwrap()).unwrap();
+    assert!(sealed.wants_passphrase());
+    let open = |passphrase: &str| sealed.open(&Identities::default(), || Ok(Passphrase::new(passphrase)));
+    assert_eq!(open("right").unwrap().recipient(), key.recipient());
+    let error = open("wrong").unwrap_err();
+    assert!(matches!(error, BundleError::WrongKey { .. }));
+    assert_eq!(error.to_string(), "key.age: the passphrase is wrong");
+}
+
+#[test]
+fn work_beyond_sense_is_refused_before_it_is_done() {
+    let lock = Lock::Passphrase(Passphrase::new("right"));
+    let bytes = BundleKey::generate().lock_at(&lock, 10).unwrap();
+    // The header says how much work; that it was altered would be found after it.
+    let end = bytes.iter().skip(30).position(|byte| *byte == b'\n').unwrap() + 30;
+    let bytes = [&bytes[..end - 2], b"21", &bytes[end..]].concat();
+    let sealed = SealedKey::parse(path(), bytes).unwrap();
+    let error = sealed.open(&Identities::default(), || Ok(Passphrase::new("right"))).unwrap_err();
+    assert_eq!(error.to_string(), "key.age: its passphrase takes more work than is allowed");
+}
+
+#[test]
+fn a_key_file_that_holds_something_else_is_damaged() {
+    let person = BundleKey::generate();
+    let seal = |plain: &[u8]| person.recipient().seal(plain).unwrap();
+    let mut flipped = seal(person.to_line().as_bytes());
+    *flipped.last_mut().unwrap() ^= 1;
+    let two = [person.to_line().as_bytes(), BundleKey::generate().to_line().as_bytes()].concat();
+    for bytes in [seal(b"hello"), seal(b""), seal(&[b'#'; 2000]), seal(&two), flipped] {
+        let opened = SealedKey::parse(path(), bytes).unwrap().open(&identities(&person), nobody_asked);
+        assert!(matches!(opened.unwrap_err(), BundleError::Damaged { .. }));
+    }
+    for bytes in [vec![], b"age-encryption.org/v1\n".to_vec(), vec![b'a'; SEALED_KEY_LIMIT as usize + 1]] {
+        assert!(matches!(SealedKey::parse(path(), bytes).unwrap_err(), BundleError::Damaged { .. }));
+    }
+}
+
+#[test]
+fn identity_files_are_read_with_their_comments() {
+    let (one, two) = (BundleKey::generate(), BundleKey::generate());
+    let text =
+        format!("# created: today\n# public key: age1\n{}\r\n\n  {}", &*one.to_line(), &*two.to_line());
+    assert_eq!(Identities::parse(path(), &text).unwrap().0.len(), 2);
+    for (text, expected) in [
+        ("", "it holds no identity of age"),
+        ("# nothing\n", "it holds no identity of age"),
+        (&format!("{text}\nsecret stuff"), "line 8 is no identity of age"),
+        (&one.recipient().to_string(), "line 1 is no identity of age"),
+        ("age-encryption.org/v1\n", "it is encrypted itself: decrypt it with `age -d` first"),
+    ] {
+        let error = Identities::parse(path(), text).unwrap_err();
+        assert_eq!(error.to_string(), format!("key.age: {expected}"));
+        assert!(matches!(error, BundleError::WrongKey { .. }));
+    }
+}
+
+#[test]
+fn recipients_are_read_and_secrets_are_not_repeated() {
+    let key = BundleKey::generate();
+    let text = key.recipient().to_string();
+    assert_eq!(Recipient::parse(&format!(" {text}\n")).unwrap(), key.recipient());
+    for wrong in ["", "age1", "ssh-ed25519 AAAA", "age1yubikey1qqqq", &text[..text.len() - 1]] {
+        let error = Recipient::parse(wrong).unwrap_err();
+        assert_eq!(error.to_string(), format!("{wrong}: it is no recipient of age (age1…)"));
+    }
+    let secret = key.to_line();
+    for secret in [secret.to_string(), secret.to_lowercase()] {
+        let error = Recipient::parse(&secret).unwrap_err().to_string();
+        assert_eq!(error, "AGE-SECRET-KEY-1…: it is an identity; its recipient begins with age1");
+    }
+    assert_eq!(format!("{key:?} {:?}", identities(&key)), "BundleKey(…) Identities(1)");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text: String) {
+        let headed = [&b"age-encryption.org/v1\n-> X25519 "[..], &bytes].concat();
+        let key = BundleKey::generate();
+        for bytes in [bytes, headed] {
+            prop_assert!(key.open(path(), &bytes, LIMIT).is_err());
+            let _ = SealedKey::parse(path(), bytes);
+        }
+        prop_assert!(Recipient::parse(&text).is_err());
+        prop_assert!(Identities::parse(path(), &text).is_err());
+    }
+
+    #[test]
+    fn any_alteration_is_found(size in 0..200_000_usize, at: prop::sample::Index, flip in 1..=255_u8) {
+        let key = BundleKey::generate();
+        let mut sealed = key.recipient().seal(&content(size)).unwrap();
+        let at = at.index(sealed.len());
+        sealed[at] ^= flip;
+        prop_assert!(key.open(path(), &sealed, LIMIT).is_err());
+    }
+}
