@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall say so")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod attachments;
 mod faults;
 mod round_trip;
 mod secured;
