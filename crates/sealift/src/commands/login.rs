@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealift_oci::Registry;
 use sealift_registry::client::{Credentials, Secret};
-use sealift_store::ErrorKind;
+use sealift_store::{ErrorKind, Operation};
 
 use super::Result;
 use crate::args::LoginArgs;
@@ -54,11 +54,13 @@ async fn login(
     Ok(Exit::Success)
 }
 
-/// A refusal is not about the source or the target that other hints speak of.
+/// A refusal is not about the source or the target that other hints speak of; one before anybody said who
+/// asks, as by a proxy, is not about the user.
 fn refused(ui: &Ui, registry: &Registry, error: CommandError) -> Result<Exit> {
     let error = match error {
         CommandError::Place(error, _)
-            if matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied) =>
+            if matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
+                && error.operation() != Operation::Connect =>
         {
             error
         }
@@ -115,7 +117,7 @@ mod tests {
     use std::io;
 
     use clap::Parser as _;
-    use sealift_store::{Error, Operation};
+    use sealift_store::Error;
 
     use super::*;
     use crate::args::{Args, Command};

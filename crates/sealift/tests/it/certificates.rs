@@ -131,6 +131,15 @@ async fn what_is_named_is_trusted_and_shown() {
     let key = gate.write("captain.pk8", &gate.client.signing_key.serialize_pem());
     let named = ["--ca-file", &authority, "--client-cert", &certificate, "--client-key", &key];
     gate.mirror(&named[..2]).await.expect(4);
+    // It is not the user who is refused.
+    let login =
+        ["login", &gate.address, "--username", "captain", "--password-stdin", "--ca-file", &authority];
+    let run = sealift(&login, &[], Some("hunter2\n")).await.expect(4);
+    assert!(
+        run.stderr.contains("Hint: Name the certificate and its key with --client-cert"),
+        "{}",
+        run.stderr
+    );
     gate.mirror(&named).await.expect(0);
     assert!(gate.site.tagged("arc-dns", KNOWN).await.is_some());
     let other = gate.write("other.pk8", &KeyPair::generate().unwrap().serialize_pem());

@@ -25,6 +25,7 @@ mod releases;
 mod resume;
 mod secrets;
 mod site;
+mod terminal;
 mod usage;
 mod verify;
 
