@@ -2,6 +2,8 @@
 
 /// The catalogue of a bundle that is a directory.
 pub(crate) const CATALOGUE: &str = "catalogue.json";
+/// The same, encrypted.
+pub(crate) const SEALED_CATALOGUE: &str = "catalogue.json.age";
 /// The list of checksums; what makes a directory a bundle.
 pub(crate) const CHECKSUMS: &str = "SHA256SUMS";
 /// What is put behind the name of an encrypted file.

@@ -11,6 +11,7 @@ use sealift_oci::{Digest, RepositoryName, media_type};
 use sealift_store::atomic;
 use serde_json::{Value, json};
 
+use super::sealing::Sealing;
 use super::state::State;
 use super::volumes::{Closed, Volume};
 use super::{BundleWriter, Place, behind};
@@ -19,7 +20,9 @@ use crate::catalogue::{
 };
 use crate::entry::{self, END};
 use crate::error::{BundleError, Result};
-use crate::names::{CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, SIGNATURE, TRAILER, volume};
+use crate::names::{
+    CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, KEY, SEALED_CATALOGUE, SIGNATURE, TRAILER, volume,
+};
 
 /// Signs a list of checksums; returns the text of the signature file.
 pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + Send + Sync + 'a;
@@ -60,13 +63,15 @@ impl BundleWriter {
         let path = PathBuf::from(&self.shared.place);
         let io = |source| BundleError::Io { path: path.clone(), source };
         let closed = match self.shared.destination {
-            Place::Directory(_) => self.end(&layout(&catalogue)).await,
+            Place::Directory(_) => self.end(&self.layout(&catalogue)).await,
             Place::File(_) | Place::Pipe => self.end_with_catalogue(&catalogue).await,
         };
         let closed = closed.map_err(io)?;
         catalogue.place(&closed);
         match &self.shared.destination {
-            Place::Directory(directory) => publish_directory(directory, catalogue, &closed, sign),
+            Place::Directory(directory) => {
+                publish_directory(directory, catalogue, &closed, self.shared.sealing.as_ref(), sign)
+            }
             Place::File(file) => publish_file(file, catalogue, &closed, sign),
             Place::Pipe => Ok(Finished::new(catalogue, &closed, Path::new("-"))),
         }
@@ -89,7 +94,7 @@ impl BundleWriter {
             id: self.shared.id.clone(),
             created: contents.created,
             tool: contents.tool,
-            sealed: false,
+            sealed: self.shared.sealing.is_some(),
             volumes: Vec::new(),
             content: listed.into_values().collect(),
             repositories: repositories(&state, &contents.sources),
@@ -111,29 +116,62 @@ impl BundleWriter {
         volumes.close_all().await
     }
 
+    /// Nothing of a sealed bundle is a layout.
+    fn layout(&self, catalogue: &Catalogue) -> Vec<(&'static str, Vec<u8>)> {
+        if catalogue.sealed { Vec::new() } else { layout(catalogue) }
+    }
+
     /// One file has the catalogue inside, and its last entry leads to it.
     async fn end_with_catalogue(&self, catalogue: &Catalogue) -> io::Result<Vec<Closed>> {
         let mut inside = catalogue.clone();
         inside.place(&[Closed { number: 1, path: PathBuf::new(), size: 0, sha256: String::new() }]);
         inside.volumes[0].size = None;
         inside.volumes[0].sha256 = None;
-        let bytes = inside.to_bytes();
-        let mut entries = layout(catalogue);
+        let mut entries = self.layout(catalogue);
+        let sealing = self.shared.sealing.as_ref();
+        entries.extend(sealing.map(|sealing| (KEY, sealing.key.clone())));
+        entries.push(written(&inside, sealing)?);
         let volumes = &self.shared.volumes;
         let last = volumes.last(0).await?;
-        let before: u64 = entries.iter().map(|(_, content)| entry::length(content.len() as u64)).sum();
-        let offset = last.length + before + entry::BLOCK;
+        let start = last.length;
         volumes.give_back(last);
-        let sha256 = Digest::sha256(&bytes).hex();
-        let size = bytes.len();
-        entries.push((CATALOGUE, bytes));
-        let trailer = json!({"format": TRAILER, "version": VERSION,
-                             "catalogue": {"offset": offset, "size": size, "sha256": sha256}});
-        let mut trailer = trailer.to_string().into_bytes();
-        trailer.resize(entry::BLOCK as usize, b' ');
-        entries.push((TRAILER, trailer));
+        entries.push((TRAILER, trailer(start, &entries)));
         self.end(&entries).await
     }
+}
+
+/// Returns the catalogue's file, sealed if the bundle is.
+fn written(catalogue: &Catalogue, sealing: Option<&Sealing>) -> io::Result<(&'static str, Vec<u8>)> {
+    let bytes = catalogue.to_bytes();
+    if bytes.len() as u64 > CATALOGUE_LIMIT {
+        let reason = format!("the catalogue would have more than {CATALOGUE_LIMIT} bytes; pack fewer images");
+        return Err(io::Error::other(reason));
+    }
+    Ok(match sealing {
+        Some(sealing) => (SEALED_CATALOGUE, sealing.recipient.seal(&bytes)?),
+        None => (CATALOGUE, bytes),
+    })
+}
+
+/// Says where key and catalogue lie among the entries that follow each other from `start` on.
+fn trailer(start: u64, entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut trailer = json!({"format": TRAILER, "version": VERSION});
+    let mut offset = start;
+    for (name, content) in entries {
+        let (at, size) = (offset + entry::BLOCK, content.len() as u64);
+        match *name {
+            KEY => trailer["key"] = json!({"offset": at, "size": size}),
+            CATALOGUE | SEALED_CATALOGUE => {
+                let sha256 = Digest::sha256(content).hex();
+                trailer["catalogue"] = json!({"offset": at, "size": size, "sha256": sha256});
+            }
+            _ => {}
+        }
+        offset += entry::length(size);
+    }
+    let mut trailer = trailer.to_string().into_bytes();
+    trailer.resize(entry::BLOCK as usize, b' ');
+    trailer
 }
 
 async fn append(volume: &mut Volume, name: &str, content: &[u8]) -> io::Result<()> {
@@ -164,7 +202,7 @@ fn repositories(state: &State, sources: &BTreeMap<RepositoryName, String>) -> Ve
 }
 
 /// What makes the volumes an OCI image layout (image-spec 1.1, `image-layout.md`).
-fn layout(catalogue: &Catalogue) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn layout(catalogue: &Catalogue) -> Vec<(&'static str, Vec<u8>)> {
     let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
     let mut manifests: Vec<Value> = Vec::new();
     for repository in &catalogue.repositories {
@@ -230,6 +268,7 @@ fn publish_directory(
     directory: &Path,
     catalogue: Catalogue,
     closed: &[Closed],
+    sealing: Option<&Sealing>,
     sign: Option<&Sign<'_>>,
 ) -> Result<Finished> {
     let mut sums = String::new();
@@ -240,11 +279,13 @@ fn publish_directory(
         sums.push_str(&checksum_line(&written.sha256, &path));
         volumes.push((path, written.size));
     }
-    let bytes = catalogue.to_bytes();
-    let path = directory.join(CATALOGUE);
-    check_size(&path, &bytes)?;
-    atomic::write(&path, &bytes).map_err(BundleError::io(&path))?;
-    sums.push_str(&checksum_line(&Digest::sha256(&bytes).hex(), &path));
+    let catalogue_file = written(&catalogue, sealing).map_err(BundleError::io(directory))?;
+    let key = sealing.map(|sealing| (KEY, sealing.key.clone()));
+    for (name, bytes) in key.into_iter().chain([catalogue_file]) {
+        let path = directory.join(name);
+        atomic::write(&path, &bytes).map_err(BundleError::io(&path))?;
+        sums.push_str(&checksum_line(&Digest::sha256(&bytes).hex(), &path));
+    }
     write_checksums(&directory.join(CHECKSUMS), &sums, sign)?;
     remove(&directory.join(JOURNAL))?;
     Ok(Finished { catalogue, volumes, checksum: None })
@@ -268,16 +309,6 @@ fn publish_file(
     atomic::sync_directory(parent).map_err(BundleError::io(parent))?;
     remove(&behind(file, ".journal"))?;
     Ok(finished)
-}
-
-fn check_size(path: &Path, bytes: &[u8]) -> Result<()> {
-    if bytes.len() as u64 <= CATALOGUE_LIMIT {
-        return Ok(());
-    }
-    Err(BundleError::damaged(
-        path,
-        format_args!("it would have more than {CATALOGUE_LIMIT} bytes; pack fewer images"),
-    ))
 }
 
 /// The signature comes first, so that what is signed is never seen without.

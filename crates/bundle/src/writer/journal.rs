@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sealift_oci::{Algorithm, Hasher};
 use serde::{Deserialize, Serialize};
 
+use super::sealing::KeptSealing;
 use super::volumes::{Mark, Volume};
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result};
@@ -29,13 +30,13 @@ pub(super) struct Head {
     pub(super) id: String,
     /// The most bytes of a volume.
     pub(super) volume_size: Option<u64>,
-    /// The bundle's own recipient, where its content is encrypted.
-    pub(super) recipient: Option<String>,
+    /// How the content is sealed, if it is.
+    pub(super) sealing: Option<KeptSealing>,
 }
 
 impl Head {
-    pub(super) fn new(id: &str, volume_size: Option<u64>, recipient: Option<String>) -> Self {
-        Self { format: FORMAT.to_owned(), version: VERSION, id: id.to_owned(), volume_size, recipient }
+    pub(super) fn new(id: &str, volume_size: Option<u64>, sealing: Option<KeptSealing>) -> Self {
+        Self { format: FORMAT.to_owned(), version: VERSION, id: id.to_owned(), volume_size, sealing }
     }
 }
 

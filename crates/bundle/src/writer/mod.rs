@@ -1,9 +1,11 @@
 //! Writing a bundle: content streams straight into volumes, each distinct blob once, and at the end comes the
 //! catalogue. The engine knows it as a place to write to.
 
+mod blob;
 mod entry;
 mod finish;
 mod journal;
+mod sealing;
 mod state;
 mod target;
 mod upload;
@@ -28,11 +30,14 @@ use sealift_store::{
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
 use crate::names::{CHECKSUMS, JOURNAL, UNFINISHED};
+use crate::seal::Lock;
 
+pub(crate) use finish::layout;
 pub use finish::{Contents, Finished, Sign};
 
-use entry::Entry;
+use blob::Blob;
 use journal::{Head, Journal};
+use sealing::{KeptSealing, Sealing};
 use state::State;
 use target::Handle;
 use upload::{Arriving, Session};
@@ -61,6 +66,8 @@ pub struct WriterOptions {
     pub writers: usize,
     /// What the other side has, with its size: it is left out.
     pub base: HashMap<Digest, u64>,
+    /// Who can open it; without, its content lies open.
+    pub lock: Option<Lock>,
 }
 
 /// A bundle that is being written.
@@ -76,6 +83,7 @@ pub(crate) struct Shared {
     destination: Place,
     id: String,
     volumes: Arc<Volumes>,
+    sealing: Option<Sealing>,
     state: Mutex<State>,
     journal: Option<Mutex<Journal>>,
     uploads: Mutex<Uploads>,
@@ -143,12 +151,15 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
     };
     let volumes = Volumes::new(output, limit, writers.max(1));
     let mut state = State { base: options.base, ..State::default() };
-    let mut head = Head::new(&options.id, limit, None);
+    let draw = |lock: &Lock| KeptSealing::draw(Path::new(&name), lock);
+    let mut head = Head::new(&options.id, limit, options.lock.as_ref().map(draw).transpose()?);
+    let mut entries = 0;
     let mut journal = None;
     if let Some(path) = &journal_path {
         journal = Some(Mutex::new(match journal::take_up(path, |number| volumes.path(number))? {
             Some(left) => {
-                check_same(path, &left.head, &head)?;
+                check_same(path, &left.head, &head, options.lock.as_ref())?;
+                entries = left.entries;
                 state.content = left.content.into_iter().map(|content| (content.digest, content)).collect();
                 volumes.adopt(left.volumes);
                 head = left.head;
@@ -162,6 +173,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
         destination: place,
         id: head.id,
         volumes: Arc::new(volumes),
+        sealing: head.sealing.map(|kept| kept.take_up(entries)).transpose()?,
         state: Mutex::new(state),
         journal,
         uploads: Mutex::default(),
@@ -182,8 +194,13 @@ fn refuse_finished(path: &Path, mark: &Path) -> BundleResult<()> {
     }
 }
 
-fn check_same(path: &Path, left: &Head, wanted: &Head) -> BundleResult<()> {
-    if left.volume_size == wanted.volume_size && left.recipient.is_some() == wanted.recipient.is_some() {
+fn check_same(path: &Path, left: &Head, wanted: &Head, lock: Option<&Lock>) -> BundleResult<()> {
+    let is_same_lock = match (&left.sealing, lock) {
+        (Some(kept), Some(lock)) => kept.is_for(path, lock)?,
+        (None, None) => true,
+        _ => false,
+    };
+    if left.volume_size == wanted.volume_size && is_same_lock {
         return Ok(());
     }
     let reason = "an unfinished bundle with another volume size or encryption is there; go on with those, or delete it";
@@ -246,15 +263,22 @@ impl Shared {
         lock(&self.uploads).remove(&(repository.clone(), id.as_str().to_owned()));
     }
 
-    async fn open_entry(&self, expected: &Expected) -> io::Result<Entry> {
-        Entry::open(&self.volumes, &crate::entry::name(&expected.digest), expected.size).await
+    async fn open_blob(&self, expected: &Expected) -> io::Result<Blob> {
+        let Expected { digest, size } = *expected;
+        match &self.sealing {
+            Some(sealing) => {
+                Blob::open_sealed(&self.volumes, &sealing.recipient, sealing.number(), size).await
+            }
+            None => Blob::open(&self.volumes, &crate::entry::name(&digest), size).await,
+        }
     }
 
     /// Closes an entry, notes it and shows it.
-    async fn keep(&self, entry: Entry, expected: &Expected) -> io::Result<()> {
-        let written = entry.close().await?;
+    async fn keep(&self, blob: Blob, expected: &Expected) -> io::Result<()> {
+        let sealed = blob.sealed;
+        let written = blob.close().await?;
         let Expected { digest, size } = *expected;
-        let content = Content { at: written.at, ..Content::elsewhere(digest, size) };
+        let content = Content { at: written.at, sealed, ..Content::elsewhere(digest, size) };
         if let Some(journal) = &self.journal {
             lock(journal).note(&content, &written.marks)?;
         }
@@ -268,12 +292,12 @@ impl Shared {
         if self.has_content(&expected.digest) {
             return Ok(());
         }
-        let mut entry = self.open_entry(expected).await?;
-        if let Err(error) = entry.write(&[content]).await {
-            entry.cut()?;
+        let mut blob = self.open_blob(expected).await?;
+        if let Err(error) = blob.write(Arc::from([content])).await {
+            blob.cut()?;
             return Err(error);
         }
-        self.keep(entry, expected).await
+        self.keep(blob, expected).await
     }
 
     /// Reads back what was written.
@@ -287,6 +311,9 @@ impl Shared {
         }
         if content.at.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, operation).because("the other side has it"));
+        }
+        if self.sealing.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, operation).because("it is sealed already"));
         }
         if self.volumes.is_pipe() {
             return Err(Error::new(ErrorKind::Unsupported, operation).because("a pipe cannot be read back"));

@@ -12,7 +12,13 @@ use crate::catalogue::{Catalogue, Image};
 const MIB: u64 = 1024 * 1024;
 
 fn options(volume_size: Option<u64>) -> WriterOptions {
-    WriterOptions { id: "0123456789abcdef".repeat(2), volume_size, writers: 4, base: HashMap::new() }
+    WriterOptions {
+        id: "0123456789abcdef".repeat(2),
+        volume_size,
+        writers: 4,
+        base: HashMap::new(),
+        lock: None,
+    }
 }
 
 async fn directory(place: &TempDir, volume_size: Option<u64>) -> BundleWriter {
@@ -338,4 +344,41 @@ async fn a_pipe_gets_the_same_as_a_file() {
         checksum: None,
         catalogue: finished.catalogue,
     });
+}
+
+#[tokio::test]
+async fn a_sealed_bundle_shows_nothing_and_is_gone_on_with() {
+    let place = tempfile::tempdir().unwrap();
+    let friend = crate::seal::BundleKey::generate();
+    let lock = crate::seal::Lock::Recipients(vec![friend.recipient()]);
+    let image = fixture::image_of("one", &[fixture::noise("a", 200_000), Bytes::from_static(b"")]);
+    let bundle = place.path().join("bundle");
+    let open = |lock: Option<crate::seal::Lock>| {
+        let options = WriterOptions { lock, ..options(Some(100 * 1024)) };
+        BundleWriter::open(Destination::Directory(bundle.clone()), options)
+    };
+    let writer = open(Some(lock.clone())).await.unwrap();
+    push(&writer, "one", &image).await;
+    drop(writer);
+    for other in
+        [None, Some(crate::seal::Lock::Recipients(vec![crate::seal::BundleKey::generate().recipient()]))]
+    {
+        let error = open(other).await.unwrap_err();
+        assert!(error.to_string().contains("unfinished bundle"), "{error}");
+    }
+    let writer = open(Some(lock)).await.unwrap();
+    assert!(writer.resumed() > 200_000);
+    push(&writer, "one", &image).await;
+    let finished = writer.finish(contents(&[("one", &image)]), None).await.unwrap();
+    assert!(finished.catalogue.sealed);
+    let entries = entries(&joined(&finished));
+    assert!(entries.keys().all(|name| name.starts_with("sealed/")), "{entries:?}");
+    assert!(entries.values().all(|content| content.starts_with(b"age-encryption.org/v1")));
+    assert!(bundle.join("key.age").exists() && bundle.join("catalogue.json.age").exists());
+    assert!(!bundle.join("catalogue.json").exists());
+    let sums = fs::read_to_string(bundle.join("SHA256SUMS")).unwrap();
+    assert!(sums.contains("  key.age\n") && sums.contains("  catalogue.json.age\n"), "{sums}");
+    for content in &finished.catalogue.content {
+        assert_eq!(content.sealed, Some(content.at.iter().map(|extent| extent.size).sum()));
+    }
 }

@@ -11,14 +11,14 @@ use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation, Result, Upl
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::Shared;
-use super::entry::Entry;
+use super::blob::Blob;
 
 /// What has arrived of a blob; kept until it is finished or cancelled.
 #[derive(Debug)]
 pub(super) struct Arriving {
     expected: Expected,
     /// `None` before the first byte, and when the upload is over.
-    entry: Option<Entry>,
+    blob: Option<Blob>,
     hasher: Hasher,
     offset: u64,
     is_over: bool,
@@ -37,7 +37,7 @@ pub(super) struct Session {
 impl Arriving {
     pub(super) fn new(expected: Expected) -> Self {
         let hasher = Hasher::new(expected.digest.algorithm());
-        Self { expected, entry: None, hasher, offset: 0, is_over: false }
+        Self { expected, blob: None, hasher, offset: 0, is_over: false }
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -79,17 +79,17 @@ struct Sink<'a> {
 impl BatchSink for Sink<'_> {
     async fn append(&mut self, pieces: Arc<[Bytes]>) -> std::io::Result<()> {
         let size: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let Arriving { entry, hasher, offset, expected, .. } = &mut *self.arriving;
+        let Arriving { blob, hasher, offset, expected, .. } = &mut *self.arriving;
         if size > expected.size - *offset {
             return Err(std::io::Error::other(format!("more than its {} bytes came", expected.size)));
         }
-        let Some(entry) = entry else { return Err(std::io::Error::other("the upload is over")) };
+        let Some(blob) = blob else { return Err(std::io::Error::other("the upload is over")) };
         let (content, mut hash) = (Arc::clone(&pieces), hasher.clone());
         let hashing = tokio::task::spawn_blocking(move || {
             content.iter().for_each(|piece| hash.update(piece));
             hash
         });
-        let written = entry.write(&pieces).await;
+        let written = blob.write(pieces).await;
         *hasher = hashing.await?;
         written?;
         *offset += size;
@@ -114,9 +114,9 @@ impl Upload for Session {
         let mut body = body.into_stream();
         if let Some(first) = body.next().await {
             let all = stream::iter([first]).chain(body).boxed();
-            if held.entry.is_none() {
-                let opened = self.shared.open_entry(&held.expected).await;
-                held.entry = Some(opened.map_err(|error| self.failed(error))?);
+            if held.blob.is_none() {
+                let opened = self.shared.open_blob(&held.expected).await;
+                held.blob = Some(opened.map_err(|error| self.failed(error))?);
             }
             let copied = batch::copy(all, &mut Sink { arriving: &mut held }).await;
             if let Err(error) = copied {
@@ -140,19 +140,19 @@ impl Upload for Session {
         let mut held = self.hold()?;
         held.is_over = true;
         let Expected { digest: expected, size } = held.expected;
-        let entry = match held.entry.take() {
-            Some(entry) => entry,
+        let blob = match held.blob.take() {
+            Some(blob) => blob,
             None => {
-                let opened = self.shared.open_entry(&held.expected).await;
+                let opened = self.shared.open_blob(&held.expected).await;
                 opened.map_err(|error| self.failed(error))?
             }
         };
         let actual = held.hasher.clone().finish();
         let is_there = self.shared.has_content(digest);
         if actual != *digest || expected != *digest || held.offset != size || is_there {
-            entry.cut().map_err(|error| self.failed(error))?;
+            blob.cut().map_err(|error| self.failed(error))?;
         } else {
-            self.shared.keep(entry, &held.expected).await.map_err(|error| self.failed(error))?;
+            self.shared.keep(blob, &held.expected).await.map_err(|error| self.failed(error))?;
         }
         if actual != *digest {
             let error = Error::new(ErrorKind::Mismatch, Operation::PushBlob);
@@ -168,8 +168,8 @@ impl Upload for Session {
         self.forget();
         let mut held = self.hold()?;
         held.is_over = true;
-        match held.entry.take() {
-            Some(entry) => entry.cut().map_err(|error| self.failed(error)),
+        match held.blob.take() {
+            Some(blob) => blob.cut().map_err(|error| self.failed(error)),
             None => Ok(()),
         }
     }

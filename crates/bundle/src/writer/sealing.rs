@@ -1,0 +1,72 @@
+//! How the content of a bundle is sealed: with a key of the bundle's own, which is itself sealed to whoever may open
+//! it. Of the key only its public half and its sealed form stay in memory.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BundleError, Result};
+use crate::names::KEY;
+use crate::seal::{BundleKey, Identities, Lock, Recipient, SealedKey};
+
+/// What seals a bundle.
+#[derive(Debug)]
+pub(super) struct Sealing {
+    pub(super) recipient: Recipient,
+    /// The bytes of `key.age`.
+    pub(super) key: Vec<u8>,
+    /// Numbers the entries.
+    next: AtomicU64,
+}
+
+/// What the journal keeps of it; nothing here opens anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptSealing {
+    /// The bundle's own recipient.
+    recipient: String,
+    /// The bytes of `key.age`.
+    key: Vec<u8>,
+    /// To whom the key is sealed; nobody where it is under a passphrase.
+    recipients: Vec<String>,
+}
+
+impl KeptSealing {
+    /// Draws a key for a bundle and seals it.
+    pub(super) fn draw(path: &Path, lock: &Lock) -> Result<Self> {
+        let key = BundleKey::generate();
+        let sealed = key.lock(lock).map_err(BundleError::io(path))?;
+        Ok(Self { recipient: key.recipient().to_string(), key: sealed, recipients: names(lock) })
+    }
+
+    /// Checks that an unfinished bundle is for the same people as is wished now.
+    pub(super) fn is_for(&self, path: &Path, lock: &Lock) -> Result<bool> {
+        match lock {
+            Lock::Recipients(_) => Ok(self.recipients == names(lock)),
+            Lock::Passphrase(passphrase) => {
+                let sealed = SealedKey::parse(&path.with_file_name(KEY), self.key.clone())?;
+                let opened = sealed.open(&Identities::default(), || Ok(passphrase.clone()));
+                Ok(self.recipients.is_empty() && opened.is_ok())
+            }
+        }
+    }
+
+    /// Goes on sealing behind as many entries.
+    pub(super) fn take_up(&self, entries: u64) -> Result<Sealing> {
+        let recipient = Recipient::parse(&self.recipient)?;
+        Ok(Sealing { recipient, key: self.key.clone(), next: AtomicU64::new(entries + 1) })
+    }
+}
+
+fn names(lock: &Lock) -> Vec<String> {
+    match lock {
+        Lock::Recipients(all) => all.iter().map(ToString::to_string).collect(),
+        Lock::Passphrase(_) => Vec::new(),
+    }
+}
+
+impl Sealing {
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
