@@ -154,10 +154,13 @@ pub(crate) fn connect(
     Ok((Arc::new(Switchboard::new(connections)), SourceNames(Arc::new(names))))
 }
 
+/// Who asks, and the client that does.
+type Opened = (Credentials, Arc<dyn Store>);
+
 /// The clients of a list: in each registry one for everybody who asks there.
 struct Clients<'a> {
     connection: &'a Connection,
-    opened: BTreeMap<Registry, Vec<(Credentials, Arc<dyn Store>)>>,
+    opened: BTreeMap<Registry, Vec<Opened>>,
 }
 
 impl Clients<'_> {
