@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, RepositoryName};
 
 use crate::{Error, ErrorKind, Operation, Result};
@@ -34,6 +35,44 @@ pub fn required_blobs(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ 
 /// Lists the manifests that must be in the repository before the manifest.
 pub fn required_manifests(manifest: &Manifest) -> impl Iterator<Item = Digest> + '_ {
     manifest.links.manifests.iter().map(|child| child.digest)
+}
+
+/// Checks that everything that must be in the repository before the manifest is there.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where something is missing; what asking fails with.
+pub fn check_links(
+    manifest: &Manifest,
+    has_blob: impl Fn(&Digest) -> Result<bool>,
+    has_manifest: impl Fn(&Digest) -> Result<bool>,
+) -> Result<()> {
+    for blob in required_blobs(manifest) {
+        if !has_blob(&blob)? {
+            return Err(missing_link("blob", &blob));
+        }
+    }
+    for child in required_manifests(manifest) {
+        if !has_manifest(&child)? {
+            return Err(missing_link("manifest", &child));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a manifest out of the bytes of its file.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] where they are no manifest; [`ErrorKind::Mismatch`] where they have another digest.
+pub fn stored_manifest(descriptor: &Descriptor, bytes: Bytes) -> Result<Manifest> {
+    let (algorithm, operation) = (descriptor.digest.algorithm(), Operation::FetchManifest);
+    let mut manifest = Manifest::parse_as(algorithm, Some(&descriptor.media_type), bytes)
+        .map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
+    if manifest.digest() != descriptor.digest {
+        let reason = format!("its file has the digest {}", manifest.digest());
+        return Err(Error::new(ErrorKind::Mismatch, operation).because(reason));
+    }
+    manifest.descriptor.media_type.clone_from(&descriptor.media_type);
+    Ok(manifest)
 }
 
 /// Says that a manifest came before something that it links to.

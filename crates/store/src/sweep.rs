@@ -9,12 +9,16 @@ use crate::atomic::STAGE_PREFIX;
 /// How long an upload may rest. Registries keep them for a week too, and a site may be offline for days.
 pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Removes the old uploads below `uploads`, and the old stages in `directories`. Whatever fails here fails again
-/// for who needs it, and that one reports it.
-pub fn sweep(uploads: &Path, directories: impl IntoIterator<Item = impl AsRef<Path>>, now: SystemTime) {
+/// Removes the old uploads in a directory of uploads. Whatever fails here and below fails again for who needs it,
+/// and that one reports it.
+pub fn sweep_uploads(uploads: &Path, now: SystemTime) {
     for entry in entries(uploads).filter(|entry| is_old(&entry.path().join("data"), entry, now)) {
         let _ = fs::remove_dir_all(entry.path());
     }
+}
+
+/// Removes the old stages in some directories.
+pub fn sweep_stages(directories: impl IntoIterator<Item = impl AsRef<Path>>, now: SystemTime) {
     for directory in directories {
         let stages = entries(directory.as_ref()).filter(is_stage);
         for entry in stages.filter(|entry| is_old(&entry.path(), entry, now)) {
@@ -56,9 +60,13 @@ mod tests {
         for path in stages.iter().chain([&upload.data(), &directories[0].join("abc")]) {
             fs::write(path, "x").unwrap();
         }
-        sweep(&uploads, &directories, SystemTime::now());
+        let sweep = |now| {
+            sweep_uploads(&uploads, now);
+            sweep_stages(&directories, now);
+        };
+        sweep(SystemTime::now());
         assert!(upload.data().exists() && stages.iter().all(|stage| stage.exists()));
-        sweep(&uploads, &directories, SystemTime::now() + 2 * LIFETIME);
+        sweep(SystemTime::now() + 2 * LIFETIME);
         assert!(!upload.directory().exists() && !stages.iter().any(|stage| stage.exists()));
         assert!(directories[0].join("abc").exists());
     }

@@ -13,7 +13,7 @@ use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, Rep
 
 use super::index::Index;
 use super::paths::Paths;
-use crate::accept::ObjectName;
+use crate::accept::{ObjectName, stored_manifest};
 use crate::index_json::MARKER;
 use crate::nested;
 use crate::sync::lock;
@@ -168,15 +168,7 @@ impl Repository {
         let bytes = File::open(self.paths.blob(&descriptor.digest))
             .and_then(|file| read_bounded(file, MANIFEST_LIMIT as u64))
             .map_err(|error| Error::of_file(operation, error))?;
-        let algorithm = descriptor.digest.algorithm();
-        let mut manifest = Manifest::parse_as(algorithm, Some(&descriptor.media_type), Bytes::from(bytes))
-            .map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
-        if manifest.digest() != descriptor.digest {
-            let reason = format!("its file has the digest {}", manifest.digest());
-            return Err(Error::new(ErrorKind::Mismatch, operation).because(reason));
-        }
-        manifest.descriptor.media_type.clone_from(&descriptor.media_type);
-        Ok(manifest)
+        stored_manifest(descriptor, Bytes::from(bytes))
     }
 
     /// Returns the size of a blob; `None` where it is not there.

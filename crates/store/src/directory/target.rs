@@ -10,7 +10,7 @@ use sealift_oci::{Algorithm, Descriptor, Digest, Manifest, ManifestRef, Reposito
 
 use super::paths::Paths;
 use super::repository::{Handle, Repository};
-use crate::accept::{check_bytes, missing_link, required_blobs, required_manifests};
+use crate::accept::{check_bytes, check_links};
 use crate::upload::{Data, Keeper, Session};
 use crate::{Error, Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, sweep};
 
@@ -82,7 +82,9 @@ impl Writer {
     async fn sweep_once(&self) -> Result<()> {
         let sweep = |repository: &Repository| {
             let (paths, blobs) = (&repository.paths, Algorithm::ALL.map(|it| repository.paths.blobs(it)));
-            sweep::sweep(&paths.uploads(), blobs.iter().chain([&paths.layout()]), SystemTime::now());
+            let now = SystemTime::now();
+            sweep::sweep_uploads(&paths.uploads(), now);
+            sweep::sweep_stages(blobs.iter().chain([&paths.layout()]), now);
             Ok(())
         };
         if self.handle.repository.is_swept.swap(true, Ordering::Relaxed) {
@@ -122,26 +124,15 @@ fn link(repository: &Repository, digest: &Digest, other: &Paths) -> io::Result<b
 fn put_manifest(repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
     check_bytes(manifest)?;
     let io = |error| Error::of_file(Operation::PushManifest, error);
-    check_links(repository, manifest)?;
+    check_links(
+        manifest,
+        |blob| repository.blob_size(blob).map(|size| size.is_some()).map_err(io),
+        |child| repository.find(&(*child).into()).map(|found| found.is_some()).map_err(io),
+    )?;
     repository.ensure_layout().map_err(io)?;
     write_bytes(repository, manifest).map_err(io)?;
     let subject = manifest.links.subject.as_ref().map(|subject| &subject.digest);
     repository.update(|index| index.with(&manifest.descriptor, subject, tag)).map_err(io)
-}
-
-fn check_links(repository: &Repository, manifest: &Manifest) -> Result<()> {
-    let io = |error| Error::of_file(Operation::PushManifest, error);
-    for blob in required_blobs(manifest) {
-        if repository.blob_size(&blob).map_err(io)?.is_none() {
-            return Err(missing_link("blob", &blob));
-        }
-    }
-    for child in required_manifests(manifest) {
-        if repository.find(&child.into()).map_err(io)?.is_none() {
-            return Err(missing_link("manifest", &child));
-        }
-    }
-    Ok(())
 }
 
 fn write_bytes(repository: &Repository, manifest: &Manifest) -> io::Result<()> {
