@@ -6,9 +6,11 @@
 mod catalogue;
 mod entry;
 mod error;
+mod layout;
 mod names;
 mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
 pub use error::{BundleError, Result};
+pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions};
