@@ -30,6 +30,13 @@ fn cosign_tag(subject: &Image, ending: &str) -> Tag {
     format!("sha256-{}.{ending}", subject.manifest.digest().hex()).parse().unwrap()
 }
 
+/// Attaches a signature by a tag.
+async fn sign(world: &World, subject: &Image) -> (Image, Tag) {
+    let (signature, tag) = (fixture::image("signature"), cosign_tag(subject, "sig"));
+    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    (signature, tag)
+}
+
 #[tokio::test]
 async fn referrers_come_along_and_what_refers_to_them() {
     let world = World::new();
@@ -51,8 +58,7 @@ async fn tags_made_of_digests_come_along() {
     let world = World::new();
     let published = fixture::image("a");
     world.publish("a", &published).await;
-    let (signature, tag) = (fixture::image("signature"), cosign_tag(&published, "sig"));
-    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    let (signature, tag) = sign(&world, &published).await;
     world.run(&release(&["a"])).await;
     assert_eq!(tagged(&world, &tag).await, Some(signature.manifest.digest()));
 }
@@ -88,8 +94,7 @@ async fn verifying_looks_for_what_is_attached() {
     world.publish("a", &published).await;
     let sbom = attach(&world, "sbom", &published).await;
     let of_sbom = attach(&world, "signature of the SBOM", &sbom).await;
-    let (signature, tag) = (fixture::image("signature"), cosign_tag(&published, "sig"));
-    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    let (_, tag) = sign(&world, &published).await;
     world.options.attachments = false;
     world.run(&release(&["a"])).await;
     assert!(matches!(verified(&world).await, (findings, 0) if findings.is_empty()));
@@ -117,8 +122,7 @@ async fn verifying_finds_a_tag_that_is_attached_elsewhere_and_not_what_a_site_ad
     let world = World::new();
     let published = fixture::image("a");
     world.publish("a", &published).await;
-    let (signature, tag) = (fixture::image("signature"), cosign_tag(&published, "sig"));
-    signature.push(world.source.as_ref(), &repository("src", "a"), Some(tag.as_str())).await;
+    let (signature, tag) = sign(&world, &published).await;
     world.run(&release(&["a"])).await;
     let own = fixture::artifact("signed by the site", &published.manifest, SIGNATURE);
     own.push(world.target.as_ref(), &repository("dst", "a"), None).await;

@@ -174,7 +174,7 @@ impl VerifiedImage {
             target: request.target_name(),
             digest: image.digest.map(|digest| digest.to_string()),
             verdict,
-            findings: findings.iter().map(|finding| FindingEntry::of(finding)).collect(),
+            findings: findings.iter().map(FindingEntry::of).collect(),
             attachments: image.attachments,
         }
     }
