@@ -10,32 +10,38 @@ use std::sync::Arc;
 use crate::world::{World, layer, repository, wish};
 
 /// One tagged image: in which repository, under which tag, in which release, of which layers; several lists
-/// of layers make an index.
+/// of layers make an index, which may stand in another one.
 #[derive(Clone, Debug)]
 struct Sketch {
     repository: u8,
     tag: u8,
     release: usize,
     children: Vec<Vec<u8>>,
+    is_nested: bool,
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {
     let layers = proptest::collection::vec(0..6_u8, 0..4);
     let children = proptest::collection::vec(layers, 1..4);
-    (0..4_u8, 0..3_u8, 0..2_usize, children).prop_map(|(repository, tag, release, children)| Sketch {
-        repository,
-        tag,
-        release,
-        children,
-    })
+    (0..4_u8, 0..3_u8, 0..2_usize, children, any::<bool>()).prop_map(
+        |(repository, tag, release, children, is_nested)| Sketch {
+            repository,
+            tag,
+            release,
+            children,
+            is_nested,
+        },
+    )
 }
 
 fn image(sketch: &Sketch) -> Image {
-    let mut children: Vec<Image> = sketch.children.iter().map(|layers| plain(layers)).collect();
-    match children.len() {
-        1 => children.remove(0),
-        _ => fixture::index(&children),
-    }
+    let children: Vec<Image> = sketch.children.iter().map(|layers| plain(layers)).collect();
+    let image = match children.as_slice() {
+        [one] => one.clone(),
+        several => fixture::index(several),
+    };
+    // What stands in the inner index stands beside it, too.
+    if sketch.is_nested { fixture::index(&[image, children[0].clone()]) } else { image }
 }
 
 fn plain(layers: &[u8]) -> Image {
