@@ -6,7 +6,7 @@ DENY_VERSION := 0.20.2
 PEERS := docker-registry skopeo containerd
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := challenge error_body link manifest range reference route token
+FUZZ_TARGETS := challenge error_body layout_archive layout_index link manifest range reference route token
 FUZZ_SECONDS ?= 30
 
 .PHONY: help build test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
