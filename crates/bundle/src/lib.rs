@@ -6,25 +6,32 @@
 mod catalogue;
 mod entry;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod key_file;
 mod layout;
 mod names;
 mod passphrase;
+mod reader;
 mod seal;
 mod sign;
+mod store;
 mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
 pub use error::{BundleError, Result};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
+pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Unlock, VolumeFile};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
+pub use store::BundleStore;
 pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions};
 
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).
 #[cfg(fuzzing)]
 pub mod fuzzing {
+    pub use crate::layout::fuzzing::{layout_archive, layout_index};
     pub use crate::seal::fuzzing::age;
     pub use crate::sign::fuzzing::minisign;
 }

@@ -1,0 +1,232 @@
+//! Reading a bundle: what lies where, proven before it is understood, and which volumes are at hand.
+
+mod checksums;
+mod damage;
+mod extents;
+mod files;
+mod graph;
+mod hash;
+mod listing;
+mod medium;
+mod read;
+mod trailer;
+mod volumes;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use sealift_oci::Digest;
+
+use crate::catalogue::{CATALOGUE_LIMIT, Catalogue, Content};
+use crate::error::{BundleError, Result};
+use crate::seal::{BundleKey, SealedKey};
+use crate::sign::PublicKey;
+
+pub use damage::Damage;
+pub use listing::{ListedImage, Listing};
+pub use volumes::VolumeFile;
+
+pub(crate) use extents::{Extents, Piece};
+pub(crate) use graph::Graph;
+pub(crate) use medium::Medium;
+pub(crate) use read::blocking as blocking_read;
+
+/// Opens the key of an encrypted bundle, with identities or a passphrase that it asks for.
+pub type Unlock = dyn Fn(&SealedKey) -> Result<BundleKey> + Send + Sync;
+
+/// How a bundle is opened.
+#[derive(Clone, Default)]
+pub struct OpenOptions {
+    /// Where volumes may lie besides the bundle's own directory.
+    pub volume_dirs: Vec<PathBuf>,
+    /// Who must have signed it; nothing is parsed before that is proven.
+    pub trust: Option<PublicKey>,
+    /// What opens an encrypted bundle.
+    pub unlock: Option<Arc<Unlock>>,
+}
+
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenOptions").field("volume_dirs", &self.volume_dirs).finish_non_exhaustive()
+    }
+}
+
+/// A bundle to read. Clones are the same bundle.
+#[derive(Clone, Debug)]
+pub struct Bundle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    medium: Medium,
+    catalogue: Catalogue,
+    /// Where each digest stands in the catalogue.
+    places: HashMap<Digest, usize>,
+    volumes: Vec<VolumeFile>,
+    key: Option<BundleKey>,
+    is_trusted: bool,
+    graph: OnceLock<Graph>,
+}
+
+impl Bundle {
+    /// Opens a directory or a file. A volume that is missing or not what it should be is no error here: see
+    /// [`Bundle::damage`].
+    ///
+    /// # Errors
+    /// [`BundleError::NotABundle`] of what is none or is unfinished, [`BundleError::Untrusted`] where the signature
+    /// is not that of `trust`, [`BundleError::WrongKey`] where the bundle is encrypted and stays so,
+    /// [`BundleError::Damaged`] and [`BundleError::Version`] of its small files.
+    pub async fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let (path, options) = (path.to_owned(), options.clone());
+        blocking(&path.clone(), move || Self::open_blocking(&path, &options)).await?
+    }
+
+    pub(crate) fn open_blocking(path: &Path, options: &OpenOptions) -> Result<Self> {
+        Self::understand(Medium::open(path, options.trust.as_ref())?, options)
+    }
+
+    /// Reads the catalogue of what was proven.
+    pub(crate) fn understand(medium: Medium, options: &OpenOptions) -> Result<Self> {
+        let key = unlock(&medium, options)?;
+        let catalogue = read_catalogue(&medium, key.as_ref())?;
+        if catalogue.sealed != key.is_some() {
+            return Err(BundleError::damaged(
+                &medium.catalogue.0,
+                "it says wrongly whether the bundle is encrypted",
+            ));
+        }
+        check_listed(&medium, &catalogue)?;
+        let volumes = find_volumes(&medium, &catalogue, &options.volume_dirs)?;
+        let places = catalogue.content.iter().enumerate().map(|(at, it)| (it.digest, at)).collect();
+        let (is_trusted, graph) = (options.trust.is_some(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { medium, catalogue, places, volumes, key, is_trusted, graph })))
+    }
+
+    /// Returns the path that was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.medium.path
+    }
+
+    /// Returns what is in it.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    /// Returns the volumes, in the catalogue's order.
+    #[must_use]
+    pub fn volumes(&self) -> &[VolumeFile] {
+        &self.0.volumes
+    }
+
+    /// Tells whether a signature was asked for and fits.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.0.is_trusted
+    }
+
+    /// Finds a blob or manifest in the catalogue.
+    #[must_use]
+    pub fn content(&self, digest: &Digest) -> Option<&Content> {
+        self.0.places.get(digest).map(|&at| &self.0.catalogue.content[at])
+    }
+
+    /// Tells whether the bundle carries the content and every volume of it can be read.
+    #[must_use]
+    pub fn is_readable(&self, content: &Content) -> bool {
+        !content.at.is_empty() && self.broken_volume(content).is_none()
+    }
+
+    /// Returns the first volume of the content that cannot be read.
+    pub(crate) fn broken_volume(&self, content: &Content) -> Option<&VolumeFile> {
+        let mut volumes = content.at.iter().filter_map(|extent| self.volume(extent.volume));
+        volumes.find(|volume| volume.problem().is_some())
+    }
+
+    /// Returns a volume by its number, which begins with 1.
+    pub(crate) fn volume(&self, number: usize) -> Option<&VolumeFile> {
+        number.checked_sub(1).and_then(|at| self.0.volumes.get(at))
+    }
+
+    pub(crate) fn medium(&self) -> &Medium {
+        &self.0.medium
+    }
+
+    pub(crate) fn key(&self) -> Option<&BundleKey> {
+        self.0.key.as_ref()
+    }
+}
+
+/// Runs blocking work; `path` stands in the error of a runtime that is shutting down.
+pub(crate) async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| BundleError::Io { path: path.to_owned(), source: io::Error::other(error) })
+}
+
+fn unlock(medium: &Medium, options: &OpenOptions) -> Result<Option<BundleKey>> {
+    let Some((path, bytes)) = &medium.key else { return Ok(None) };
+    let closed = "the bundle is encrypted, and no identity or passphrase was given";
+    let unlock = options.unlock.as_ref().ok_or_else(|| BundleError::wrong_key(&medium.path, closed))?;
+    unlock(&SealedKey::parse(path, bytes.clone())?).map(Some)
+}
+
+fn read_catalogue(medium: &Medium, key: Option<&BundleKey>) -> Result<Catalogue> {
+    let (path, bytes) = &medium.catalogue;
+    match key {
+        Some(key) => Catalogue::parse(path, &key.open(path, bytes, CATALOGUE_LIMIT)?),
+        None => Catalogue::parse(path, bytes),
+    }
+}
+
+/// The list of checksums and the catalogue name the same volumes with the same checksums.
+fn check_listed(medium: &Medium, catalogue: &Catalogue) -> Result<()> {
+    let Some((list, checksums)) = medium.checksums.as_ref().filter(|_| medium.whole.is_none()) else {
+        return Ok(());
+    };
+    for volume in &catalogue.volumes {
+        let name = &volume.name;
+        let Some(listed) = checksums.of(name) else {
+            return Err(BundleError::damaged(list, format_args!("{name} is not listed")));
+        };
+        if volume.size.is_none() || volume.sha256.as_deref() != Some(listed) {
+            return Err(BundleError::damaged(
+                list,
+                format_args!("{name} has another checksum in the catalogue"),
+            ));
+        }
+    }
+    let small = [Some(&medium.catalogue), medium.key.as_ref()];
+    let small: Vec<&str> =
+        small.into_iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
+    let is_known = |name: &&str| small.contains(name) || catalogue.volumes.iter().any(|it| it.name == **name);
+    match checksums.names().find(|name| !is_known(name)) {
+        Some(name) => Err(BundleError::damaged(list, format_args!("{name:?} is no file of the bundle"))),
+        None => Ok(()),
+    }
+}
+
+fn find_volumes(medium: &Medium, catalogue: &Catalogue, directories: &[PathBuf]) -> Result<Vec<VolumeFile>> {
+    let Some(whole) = &medium.whole else {
+        let all: Vec<&Path> =
+            std::iter::once(medium.path.as_path()).chain(directories.iter().map(PathBuf::as_path)).collect();
+        return Ok(catalogue.volumes.iter().map(|volume| VolumeFile::find(volume, &all)).collect());
+    };
+    let damaged = |reason: String| Err(BundleError::damaged(&medium.path, reason));
+    let [volume] = catalogue.volumes.as_slice() else {
+        return damaged(format!("its catalogue lists {} volumes and not one", catalogue.volumes.len()));
+    };
+    let is_behind = |content: &&Content| content.at.iter().any(|at| at.offset + at.size > whole.length);
+    if let Some(content) = catalogue.content.iter().find(is_behind) {
+        return damaged(format!("{} lies behind its end", content.digest));
+    }
+    Ok(vec![VolumeFile::whole(volume, &medium.path, whole.length, medium.whole_checksum())])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The content of a bundle as bytes.
+
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sealift_oci::{Digest, MANIFEST_LIMIT, Manifest};
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, FILE_CHUNK, Operation};
+
+use super::{Bundle, Extents, Piece};
+use crate::catalogue::Content;
+use crate::seal::Opener;
+
+/// How much longer an encrypted manifest may be than its content, in bytes: a header, and 16 bytes for each 64 KiB.
+const SEALED_ROOM: u64 = 64 * 1024;
+
+/// What the functions on one blob or manifest return.
+type Result<T> = sealift_store::Result<T>;
+
+impl Bundle {
+    /// Reads content from byte `offset` on. What comes is not verified: see [`sealift_store::verified`]. Errors
+    /// name the volume's file and the byte in it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] of what the other side has or a missing volume holds, [`ErrorKind::Invalid`] of an
+    /// offset behind the end.
+    pub async fn read(&self, content: &Content, offset: u64) -> Result<BlobBody> {
+        let (bundle, asked) = (self.clone(), content.clone());
+        let operation = Operation::FetchBlob;
+        let extents = blocking(operation, move || bundle.extents(&asked, operation)).await?;
+        let length = content.size.checked_sub(offset).ok_or_else(|| {
+            let reason = format_args!("it has {} bytes and none at {offset}", content.size);
+            Error::new(ErrorKind::Invalid, operation).because(reason)
+        })?;
+        match self.key() {
+            Some(key) => Opener::new(key.clone()).open(extents, offset).await,
+            None => Ok(BlobBody::from_stream(Some(length), stream_of(extents.skip(offset), length))),
+        }
+    }
+
+    /// Opens the bytes of content as they lie in the volumes.
+    fn extents(&self, content: &Content, operation: Operation) -> Result<Extents> {
+        self.check_readable(content, operation)?;
+        Ok(Extents::new(self.pieces(content)))
+    }
+
+    fn check_readable(&self, content: &Content, operation: Operation) -> Result<()> {
+        if content.at.is_empty() {
+            let reason = "the bundle left it out, because the other side has it";
+            return Err(Error::new(ErrorKind::NotFound, operation).because(reason));
+        }
+        if let Some(encoding) = &content.encoding {
+            return Err(Error::new(ErrorKind::Unsupported, operation)
+                .because(format_args!("its encoding {:?} is not known to this sealift", encoding.id)));
+        }
+        if let Some(volume) = self.broken_volume(content) {
+            let (path, problem) = (volume.path().display(), volume.problem().unwrap_or_default());
+            return Err(Error::new(ErrorKind::NotFound, operation).because(format_args!("{path}: {problem}")));
+        }
+        self.prove_sealed(content, operation)
+    }
+
+    /// Of a bundle that must be trusted, nothing is decrypted that was not checked.
+    fn prove_sealed(&self, content: &Content, operation: Operation) -> Result<()> {
+        if !self.is_trusted() || self.key().is_none() {
+            return Ok(());
+        }
+        for volume in content.at.iter().filter_map(|extent| self.volume(extent.volume)) {
+            volume.prove().map_err(|reason| {
+                let path = volume.path().display();
+                Error::new(ErrorKind::Mismatch, operation).because(format_args!("{path}: {reason}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns where content lies in files.
+    fn pieces(&self, content: &Content) -> Vec<Piece> {
+        let piece = |at: &crate::catalogue::Extent| {
+            let path = self.volume(at.volume)?.path().to_owned();
+            Some(Piece { path, offset: at.offset, size: at.size })
+        };
+        content.at.iter().filter_map(piece).collect()
+    }
+
+    /// Reads a manifest whose bytes have its digest.
+    pub(crate) fn read_manifest(&self, digest: &Digest, media_type: &str) -> Result<Manifest> {
+        let operation = Operation::FetchManifest;
+        let content = self.content(digest).ok_or_else(|| Error::new(ErrorKind::NotFound, operation))?;
+        if content.size > MANIFEST_LIMIT as u64 {
+            return Err(Error::new(ErrorKind::Invalid, operation)
+                .because(format_args!("it has {} bytes; more than 4 MiB is not read", content.size)));
+        }
+        let bytes = self.read_whole(content, operation)?;
+        let actual = Digest::of(digest.algorithm(), &bytes);
+        if actual != *digest {
+            return Err(Error::new(ErrorKind::Mismatch, operation)
+                .because(format_args!("{}: its bytes have the digest {actual}", self.place_of(content))));
+        }
+        let parsed = Manifest::parse_as(digest.algorithm(), Some(media_type), Bytes::from(bytes));
+        let mut manifest =
+            parsed.map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
+        media_type.clone_into(&mut manifest.descriptor.media_type);
+        Ok(manifest)
+    }
+
+    /// Reads content that is small.
+    fn read_whole(&self, content: &Content, operation: Operation) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let stored = content.sealed.unwrap_or(content.size);
+        if stored > MANIFEST_LIMIT as u64 + SEALED_ROOM {
+            return Err(Error::new(ErrorKind::Invalid, operation)
+                .because(format_args!("it takes {stored} bytes, which is too many for its size")));
+        }
+        let extents = self.extents(content, operation)?;
+        extents.take(stored).read_to_end(&mut bytes).map_err(|error| Error::io(operation, error))?;
+        let Some(key) = self.key() else { return Ok(bytes) };
+        let path = self.place_of(content);
+        key.open(Path::new(&path), &bytes, content.size)
+            .map_err(|error| Error::new(ErrorKind::Mismatch, operation).because(error))
+    }
+
+    /// Names the file and the byte where content begins.
+    fn place_of(&self, content: &Content) -> String {
+        match self.pieces(content).first() {
+            Some(Piece { path, offset, .. }) => format!("{} at byte {offset}", path.display()),
+            None => self.path().display().to_string(),
+        }
+    }
+}
+
+/// Streams what a reader gives, at most `length` bytes, on a thread that may block.
+fn stream_of(reader: Extents, length: u64) -> ByteStream {
+    let operation = Operation::FetchBlob;
+    let reader = reader.take(length);
+    stream::try_unfold(Some(reader), move |reader| async move {
+        let Some(mut reader) = reader else { return Ok(None) };
+        blocking(operation, move || {
+            let mut piece = Vec::with_capacity(FILE_CHUNK);
+            let mut chunk = (&mut reader).take(FILE_CHUNK as u64);
+            chunk.read_to_end(&mut piece).map_err(|error| Error::io(operation, error))?;
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), Some(reader))))
+        })
+        .await
+    })
+    .boxed()
+}
+
+/// Runs blocking work of a place.
+pub(crate) async fn blocking<T: Send + 'static>(
+    operation: Operation,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Error::new(ErrorKind::Io, operation).caused_by(error)))
+}

@@ -1,0 +1,111 @@
+//! Finding the volumes: they may lie in several directories, and some may be missing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::files;
+use super::hash::hash_file;
+use crate::catalogue::Volume;
+
+/// A volume, and what is wrong with it.
+#[derive(Debug)]
+pub struct VolumeFile {
+    name: String,
+    path: PathBuf,
+    size: u64,
+    sha256: Option<String>,
+    problem: Option<String>,
+    /// Whether the whole file has its checksum; asked once.
+    proof: OnceLock<Result<(), String>>,
+}
+
+impl VolumeFile {
+    /// Looks for a volume in the directories, in their order; the first good one is taken.
+    pub(super) fn find(volume: &Volume, directories: &[&Path]) -> Self {
+        let mut first_problem = None;
+        for directory in directories {
+            let path = directory.join(&volume.name);
+            match look(&path, volume.size) {
+                Ok(Some(size)) => return Self::new(volume, path, size, None),
+                Ok(None) => {}
+                Err(problem) => {
+                    first_problem.get_or_insert((path, problem));
+                }
+            }
+        }
+        let missing = || {
+            let path = directories.first().unwrap_or(&Path::new("")).join(&volume.name);
+            (path, "the volume is missing".to_owned())
+        };
+        let (path, problem) = first_problem.unwrap_or_else(missing);
+        Self::new(volume, path, volume.size.unwrap_or_default(), Some(problem))
+    }
+
+    /// The volume that is the whole bundle.
+    pub(super) fn whole(volume: &Volume, path: &Path, size: u64, sha256: Option<&str>) -> Self {
+        let volume = Volume { sha256: sha256.map(str::to_owned), ..volume.clone() };
+        Self::new(&volume, path.to_owned(), size, None)
+    }
+
+    fn new(volume: &Volume, path: PathBuf, size: u64, problem: Option<String>) -> Self {
+        let (name, sha256) = (volume.name.clone(), volume.sha256.clone());
+        Self { name, path, size, sha256, problem, proof: OnceLock::new() }
+    }
+
+    /// Returns the name that the catalogue gives it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns where it lies, or where it was looked for first.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Says why it cannot be read; `None` where it can.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Returns the SHA-256 that it should have, where one is known.
+    pub(crate) fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
+    }
+
+    /// Reads the whole file once and compares its checksum.
+    pub(crate) fn prove(&self) -> Result<(), String> {
+        let check = || {
+            let Some(expected) = &self.sha256 else { return Ok(()) };
+            let actual = hash_file(&self.path, &|_| {}).map_err(|error| error.to_string())?;
+            if actual == *expected { Ok(()) } else { Err(DIFFERS.to_owned()) }
+        };
+        self.proof.get_or_init(check).clone()
+    }
+}
+
+/// What is said of a file that was altered.
+pub(crate) const DIFFERS: &str = "it differs from its checksum";
+
+/// Returns a file's size if it can be the volume; `None` where there is no such file.
+fn look(path: &Path, expected: Option<u64>) -> Result<Option<u64>, String> {
+    match files::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+        Ok((_, size)) => match expected {
+            Some(expected) if expected != size => {
+                Err(format!("the volume has {size} bytes and should have {expected}"))
+            }
+            _ => Ok(Some(size)),
+        },
+    }
+}
