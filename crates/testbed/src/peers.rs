@@ -14,10 +14,14 @@ const NO_INTEROP: &str = "SEALIFT_NO_INTEROP";
 /// How long one run of a program may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The programs and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 8] = [
+    ("age", "age"),
+    ("age-keygen", "age"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("docker-registry", "docker-registry"),
+    ("minisign", "minisign"),
+    ("script", "bsdutils"),
     ("skopeo", "skopeo"),
 ];
 
