@@ -3,10 +3,10 @@
 CARGO ?= cargo
 DENY_VERSION := 0.20.2
 # Debian's packages that the interop tests run against.
-PEERS := docker-registry skopeo containerd
+PEERS := docker-registry skopeo containerd minisign age
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := challenge error_body layout_archive layout_index link manifest range reference route token
+FUZZ_TARGETS := age challenge error_body layout_archive layout_index link manifest minisign range reference route token
 FUZZ_SECONDS ?= 30
 
 .PHONY: help build test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
