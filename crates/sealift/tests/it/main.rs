@@ -11,6 +11,7 @@ mod discover;
 mod dry_run;
 mod foreign;
 mod hostile;
+mod hostile_lines;
 mod interrupt;
 mod kills;
 mod list;
