@@ -30,7 +30,7 @@ pub use store::{LayoutImage, LayoutStore};
 pub use writer::LayoutWriter;
 
 #[cfg(fuzzing)]
-pub mod fuzzing {
+pub(crate) mod fuzzing {
     /// Reads any bytes as an `index.json`, and as written again.
     pub fn layout_index(bytes: &[u8]) {
         let Ok(main) = "main".parse() else { return };
