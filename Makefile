@@ -43,7 +43,7 @@ peers: ## Install the real registries and clients that tests and bench run again
 unit: peers ## Run all tests
 	$(CARGO) test --workspace --locked
 
-soak: peers ## Run the long versions of the tests
+soak: peers ## Run all tests at full length: every fault, 100 kills (docs/TESTING.md)
 	SEALIFT_SOAK=1 PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --release
 
 fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo install cargo-fuzz`)

@@ -16,6 +16,7 @@ mod interrupt;
 mod kills;
 mod list;
 mod login;
+mod matrix;
 mod mirror;
 mod network;
 mod platforms;

@@ -1,6 +1,6 @@
 //! Going on where a killed process was.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,10 +53,10 @@ impl Slow {
         [&args[..], &to, &keep, self.more].concat().into_iter().map(str::to_owned).collect()
     }
 
-    /// The first one to ask for the large layer gets the beginning of it and waits for the rest.
-    fn stall(&self) {
+    /// The first ones to ask for the large layer get the beginning of it and wait for the rest.
+    fn stall(&self, first: usize) {
         let large = self.large.clone();
-        self.line.set_rule(move |request| match request.path == large && request.earlier == 0 {
+        self.line.set_rule(move |request| match request.path == large && request.earlier < first {
             true => Action::StallBodyAfter(STALL),
             false => Action::Pass,
         });
@@ -70,16 +70,25 @@ impl Slow {
 
     /// Kills a run when everything that was let through has gone as far as it can.
     async fn kill_in_the_middle(&self) {
-        let kept = if self.keep == "--state" { last_offset } else { spooled };
         let mut child = self.start();
         loop {
             assert!(child.try_wait().unwrap().is_none(), "it ended early");
-            if self.fetched() >= STALL && kept(self.state.path()) >= Some(32 * MIB) {
+            if self.fetched() >= STALL && self.kept_up_to() >= Some(32 * MIB) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         child.kill().await.unwrap();
+    }
+
+    /// Where files are kept.
+    fn kept(&self) -> PathBuf {
+        if self.keep == "--state" { self.state.path().join("uploads") } else { self.state.path().to_owned() }
+    }
+
+    /// How far what is kept has come.
+    fn kept_up_to(&self) -> Option<u64> {
+        if self.keep == "--state" { last_offset(&self.kept()) } else { spooled(&self.kept()) }
     }
 
     /// The requests for the large layer.
@@ -103,8 +112,8 @@ impl Slow {
 }
 
 /// How far the one entry of the journal has come.
-fn last_offset(state: &Path) -> Option<u64> {
-    let entries = std::fs::read_dir(state.join("uploads")).ok()?;
+fn last_offset(journal: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(journal).ok()?;
     let entry = entries.flatten().find(|it| it.path().extension().is_some_and(|ending| ending == "json"))?;
     let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(entry.path()).ok()?).ok()?;
     entry["points"].as_array()?.last()?["offset"].as_u64()
@@ -122,7 +131,7 @@ fn spooled(spool: &Path) -> Option<u64> {
 async fn a_spool_begins_what_a_target_forgot() {
     let more = &["--state", "none", "--spool-max", "64MiB"];
     let slow = Slow { keep: "--spool", more, ..Slow::new().await };
-    slow.stall();
+    slow.stall(1);
     slow.kill_in_the_middle().await;
     slow.run().await.expect(0);
     let again = slow.fetched() - STALL;
@@ -135,7 +144,7 @@ async fn a_spool_begins_what_a_target_forgot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoiled_spool_costs_bytes_and_nothing_else() {
     let slow = Slow { keep: "--spool", more: &["--state", "none"], ..Slow::new().await };
-    slow.stall();
+    slow.stall(1);
     slow.kill_in_the_middle().await;
     for entry in std::fs::read_dir(slow.state.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -153,7 +162,7 @@ async fn a_spoiled_spool_costs_bytes_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_falls_silent_is_asked_again_from_where_it_was() {
     let slow = Slow { more: &["--stall-timeout", "1"], ..Slow::new().await };
-    slow.stall();
+    slow.stall(1);
     slow.run().await.expect(0);
     assert_eq!(slow.fetched(), SIZE, "no byte is fetched twice");
     let ranges: Vec<Option<String>> = slow.requests().iter().map(|it| range(&it.head)).collect();
@@ -168,7 +177,7 @@ fn range(head: &RequestHead) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_goes_on_where_it_was() {
     let slow = Slow::new().await;
-    slow.stall();
+    slow.stall(1);
     slow.kill_in_the_middle().await;
     slow.run().await.expect(0);
     let fetched = slow.fetched();
@@ -193,7 +202,7 @@ async fn a_killed_run_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_state_a_run_begins_again() {
     let slow = Slow::new().await;
-    slow.stall();
+    slow.stall(1);
     slow.kill_in_the_middle().await;
     std::fs::remove_dir_all(slow.state.path()).unwrap();
     slow.run().await.expect(0);
@@ -201,13 +210,57 @@ async fn without_its_state_a_run_begins_again() {
     slow.verify().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_processes_share_one_state() {
-    let slow = Slow::new().await;
-    let (one, other) = tokio::join!(slow.run(), slow.run());
+/// Fails where a file is half written; whoever looks at any moment finds each of them whole.
+fn assert_sound(kept: &Path) {
+    let Ok(entries) = std::fs::read_dir(kept) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_text = path.extension().is_some_and(|ending| ending == "json" || ending == "mark");
+        // What is done is deleted meanwhile.
+        let content = if is_text { std::fs::read(&path).ok() } else { None };
+        if let Some(content) = content {
+            serde_json::from_slice::<serde_json::Value>(&content).unwrap();
+        }
+    }
+}
+
+/// Two runs at the same time, and an eye on what they keep.
+async fn run_two(slow: &Slow) {
+    let both = async { tokio::join!(slow.run(), slow.run()) };
+    tokio::pin!(both);
+    let (one, other) = loop {
+        assert_sound(&slow.kept());
+        tokio::select! {
+            ended = &mut both => break ended,
+            () = tokio::time::sleep(Duration::from_millis(2)) => {}
+        }
+    };
     one.expect(0);
     other.expect(0);
+    assert_eq!(std::fs::read_dir(slow.kept()).unwrap().count(), 0, "all is done");
     slow.verify().await;
+}
+
+/// Both are in the midst of one blob when they are killed, and so is what they keep.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_what_they_keep() {
+    let keepers = [("--state", &[][..]), ("--spool", &["--state", "none"])];
+    let number = if std::env::var_os("SEALIFT_SOAK").is_some() { keepers.len() } else { 1 };
+    for (keep, more) in keepers.into_iter().take(number) {
+        let slow = Slow { keep, more, ..Slow::new().await };
+        slow.stall(usize::MAX);
+        let mut children = [slow.start(), slow.start()];
+        while slow.fetched() < 2 * STALL || slow.kept_up_to() < Some(32 * MIB) {
+            assert_sound(&slow.kept());
+            assert!(children.iter_mut().all(|it| it.try_wait().unwrap().is_none()), "{keep}: it ended early");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for child in &mut children {
+            child.kill().await.unwrap();
+        }
+        slow.line.set_rule(|_| Action::Pass);
+        run_two(&slow).await;
+        assert!(slow.fetched() <= 2 * (STALL + SIZE), "{keep}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
