@@ -5,9 +5,9 @@ use sealift::{Environment, Exit, PromptError, Prompter, Secret};
 
 use crate::site::{KNOWN, Site, image};
 
-/// Answers from a list.
+/// Answers from a list, and breaks off behind its end.
 #[derive(Debug)]
-struct Script(Vec<String>);
+pub(crate) struct Script(pub(crate) Vec<String>);
 
 impl Script {
     fn next(&mut self) -> Result<String, PromptError> {
@@ -25,8 +25,15 @@ impl Prompter for Script {
     }
 }
 
+/// Keeps what is written.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -54,8 +61,7 @@ async fn typed(args: &[&str], answers: &[&str]) -> (Exit, String) {
     };
     let args: Vec<String> = std::iter::once(&"sealift").chain(args).map(|&it| it.to_owned()).collect();
     let exit = tokio::task::spawn_blocking(|| sealift::run(args, environment)).await.unwrap();
-    let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    (exit, text)
+    (exit, kept.text())
 }
 
 #[tokio::test(flavor = "multi_thread")]

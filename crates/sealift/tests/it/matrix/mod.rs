@@ -150,7 +150,7 @@ async fn every_fault_ends_complete_and_verified_or_in_a_clear_error_and_no_new_t
         let count = counts.iter().find(|(kind, _)| *kind == case.kind).map(|(_, count)| *count).unwrap();
         let source = &source;
         async move {
-            let is_process = drawn(&case) % PROCESSES == 0 && !case.is_slow();
+            let is_process = drawn(&case).is_multiple_of(PROCESSES) && !case.is_slow();
             let ended = tokio::time::timeout(DEADLINE, play(&case, source, case.number(count), is_process));
             ended.await.unwrap_or_else(|_| Err(format!("{case:?}: it hangs"))).err()
         }

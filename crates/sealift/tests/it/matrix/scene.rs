@@ -2,21 +2,22 @@
 //! the whole program between them, in this process or in one of its own.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sealift::{Environment, PromptError, Prompter, Secret};
-use sealift_oci::{Digest, Manifest, ManifestRef};
+use sealift::Environment;
+use sealift_oci::{Digest, ManifestRef};
 use sealift_store::conformance::fixture::{self, Image};
 use sealift_store::{MemoryStore, Source};
 use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use tempfile::TempDir;
 
 use super::case::{Case, KINDS, Kind, respond};
+use crate::prompts::{Kept, Script};
 use crate::site::{KNOWN, Run, Served, sealift};
 
 /// The gate comes last.
@@ -169,7 +170,7 @@ impl Scene {
 
     /// Everything that the state directory holds.
     pub(super) fn kept(&self) -> String {
-        let files = walkdir(self.state.path());
+        let files = files_below(self.state.path());
         files.iter().map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned()).collect()
     }
 
@@ -203,9 +204,10 @@ fn half(head: &RequestHead) -> u64 {
     blob.or(length.filter(|length| *length > 0)).map_or(SOMEWHERE, |length| length / 2)
 }
 
-fn walkdir(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+/// All files below a directory.
+fn files_below(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walkdir(&path) } else { vec![path] }).collect()
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 /// Reads all that a manifest leads to, and compares each with its digest.
@@ -213,7 +215,6 @@ fn whole(repository: &dyn Source, digest: Digest) -> BoxFuture<'_, Result<(), St
     async move {
         let manifest =
             repository.manifest(&ManifestRef::Digest(digest)).await.map_err(|it| it.to_string())?;
-        let manifest: Manifest = manifest;
         if Digest::sha256(&manifest.bytes) != digest {
             return Err(format!("{digest} is another manifest"));
         }
@@ -232,39 +233,6 @@ fn whole(repository: &dyn Source, digest: Digest) -> BoxFuture<'_, Result<(), St
     .boxed()
 }
 
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Who is asked is not there.
-#[derive(Debug)]
-struct Nobody;
-
-impl Prompter for Nobody {
-    fn text(&mut self, _: &str) -> Result<String, PromptError> {
-        Err(PromptError::Interrupted)
-    }
-
-    fn secret(&mut self, _: &str) -> Result<Secret, PromptError> {
-        Err(PromptError::Interrupted)
-    }
-}
-
 /// Runs the whole program as a function: much cheaper than a process.
 async fn inside(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let (stdout, stderr) = (Kept::default(), Kept::default());
@@ -277,7 +245,7 @@ async fn inside(args: &[&str], variables: &[(&str, &str)]) -> Run {
         stdin: Box::new(io::empty()),
         stdout: Box::new(stdout.clone()),
         stderr: Box::new(stderr.clone()),
-        prompter: Box::new(Nobody),
+        prompter: Box::new(Script(Vec::new())),
     };
     let args: Vec<String> = std::iter::once(&"sealift").chain(args).map(|&it| it.to_owned()).collect();
     let exit = tokio::task::spawn_blocking(|| sealift::run(args, environment)).await.unwrap();
