@@ -16,6 +16,7 @@ mod reader;
 mod seal;
 mod sign;
 mod store;
+mod verify;
 mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
@@ -26,7 +27,8 @@ pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Unlock, Volu
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
 pub use store::BundleStore;
-pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions};
+pub use verify::{Finding, Progress, Scope, Verified, verify};
+pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions, count_volumes};
 
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).
 #[cfg(fuzzing)]

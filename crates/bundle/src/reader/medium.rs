@@ -101,6 +101,12 @@ impl Medium {
         })
     }
 
+    /// Tells whether a file of the list is one of the small ones, which were read.
+    pub(crate) fn is_small(&self, name: &str) -> bool {
+        let small = [Some(&self.catalogue), self.key.as_ref()];
+        small.into_iter().flatten().any(|(path, _)| path.file_name().is_some_and(|it| it == name))
+    }
+
     /// Returns the checksum that the one file should have.
     pub(crate) fn whole_checksum(&self) -> Option<&str> {
         let (_, checksums) = self.checksums.as_ref().filter(|_| self.whole.is_some())?;

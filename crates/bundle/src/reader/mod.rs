@@ -30,9 +30,12 @@ pub use listing::{ListedImage, Listing};
 pub use volumes::VolumeFile;
 
 pub(crate) use extents::{Extents, Piece};
+pub(crate) use files::open as open_file;
 pub(crate) use graph::Graph;
+pub(crate) use hash::READ_SIZE;
 pub(crate) use medium::Medium;
 pub(crate) use read::blocking as blocking_read;
+pub(crate) use volumes::DIFFERS;
 
 /// Opens the key of an encrypted bundle, with identities or a passphrase that it asks for.
 pub type Unlock = dyn Fn(&SealedKey) -> Result<BundleKey> + Send + Sync;
@@ -201,10 +204,8 @@ fn check_listed(medium: &Medium, catalogue: &Catalogue) -> Result<()> {
             ));
         }
     }
-    let small = [Some(&medium.catalogue), medium.key.as_ref()];
-    let small: Vec<&str> =
-        small.into_iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
-    let is_known = |name: &&str| small.contains(name) || catalogue.volumes.iter().any(|it| it.name == **name);
+    let is_known =
+        |name: &&str| medium.is_small(name) || catalogue.volumes.iter().any(|it| it.name == **name);
     match checksums.names().find(|name| !is_known(name)) {
         Some(name) => Err(BundleError::damaged(list, format_args!("{name:?} is no file of the bundle"))),
         None => Ok(()),

@@ -22,7 +22,7 @@ pub struct VolumeFile {
 
 impl VolumeFile {
     /// Looks for a volume in the directories, in their order; the first good one is taken.
-    pub(super) fn find(volume: &Volume, directories: &[&Path]) -> Self {
+    pub(crate) fn find(volume: &Volume, directories: &[&Path]) -> Self {
         let mut first_problem = None;
         for directory in directories {
             let path = directory.join(&volume.name);
@@ -43,7 +43,7 @@ impl VolumeFile {
     }
 
     /// The volume that is the whole bundle.
-    pub(super) fn whole(volume: &Volume, path: &Path, size: u64, sha256: Option<&str>) -> Self {
+    pub(crate) fn whole(volume: &Volume, path: &Path, size: u64, sha256: Option<&str>) -> Self {
         let volume = Volume { sha256: sha256.map(str::to_owned), ..volume.clone() };
         Self::new(&volume, path.to_owned(), size, None)
     }
@@ -82,14 +82,16 @@ impl VolumeFile {
         self.sha256.as_deref()
     }
 
-    /// Reads the whole file once and compares its checksum.
+    /// Compares the checksum of the whole file; it is read on the first call only.
     pub(crate) fn prove(&self) -> Result<(), String> {
-        let check = || {
-            let Some(expected) = &self.sha256 else { return Ok(()) };
-            let actual = hash_file(&self.path, &|_| {}).map_err(|error| error.to_string())?;
-            if actual == *expected { Ok(()) } else { Err(DIFFERS.to_owned()) }
-        };
-        self.proof.get_or_init(check).clone()
+        self.proof.get_or_init(|| self.compare(&|_| {})).clone()
+    }
+
+    /// Reads the whole file and compares its checksum; `progress` is told how many bytes were read more.
+    pub(crate) fn compare(&self, progress: &dyn Fn(u64)) -> Result<(), String> {
+        let Some(expected) = &self.sha256 else { return Ok(()) };
+        let actual = hash_file(&self.path, progress).map_err(|error| error.to_string())?;
+        if actual == *expected { Ok(()) } else { Err(DIFFERS.to_owned()) }
     }
 }
 

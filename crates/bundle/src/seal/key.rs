@@ -1,14 +1,14 @@
 //! The key of a bundle: drawn for it, and for nothing else.
 
 use std::fmt;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
 use zeroize::Zeroizing;
 
-use super::opener::open;
+use super::opener::{OpenError, open, stream};
 use super::{Identities, Recipient};
 use crate::error::{BundleError, Result};
 
@@ -45,6 +45,20 @@ impl BundleKey {
             .read_to_end(&mut plain)
             .map_err(|_| damaged(&"its encryption does not fit: it was altered"))?;
         Ok(plain)
+    }
+
+    /// Opens what is read once, from its first byte to its last.
+    pub(crate) fn stream<R: Read>(&self, sealed: R) -> io::Result<impl Read> {
+        stream(&self.0, sealed).map_err(|error| match error {
+            OpenError::Io(error) => error,
+            other => io::Error::new(io::ErrorKind::InvalidData, other),
+        })
+    }
+
+    /// A person who has this very key, for tests.
+    #[cfg(test)]
+    pub(crate) fn identities(&self) -> Identities {
+        Identities(vec![self.0.clone()])
     }
 
     /// The line that `age` reads.

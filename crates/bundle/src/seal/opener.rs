@@ -1,6 +1,6 @@
 //! Opening a sealed entry from any of its plain bytes on.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use age::stream::StreamReader;
@@ -92,16 +92,28 @@ pub(super) fn open<R: Read + Seek>(
     // A header is short.
     entry.seek_relative(-(header as i64))?;
     let decryptor = Decryptor::new_buffered(entry).map_err(|_| OpenError::NotAge)?;
-    let mut reader = decryptor.decrypt(std::iter::once(key as _)).map_err(|error| match error {
-        DecryptError::Io(error) => OpenError::Io(error),
-        _ => OpenError::OtherKey,
-    })?;
+    let mut reader = decryptor.decrypt(std::iter::once(key as _)).map_err(refused)?;
     if offset > 0 {
         reader
             .seek(SeekFrom::Start(offset))
             .map_err(|error| if is_altered(&error) { OpenError::Altered } else { OpenError::Io(error) })?;
     }
     Ok((reader, size))
+}
+
+/// Opens an entry that cannot be read twice.
+pub(super) fn stream<R: Read>(key: &Identity, entry: R) -> Result<impl Read, OpenError> {
+    let mut entry = BufReader::with_capacity(FILE_CHUNK, entry);
+    let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?;
+    let decryptor = Decryptor::new_buffered(Cursor::new(header).chain(entry)).map_err(|_| OpenError::NotAge)?;
+    decryptor.decrypt(std::iter::once(key as _)).map_err(refused)
+}
+
+fn refused(error: DecryptError) -> OpenError {
+    match error {
+        DecryptError::Io(error) => OpenError::Io(error),
+        _ => OpenError::OtherKey,
+    }
 }
 
 /// Tells what age says of content from what the file system says.

@@ -1,0 +1,171 @@
+//! The content of entries, against what it should be.
+
+use std::io::{self, Read};
+
+use sealift_oci::{Algorithm, Digest, Hasher};
+use serde_json::Value;
+
+use super::tape::{Broken, Place, Tape};
+use crate::catalogue::{CATALOGUE_LIMIT, Content};
+use crate::names::{CATALOGUE, KEY, SEALED, TRAILER};
+use crate::reader::Bundle;
+use crate::seal::BundleKey;
+
+/// How many bytes are decrypted at once: a chunk of age.
+const OPENED: usize = 64 * 1024;
+
+/// What is wrong with content; nothing where it is right.
+type Verdict = Result<Option<String>, Broken>;
+
+/// Checks content that the catalogue lists; `stored` bytes are taken off the tape.
+pub(super) fn listed(tape: &mut Tape<'_>, bundle: &Bundle, content: &Content, stored: u64) -> Verdict {
+    if let Some(encoding) = &content.encoding {
+        let what = format!("{} has an encoding that is not known: {:?}", content.digest, encoding.id);
+        return Ok(tape.each(stored, |_| {})?.then_some(what));
+    }
+    match bundle.key() {
+        Some(key) => sealed(tape, key, content, stored),
+        None => plain(tape, &content.digest, stored),
+    }
+}
+
+/// Checks bytes against their digest.
+pub(super) fn plain(tape: &mut Tape<'_>, digest: &Digest, size: u64) -> Verdict {
+    let mut hasher = Hasher::new(digest.algorithm());
+    if !tape.each(size, |piece| hasher.update(piece))? {
+        return Ok(Some(format!("{digest} is cut off")));
+    }
+    Ok(differs(digest, &hasher.finish()))
+}
+
+fn differs(digest: &Digest, actual: &Digest) -> Option<String> {
+    (actual != digest).then(|| format!("{digest} is damaged: its bytes have the digest {actual}"))
+}
+
+/// Decrypts content and checks it.
+fn sealed(tape: &mut Tape<'_>, key: &BundleKey, content: &Content, stored: u64) -> Verdict {
+    let Content { digest, size, .. } = content;
+    Ok(match decrypt(tape, key, digest.algorithm(), stored, *size)? {
+        Ok(actual) => differs(digest, &actual),
+        Err(reason) => Some(format!("{digest} is damaged: {reason}")),
+    })
+}
+
+/// Decrypts an entry of `stored` bytes, at most `size` bytes of it and one, and returns their digest.
+fn decrypt(
+    tape: &mut Tape<'_>,
+    key: &BundleKey,
+    algorithm: Algorithm,
+    stored: u64,
+    size: u64,
+) -> Result<Result<Digest, String>, Broken> {
+    let mut entry = EntryReader { tape, left: stored, is_broken: false };
+    let outcome = hash_opened(key, &mut entry, algorithm, size);
+    if entry.is_broken {
+        return Err(Broken);
+    }
+    let left = entry.left;
+    if !tape.each(left, |_| {})? {
+        return Ok(Err("it is cut off".to_owned()));
+    }
+    Ok(outcome.map_err(|error| error.to_string()))
+}
+
+fn hash_opened(
+    key: &BundleKey,
+    entry: &mut EntryReader<'_, '_>,
+    algorithm: Algorithm,
+    size: u64,
+) -> io::Result<Digest> {
+    let mut opened = key.stream(entry)?.take(size.saturating_add(1));
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; OPENED];
+    loop {
+        match opened.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// The stored bytes of one entry.
+struct EntryReader<'t, 'a> {
+    tape: &'t mut Tape<'a>,
+    left: u64,
+    is_broken: bool,
+}
+
+impl Read for EntryReader<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let limit = self.left.min(buffer.len() as u64);
+        let piece = self.tape.piece(limit).map_err(|Broken| {
+            self.is_broken = true;
+            io::Error::other("the volume cannot be read")
+        })?;
+        buffer[..piece.len()].copy_from_slice(&piece);
+        self.left -= piece.len() as u64;
+        Ok(piece.len())
+    }
+}
+
+/// Checks an entry that the catalogue does not list. What an interrupted run left behind is among them.
+pub(super) fn unlisted(tape: &mut Tape<'_>, bundle: &Bundle, at: &Place, name: &str, size: u64) -> Verdict {
+    if let Some(digest) = digest_of(name) {
+        // What goes on in a volume that is no part of this run is left to that volume's checksum.
+        let is_last = at.volume == bundle.volumes().len();
+        let verdict = plain(tape, &digest, size)?;
+        return Ok(verdict.filter(|_| is_last || !tape.is_over()));
+    }
+    if let Some(key) = bundle.key().filter(|_| is_sealed_entry(name)) {
+        let opened = decrypt(tape, key, Algorithm::Sha256, size, u64::MAX)?;
+        return Ok(opened.err().map(|reason| format!("{name} is damaged: {reason}")));
+    }
+    let is_allowed = bundle.key().is_none() && is_layout(name);
+    if !is_allowed && !is_inside(bundle, at, name, size) {
+        tape.each(size, |_| {})?;
+        return Ok(Some(format!("{name:?} is no entry of a bundle")));
+    }
+    if size > CATALOGUE_LIMIT || !is_layout(name) || is_summed(bundle, at) {
+        let is_whole = tape.each(size, |_| {})?;
+        return Ok((!is_whole).then(|| format!("{name} is cut off")));
+    }
+    let bytes = tape.exact(size)?;
+    let layout = crate::writer::layout(bundle.catalogue());
+    let expected = layout.iter().find(|(known, _)| *known == name).map(|(_, content)| content.as_slice());
+    let parse = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
+    let is_right = expected.is_some_and(|expected| parse(&bytes) == parse(expected));
+    Ok((!is_right).then(|| format!("{name} differs from the catalogue")))
+}
+
+/// Tells whether a checksum covers the volume.
+fn is_summed(bundle: &Bundle, at: &Place) -> bool {
+    bundle.volume(at.volume).is_some_and(|volume| volume.sha256().is_some())
+}
+
+fn is_layout(name: &str) -> bool {
+    matches!(name, "oci-layout" | "index.json")
+}
+
+fn is_sealed_entry(name: &str) -> bool {
+    let number = name.strip_prefix("sealed/").and_then(|rest| rest.strip_suffix(SEALED));
+    number.is_some_and(|number| number.len() == 10 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn digest_of(name: &str) -> Option<Digest> {
+    let (algorithm, hash) = name.strip_prefix("blobs/")?.split_once('/')?;
+    format!("{algorithm}:{hash}").parse().ok()
+}
+
+/// Tells whether an entry is one of those that a bundle in one file ends with, at its place. Their content was read
+/// and checked when the bundle was opened.
+fn is_inside(bundle: &Bundle, at: &Place, name: &str, size: u64) -> bool {
+    let Some(whole) = &bundle.medium().whole else { return false };
+    let (catalogue, key) = (&whole.trailer.catalogue, whole.trailer.key);
+    let here = (at.position, size);
+    match name.strip_suffix(SEALED).unwrap_or(name) {
+        CATALOGUE => name.ends_with(SEALED) == key.is_some() && here == (catalogue.offset, catalogue.size),
+        _ if name == KEY => key.is_some_and(|key| here == (key.offset, key.size)),
+        TRAILER => size == crate::entry::BLOCK,
+        _ => false,
+    }
+}
