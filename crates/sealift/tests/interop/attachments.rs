@@ -110,7 +110,7 @@ async fn a_list_that_clients_keep_is_merged_and_nothing_of_it_is_lost() {
         assert_eq!(there.digest(), fixture::image(&tag).digest(), "{tag}");
     }
     let first = signed.artifact("first").digest().to_string();
-    assert_eq!(digests(&source.manifest(&signed.list()).await.unwrap()), [first.clone()]);
+    assert_eq!(digests(&source.manifest(&signed.list()).await.unwrap()), std::slice::from_ref(&first));
 
     annotate(&client, &signed, source.as_ref()).await;
     signed.attach("second").await;
