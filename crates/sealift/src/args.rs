@@ -1,5 +1,7 @@
 //! What was typed. Doc comments here are the help texts.
 
+mod bundle;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use sealift_oci::{Platform, Registry, Tag};
 use crate::answers::Answer;
 use crate::size::{Rate, Size};
 use crate::ui::Level;
+
+pub(crate) use bundle::{BundleLimitArgs, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs};
 
 /// Carries the images of a release into the registry of an offline site.
 ///
@@ -27,8 +31,17 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Mirror releases from one registry into another
     Mirror(MirrorArgs),
-    /// Compare what the target has with the source, digest by digest
+    /// Write releases into a bundle that crosses an air gap
+    Pack(PackArgs),
+    /// Bring a bundle into a registry
+    Load(LoadArgs),
+    /// Show what is in a bundle
+    Inspect(InspectArgs),
+    /// Compare what the target has with the source, digest by digest; or check
+    /// every byte of a bundle
     Verify(VerifyArgs),
+    /// Make a key to sign bundles with
+    Keygen(KeygenArgs),
     /// List the known releases, and what a registry really has of them
     Releases(ReleasesArgs),
     /// Check a user and password at a registry and keep them, as Docker does
@@ -45,7 +58,11 @@ impl Command {
     pub(crate) fn talk(&self) -> TalkArgs {
         match self {
             Self::Mirror(args) => args.talk,
+            Self::Pack(args) => args.talk,
+            Self::Load(args) => args.talk,
+            Self::Inspect(args) => args.talk,
             Self::Verify(args) => args.talk,
+            Self::Keygen(args) => args.talk,
             Self::Releases(args) => args.talk,
             Self::Login(args) => args.talk,
             Self::Logout(args) | Self::Whoami(args) => args.talk,
@@ -120,8 +137,14 @@ Examples:
   sealift verify --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata
   sealift verify --deep --tag v1.42.0_2025-10-14 --output json \\
-      --target-registry registry.ship.lan:5000 --target-repository arcdata")]
+      --target-registry registry.ship.lan:5000 --target-repository arcdata
+  sealift verify ./release --trust sealift.pub")]
 pub(crate) struct VerifyArgs {
+    /// A bundle to check in place of a registry
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["target_registry", "target_repository", "images_file"])]
+    pub(crate) bundle: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
     #[command(flatten)]
     pub(crate) answers: AnswerArgs,
     #[command(flatten)]
@@ -222,27 +245,8 @@ pub(crate) struct AnswerArgs {
     /// [default: the newest at the source]
     #[arg(long, visible_alias = "tag", value_name = "TAG")]
     pub(crate) source_tag: Vec<String>,
-    /// Registry to bring to [TARGET_DOCKER_REGISTRY]
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) target_registry: Option<String>,
-    /// Repository there [TARGET_DOCKER_REPOSITORY]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) target_repository: Option<String>,
-    /// User there [TARGET_DOCKER_USERNAME]
-    /// [default: who is kept in Docker's configuration]
-    #[arg(long, value_name = "USER")]
-    pub(crate) target_username: Option<String>,
-    /// Read that user's password as a line of stdin, behind the source's if
-    /// both are read [TARGET_DOCKER_PASSWORD]
-    #[arg(long)]
-    pub(crate) target_password_stdin: bool,
-    /// Ask there as nobody, whoever is kept in Docker's configuration
-    #[arg(long, conflicts_with_all = ["target_username", "target_password_stdin"])]
-    pub(crate) target_anonymous: bool,
-    /// Tag there [TARGET_DOCKER_TAG] [default: the source's; sha256-<hash> for
-    /// what a list names by digest alone]
-    #[arg(long, value_name = "TAG")]
-    pub(crate) target_tag: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 }
 
 /// The answers about the source, as flags.
@@ -276,10 +280,10 @@ impl AnswerArgs {
             Answer::SourceRegistry => &self.source.source_registry,
             Answer::SourceRepository => &self.source.source_repository,
             Answer::SourceUsername => &self.source.source_username,
-            Answer::TargetRegistry => &self.target_registry,
-            Answer::TargetRepository => &self.target_repository,
-            Answer::TargetUsername => &self.target_username,
-            Answer::TargetTag => &self.target_tag,
+            Answer::TargetRegistry => &self.target.target_registry,
+            Answer::TargetRepository => &self.target.target_repository,
+            Answer::TargetUsername => &self.target.target_username,
+            Answer::TargetTag => &self.target.target_tag,
             Answer::SourceTag | Answer::SourcePassword | Answer::TargetPassword => &None,
         };
         typed.as_deref()
@@ -289,7 +293,7 @@ impl AnswerArgs {
     pub(crate) fn anonymous(&self) -> Vec<Answer> {
         let sides = [
             (self.source.source_anonymous, Answer::SourceUsername),
-            (self.target_anonymous, Answer::TargetUsername),
+            (self.target.target_anonymous, Answer::TargetUsername),
         ];
         sides.into_iter().filter_map(|(is_anonymous, user)| is_anonymous.then_some(user)).collect()
     }
@@ -298,7 +302,7 @@ impl AnswerArgs {
     pub(crate) fn is_on_stdin(&self, answer: Answer) -> bool {
         match answer {
             Answer::SourcePassword => self.source.source_password_stdin,
-            Answer::TargetPassword => self.target_password_stdin,
+            Answer::TargetPassword => self.target.target_password_stdin,
             _ => false,
         }
     }

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use crate::prompt::{Prompter, Terminal};
 
@@ -23,6 +25,8 @@ pub struct Environment {
     pub stdin: Box<dyn BufRead + Send>,
     /// Where data goes.
     pub stdout: Box<dyn Write + Send>,
+    /// The same as a file, where what is written is not for people: a bundle.
+    pub stdout_file: Option<File>,
     /// Where everything else goes.
     pub stderr: Box<dyn Write + Send>,
     /// Who is asked.
@@ -42,6 +46,7 @@ impl Environment {
             stderr_width: width_of(io::stderr()),
             stdin: Box::new(io::BufReader::new(io::stdin())),
             stdout: Box::new(io::stdout()),
+            stdout_file: io::stdout().as_fd().try_clone_to_owned().ok().map(File::from),
             stderr: Box::new(io::stderr()),
             prompter: Box::new(Terminal),
         }

@@ -3,10 +3,10 @@
 //! The libraries say what is wrong and never what to do. The one table here, [`RULES`], turns their errors
 //! into an exit code and a hint.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 
+use sealift_bundle::BundleError;
 use sealift_store::{Error, ErrorKind, Side};
 
 use crate::credentials::CredentialsError;
@@ -66,6 +66,8 @@ pub(crate) enum CommandError {
     },
     /// A place failed, and this is what that means.
     Place(Error, Advice),
+    /// A bundle cannot be used, and this is what that means.
+    Bundle(BundleError, Advice),
     /// The user broke off.
     Interrupted,
     /// This machine failed.
@@ -81,7 +83,7 @@ impl CommandError {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Refused { .. } => Exit::Refused,
-            Self::Place(_, advice) => advice.exit,
+            Self::Place(_, advice) | Self::Bundle(_, advice) => advice.exit,
             Self::Interrupted => Exit::Interrupted,
             Self::Machine(..) => Exit::Failed,
         }
@@ -92,6 +94,31 @@ impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         let advice = Advice::of(&error);
         Self::Place(error, advice)
+    }
+}
+
+impl From<BundleError> for CommandError {
+    fn from(error: BundleError) -> Self {
+        let (exit, hint) = match &error {
+            BundleError::NotABundle { .. } => (
+                Exit::Usage,
+                "Check the path; `sealift pack --to` goes on with an unfinished bundle when it is run again.",
+            ),
+            BundleError::Damaged { .. } => (
+                Exit::Difference,
+                "Copy the file again from where it came, or have the bundle packed again. `sealift verify BUNDLE` finds everything that is wrong.",
+            ),
+            BundleError::Version { .. } => (Exit::Failed, "Update sealift on this side."),
+            BundleError::Untrusted { .. } => (
+                Exit::Refused,
+                "Nothing of it was used. Check who packed it, and the key that --trust names.",
+            ),
+            BundleError::WrongKey { .. } => {
+                (Exit::Access, "Name the age identity file with --identity, or type the passphrase again.")
+            }
+            _ => (Exit::Failed, "Check the disk and the rights on it, then run the same command again."),
+        };
+        Self::Bundle(error, Advice { exit, hint: hint.to_owned() })
     }
 }
 
@@ -431,7 +458,7 @@ const NOISE: [&str; 4] =
 
 /// Lists what an error comes from, nearest first. Libraries repeat themselves: what the line before says
 /// already is left out, and so is what says nothing.
-pub(crate) fn causes(error: &Error) -> Vec<String> {
+pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut last = error.to_string();
     let mut next = error.source();

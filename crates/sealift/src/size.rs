@@ -6,6 +6,10 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(pub(crate) u64);
 
+/// The most bytes of a volume: an amount, or the name of a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeSize(pub(crate) u64);
+
 /// A number of bytes a second; at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) u64);
@@ -22,6 +26,9 @@ pub(crate) enum SizeError {
     /// It is more than can be counted.
     #[error("it is more than 18 EB")]
     TooLarge,
+    /// Not even the smallest things would fit.
+    #[error("a volume has at least 1 MiB")]
+    SmallVolume,
     /// Nothing would ever move.
     #[error("a rate is at least one byte a second")]
     Standstill,
@@ -78,6 +85,28 @@ fn amount(whole: &str, fraction: &str, factor: u64) -> Result<u64, SizeError> {
     let parts = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or_default());
     let bytes = number(whole)? * factor + number(fraction)? * factor / parts;
     u64::try_from(bytes).map_err(|_| SizeError::TooLarge)
+}
+
+/// Below, most of a volume would be headers, and a release more volumes than can be counted.
+const SMALLEST_VOLUME: u64 = 1 << 20;
+/// FAT32 counts a file's bytes in 32 bits; it holds one less than that can count.
+const FAT32: u64 = (1 << 32) - 1;
+/// A single-layer DVD+R has 4700372992 bytes; the file system on it takes some.
+const DVD: u64 = 4_690_000_000;
+
+impl FromStr for VolumeSize {
+    type Err = SizeError;
+
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        match text {
+            "fat32" => Ok(Self(FAT32)),
+            "dvd" => Ok(Self(DVD)),
+            _ => match text.parse()? {
+                Size(bytes) if bytes < SMALLEST_VOLUME => Err(SizeError::SmallVolume),
+                Size(bytes) => Ok(Self(bytes)),
+            },
+        }
+    }
 }
 
 impl FromStr for Rate {
@@ -143,6 +172,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse::<Rate>().map(|rate| rate.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn volumes_are_as_large_as_their_media() {
+        let cases = [
+            ("4000MiB", Ok(4_194_304_000)),
+            ("fat32", Ok(4_294_967_295)),
+            ("dvd", Ok(4_690_000_000)),
+            ("1000", Err(SizeError::SmallVolume)),
+            ("cd", Err(SizeError::Form)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<VolumeSize>().map(|size| size.0), expected, "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::names::{
 };
 
 /// Signs a list of checksums; returns the text of the signature file.
-pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + Send + Sync + 'a;
+pub type Sign<'a> = dyn Fn(&Path, &[u8]) -> Result<String> + Send + Sync + 'a;
 
 /// What is said of a bundle at its end.
 #[derive(Clone, Debug, Default)]
@@ -314,7 +314,7 @@ fn publish_file(
 /// The signature comes first, so that what is signed is never seen without.
 fn write_checksums(path: &Path, sums: &str, sign: Option<&Sign<'_>>) -> Result<()> {
     if let Some(sign) = sign {
-        let signature = sign(sums.as_bytes())?;
+        let signature = sign(path, sums.as_bytes())?;
         let beside = behind(path, SIGNATURE);
         atomic::write(&beside, signature.as_bytes()).map_err(BundleError::io(&beside))?;
     }

@@ -34,6 +34,7 @@ use crate::seal::Lock;
 
 pub(crate) use finish::layout;
 pub use finish::{Contents, Finished, Sign};
+pub use volumes::count_volumes;
 
 use blob::Blob;
 use journal::{Head, Journal};

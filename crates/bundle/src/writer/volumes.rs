@@ -292,3 +292,44 @@ impl Mark {
         self.hasher.clone().finish().hex()
     }
 }
+
+/// Counts the volumes that blobs of these sizes take, in this order, with one writer: several writers may leave more of
+/// them partly filled.
+#[must_use]
+pub fn count_volumes(sizes: &[u64], limit: Option<u64>) -> usize {
+    let Some(limit) = limit.map(|limit| limit / BLOCK * BLOCK).filter(|limit| *limit > 0) else { return 1 };
+    let mut volumes: Vec<u64> = Vec::new();
+    for &size in sizes {
+        let length = crate::entry::length(size);
+        let fits = volumes.iter_mut().filter(|filled| **filled + length <= limit).max();
+        match fits {
+            Some(filled) => *filled += length,
+            None => {
+                let whole = usize::try_from(length / limit).unwrap_or(VOLUME_LIMIT).min(VOLUME_LIMIT);
+                volumes.extend(std::iter::repeat_n(limit, whole));
+                volumes.extend((length % limit > 0).then_some(length % limit));
+            }
+        }
+    }
+    volumes.len().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_counted_before_they_are_written() {
+        let cases: &[(&[u64], Option<u64>, usize)] = &[
+            (&[], Some(2048), 1),
+            (&[100, 100], None, 1),
+            (&[512, 512], Some(2048), 1),
+            (&[512, 512, 1], Some(2048), 2),
+            (&[5000], Some(2048), 3),
+            (&[5000, 500], Some(2048), 3),
+        ];
+        for (sizes, limit, expected) in cases {
+            assert_eq!(count_volumes(sizes, *limit), *expected, "{sizes:?}");
+        }
+    }
+}

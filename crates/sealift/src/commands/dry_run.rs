@@ -7,13 +7,13 @@ use sealift_mirror::{ImageRequest, Plan, PlannedImage, Step, Weight, Weights};
 use super::Result;
 use super::job::Job;
 use super::mirror::{survey, write};
-use crate::args::{Format, MirrorArgs};
+use crate::args::{BundleLimitArgs, Format};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit, exit_of};
 use crate::output::failures::{self, Failure};
-use crate::output::units::bytes;
+use crate::output::units::{bytes, count};
 use crate::output::{json, plan};
-use crate::size::{Rate, Size};
+use crate::size::{Rate, Size, VolumeSize};
 use crate::stop::Stop;
 use crate::ui::Ui;
 
@@ -30,22 +30,35 @@ pub(crate) struct Proposal {
     pub(crate) is_assumed: bool,
 }
 
+/// What is asked of a plan that is only shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DryRun {
+    pub(super) limits: BundleLimitArgs,
+    pub(super) format: Format,
+    /// How large the volumes are that it would take, where it goes into some.
+    pub(super) volume_size: Option<Option<VolumeSize>>,
+}
+
 /// Shows what would be moved. Nothing is written.
-pub(super) async fn show(ui: &Ui, job: &Job, args: &MirrorArgs, stop: &Stop) -> Result<Exit> {
+pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Result<Exit> {
     let mut plan = Plan::new(survey(ui, job, stop).await?);
     let weights = weigh(job, &mut plan, stop).await?;
-    let (rate, is_assumed) = (args.bandwidth.unwrap_or(ASSUMED_RATE), args.bandwidth.is_none());
+    let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
+    let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
     let proposal = Proposal { plan, weights, rate, is_assumed };
-    let over = check(proposal.weights.total, args.max_bytes).err();
+    let over = check(proposal.weights.total, max_bytes).err();
     let exit = match proposal.exit(&job.ends) {
         Exit::Success => over.as_ref().map_or(Exit::Success, CommandError::exit),
         other => other,
     };
-    match args.output.output {
+    match wish.format {
         Format::Text => write(ui, &plan::text(&proposal, ui.width()))?,
         Format::Json => write(ui, &json::text(&json::PlanReport::new(&job.ends, &proposal, exit)))?,
     }
     tell(ui, job, &proposal);
+    if let Some(size) = wish.volume_size {
+        tell_volumes(ui, &proposal, size);
+    }
     if let Some(over) = over {
         ui.usage(&over);
     }
@@ -71,6 +84,13 @@ pub(super) fn check(total: Weight, limit: Option<Size>) -> Result<()> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Counts the volumes that the content takes.
+fn tell_volumes(ui: &Ui, proposal: &Proposal, size: Option<VolumeSize>) {
+    let blobs: Vec<u64> = proposal.plan.blobs.iter().map(|blob| blob.descriptor.size).collect();
+    let volumes = sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size));
+    ui.status(format_args!("{} in {}", count(blobs.len(), "blob"), count(volumes, "volume")));
 }
 
 fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {

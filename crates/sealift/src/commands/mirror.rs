@@ -10,9 +10,10 @@ use sealift_mirror::{
 use sealift_store::Pace;
 
 use super::creation::Creation;
+use super::dry_run::DryRun;
 use super::job::{Goal, Job};
 use super::{Result, dry_run};
-use crate::args::{Format, MirrorArgs};
+use crate::args::{BundleLimitArgs, Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
@@ -29,17 +30,20 @@ use crate::ui::Ui;
 /// Mirrors releases from one registry into another.
 pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Environment) -> Result<Exit> {
     let (format, is_dry_run) = (args.output.output, args.dry_run);
-    match mirror(ui, &args, environment).await {
-        Ok(exit) => Ok(exit),
-        Err(error) => {
-            match format {
-                Format::Json if is_dry_run => write(ui, &json::text(&json::PlanReport::of_error(&error)))?,
-                Format::Json => write(ui, &json::text(&json::Report::of_error(&error)))?,
-                Format::Text => {}
-            }
-            Err(error)
-        }
+    let mirrored = mirror(ui, &args, environment).await;
+    report_errors(ui, mirrored, format, is_dry_run)
+}
+
+/// A run that failed early is a document, too, where one was asked for.
+pub(super) fn report_errors(ui: &Ui, done: Result<Exit>, format: Format, is_dry_run: bool) -> Result<Exit> {
+    if let (Err(error), Format::Json) = (&done, format) {
+        let document = match is_dry_run {
+            true => json::text(&json::PlanReport::of_error(error)),
+            false => json::text(&json::Report::of_error(error)),
+        };
+        write(ui, &document)?;
     }
+    done
 }
 
 async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
@@ -53,7 +57,9 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     }
     job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.dry_run {
-        return dry_run::show(ui, &job, args, &stop).await;
+        let limits = BundleLimitArgs { dry_run: true, max_bytes: args.max_bytes, bandwidth: args.bandwidth };
+        let wish = DryRun { limits, format: args.output.output, volume_size: None };
+        return dry_run::show(ui, &job, &wish, &stop).await;
     }
     let creation = args.create_repositories.then(|| Creation::new(&job, &connection, &environment.variables));
     job.mirror.options.journal = journal(ui, args.state.as_deref(), environment)?;
@@ -101,7 +107,7 @@ fn spool(directory: &Path, limit: Size) -> Result<Arc<dyn Spool>> {
 
 /// No line is so fast that a float would lose bytes.
 #[allow(clippy::cast_precision_loss)]
-fn pace(bytes_per_second: u64) -> Pace {
+pub(super) fn pace(bytes_per_second: u64) -> Pace {
     Pace::new(bytes_per_second as f64)
 }
 
@@ -127,40 +133,77 @@ pub(crate) struct Transfer {
 
 /// Brings everything that is selected, and tells what came of it.
 pub(super) async fn transfer(ui: &Ui, job: &Job, mut terms: Terms, stop: &Stop) -> Result<Exit> {
+    let Begun { missing, plan } = begin(ui, job, &mut terms, stop).await?;
+    let transfer = match plan {
+        Err(refused) => refused,
+        Ok(plan) => {
+            if let Some(creation) = &mut terms.creation {
+                stop.unless_asked(creation.make(ui, &plan)).await??;
+            }
+            Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
+        }
+    };
+    tell(ui, job, &transfer, &missing, terms.format)
+}
+
+/// What is found before anything moves.
+pub(super) struct Begun {
+    /// The images that the source lacks.
+    pub(super) missing: Vec<ImageRequest>,
+    /// What is to be done; or that nothing is.
+    pub(super) plan: std::result::Result<Plan, Transfer>,
+}
+
+/// Finds out what is to be done, and whether the terms allow it.
+pub(super) async fn begin(ui: &Ui, job: &Job, terms: &mut Terms, stop: &Stop) -> Result<Begun> {
     let mut survey = survey(ui, job, stop).await?;
     let missing: Vec<ImageRequest> = survey.missing().cloned().collect();
     let is_short = !missing.is_empty() && !terms.allow_missing;
     if let Some(creation) = terms.creation.as_mut().filter(|_| !is_short) {
         survey = creation.admit(ui, job, survey, terms.max_bytes, stop).await?;
     }
-    let is_refused = is_short || is_hopeless(&survey);
-    let report = match is_refused {
-        true => refusal(survey),
-        false => {
-            let plan = plan(job, survey, terms.max_bytes, stop).await?;
-            if let Some(creation) = &mut terms.creation {
-                stop.unless_asked(creation.make(ui, &plan)).await??;
-            }
-            job.mirror.run(plan, stop.receiver()).await
-        }
+    let plan = match is_short || is_hopeless(&survey) {
+        true => Err(Transfer { report: refusal(survey), is_refused: true }),
+        false => Ok(plan(job, survey, terms.max_bytes, stop).await?),
     };
-    let transfer = Transfer { report, is_refused };
-    let exit = transfer.exit();
-    match terms.format {
-        Format::Json => write(ui, &json::text(&json::Report::new(&job.ends, &transfer, exit)))?,
+    Ok(Begun { missing, plan })
+}
+
+/// Tells what came of a transfer, and how the process ends.
+pub(super) fn tell(
+    ui: &Ui,
+    job: &Job,
+    transfer: &Transfer,
+    missing: &[ImageRequest],
+    format: Format,
+) -> Result<Exit> {
+    let (exit, is_refused) = (transfer.exit(), transfer.is_refused);
+    match format {
+        Format::Json => write(ui, &json::text(&json::Report::new(&job.ends, transfer, exit)))?,
         Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
         Format::Text => {}
     }
-    tell_platforms(ui, job, &transfer.report);
     // The table names them.
-    let is_named = terms.format == Format::Text && !is_refused;
-    tell_missing(ui, job, &missing, is_named, &transfer);
+    Ok(tell_failures(ui, job, transfer, missing, format == Format::Text && !is_refused))
+}
+
+/// Tells what went wrong, and how the process ends.
+pub(super) fn tell_failures(
+    ui: &Ui,
+    job: &Job,
+    transfer: &Transfer,
+    missing: &[ImageRequest],
+    is_named: bool,
+) -> Exit {
+    let exit = transfer.exit();
+    tell_platforms(ui, job, &transfer.report);
+    tell_missing(ui, job, missing, is_named, transfer);
     failures::tell(ui, &transfer.failures(&job.ends));
     if exit == Exit::Interrupted {
         ui.error("interrupted");
         ui.note("Hint: run the same command again to go on: what arrived is not moved again.");
     }
-    Ok(exit)
+    exit
 }
 
 /// Looks up what both places have.

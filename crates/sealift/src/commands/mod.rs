@@ -1,14 +1,20 @@
 //! The commands, one file each; [`job`] has what `mirror` and `verify` share.
 
+mod bundle;
 mod creation;
 mod discover;
 mod dry_run;
+mod inspect;
 mod job;
+mod keygen;
+mod load;
 mod login;
 mod logout;
 mod mirror;
+mod pack;
 mod quickstart;
 mod releases;
+mod since;
 mod verify;
 mod whoami;
 
@@ -20,6 +26,7 @@ use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
 pub(crate) use dry_run::Proposal;
+pub(crate) use inspect::Inspection;
 pub(crate) use mirror::Transfer;
 
 type Result<T> = std::result::Result<T, CommandError>;
@@ -28,6 +35,10 @@ type Result<T> = std::result::Result<T, CommandError>;
 pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Environment) -> Result<Exit> {
     match command {
         Command::Mirror(args) => mirror::run(ui, args, environment).await,
+        Command::Pack(args) => pack::run(ui, args, environment).await,
+        Command::Load(args) => load::run(ui, args, environment).await,
+        Command::Inspect(args) => inspect::run(ui, &args, environment).await,
+        Command::Keygen(args) => keygen::run(ui, &args, environment).await,
         Command::Verify(args) => verify::run(ui, args, environment).await,
         Command::Releases(args) if args.discover => discover::run(ui, &args, environment).await,
         Command::Releases(args) => releases::run(ui, &args, environment).await,

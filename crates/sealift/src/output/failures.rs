@@ -137,6 +137,10 @@ impl Ui {
         match error {
             CommandError::Usage { .. } | CommandError::Refused { .. } => self.usage(error),
             CommandError::Place(error, advice) => place_error(self, error, &[], &advice.hint),
+            CommandError::Bundle(error, advice) => {
+                self.error(error);
+                self.note(format_args!("Hint: {}", advice.hint));
+            }
             CommandError::Interrupted => self.error("interrupted; nothing was changed"),
             CommandError::Machine(what, error) => {
                 self.error(what);

@@ -1,5 +1,6 @@
 //! What a command gives back: tables for people, documents for programs.
 
+pub(crate) mod contents;
 pub(crate) mod discovery;
 pub(crate) mod failures;
 pub(crate) mod json;

@@ -89,7 +89,12 @@ fn line(settings: &Settings) -> String {
     };
     let tags: Vec<&str> = settings.tags.iter().map(Tag::as_str).collect();
     let target_tag = settings.target_tag.as_ref().map_or("=", Tag::as_str);
-    format!("{} {} > {} {target_tag}", place(&settings.source), tags.join(","), place(settings.target.as_ref().unwrap()))
+    format!(
+        "{} {} > {} {target_tag}",
+        place(&settings.source),
+        tags.join(","),
+        place(settings.target.as_ref().unwrap())
+    )
 }
 
 fn message(error: &CommandError) -> String {

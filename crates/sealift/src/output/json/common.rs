@@ -108,6 +108,10 @@ impl Failure {
         };
         match error {
             CommandError::Place(error, advice) => Self::of_error(error, &advice.hint),
+            CommandError::Bundle(error, advice) => {
+                let causes = causes(error);
+                plain("bundle", &error.to_string(), causes, &advice.hint)
+            }
             CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
             CommandError::Refused { message, hint } => plain("refused", message, Vec::new(), hint),
             CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),

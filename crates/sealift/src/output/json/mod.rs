@@ -2,6 +2,7 @@
 //! schemas beside it are made from the types here, and a test says when they differ.
 
 mod common;
+mod contents;
 mod discovery;
 mod plan;
 mod report;
@@ -9,6 +10,7 @@ mod verification;
 
 use serde::Serialize;
 
+pub(crate) use contents::Contents;
 pub(crate) use discovery::DiscoveryReport;
 pub(crate) use plan::PlanReport;
 pub(crate) use report::Report;
@@ -28,6 +30,7 @@ mod tests {
     #[test]
     fn the_published_schemas_are_those_of_the_types() {
         for (file, schema) in [
+            ("contents.schema.json", schemars::schema_for!(Contents)),
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
             ("plan.schema.json", schemars::schema_for!(PlanReport)),
             ("report.schema.json", schemars::schema_for!(Report)),

@@ -1,0 +1,172 @@
+//! What the commands about bundles share: keys and passphrases, opening, identity, room on the disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use nix::sys::statvfs::statvfs;
+use sealift_bundle::{
+    Bundle, BundleWriter, Damage, Destination, Identities, Lock, OpenOptions, Passphrase, PublicKey,
+    SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
+};
+use sealift_oci::Digest;
+use sealift_registry::client::Secret;
+use sealift_store::Store;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Result;
+use crate::args::{OpenArgs, PackArgs};
+use crate::environment::Environment;
+use crate::errors::CommandError;
+use crate::output::units::bytes;
+use crate::ui::Ui;
+
+/// How much more than the content a bundle takes: headers, padding, the catalogue.
+const OVERHEAD: u64 = 64 * 1024 * 1024;
+
+/// What closes a bundle: who can open it, and who signs it.
+#[derive(Debug, Default)]
+pub(super) struct Chest {
+    pub(super) lock: Option<Lock>,
+    pub(super) key: Option<SecretKey>,
+}
+
+impl Chest {
+    /// Reads the keys and asks for passphrases, before anything moves.
+    pub(super) fn of(args: &PackArgs, environment: &mut Environment) -> Result<Self> {
+        let key = args.sign.as_deref().map(|path| signing_key(path, environment)).transpose()?;
+        let lock = match (args.encrypt_to.as_slice(), args.encrypt_passphrase) {
+            ([], false) => None,
+            ([], true) => Some(Lock::Passphrase(new_passphrase("the bundle", environment)?)),
+            (recipients, _) => Some(Lock::Recipients(recipients.to_vec())),
+        };
+        Ok(Self { lock, key })
+    }
+}
+
+/// Opens a key to sign with.
+pub(super) fn signing_key(path: &Path, environment: &mut Environment) -> Result<SecretKey> {
+    let file = SecretKeyFile::read(path)?;
+    if !file.wants_passphrase() {
+        return Ok(file.open(|| Ok(Passphrase::new("")))?);
+    }
+    let question = format!("Passphrase of {}: ", path.display());
+    let passphrase = ask(&question, environment)?;
+    Ok(file.open(|| Ok(Passphrase::new(passphrase.expose())))?)
+}
+
+/// Asks for a passphrase twice, so that no slip of a finger locks anybody out.
+pub(super) fn new_passphrase(what: &str, environment: &mut Environment) -> Result<Passphrase> {
+    let first = ask(&format!("New passphrase for {what}: "), environment)?;
+    if first.expose().is_empty() {
+        return Err(CommandError::usage("the passphrase is empty", "Type one, or do without."));
+    }
+    if first.expose() != ask("The same again: ", environment)?.expose() {
+        return Err(CommandError::usage("the two passphrases differ", "Run the command again."));
+    }
+    Ok(Passphrase::new(first.expose()))
+}
+
+fn ask(question: &str, environment: &mut Environment) -> Result<Secret> {
+    if !environment.is_interactive {
+        return Err(CommandError::usage(
+            "a passphrase is wanted, and nobody can be asked",
+            "Run it on a terminal, or use keys without a passphrase: --encrypt-to and --identity, `sealift keygen --no-passphrase`.",
+        ));
+    }
+    Ok(environment.prompter.secret(question)?)
+}
+
+/// Opens a bundle as the flags say; asks for its passphrase if it has one.
+pub(super) async fn open(path: &Path, args: &OpenArgs, environment: &mut Environment) -> Result<Bundle> {
+    let mut identities = Identities::default();
+    for file in &args.identity {
+        identities.extend(Identities::read(file)?);
+    }
+    let trust = args.trust.as_deref().map(PublicKey::from_argument).transpose()?;
+    let options = |unlock: Option<Arc<Unlock>>| OpenOptions {
+        volume_dirs: args.volume_dir.clone(),
+        trust: trust.clone(),
+        unlock,
+    };
+    let wanted = Arc::new(AtomicBool::new(false));
+    let unlock = {
+        let (wanted, identities) = (Arc::clone(&wanted), identities.clone());
+        move |key: &SealedKey| {
+            wanted.store(key.wants_passphrase(), Ordering::Relaxed);
+            key.open(&identities, || Ok(Passphrase::new("")))
+        }
+    };
+    let opened = Bundle::open(path, &options(Some(Arc::new(unlock)))).await;
+    if !wanted.load(Ordering::Relaxed) {
+        return Ok(opened?);
+    }
+    let passphrase = ask(&format!("Passphrase of {}: ", path.display()), environment)?;
+    let unlock = move |key: &SealedKey| key.open(&identities, || Ok(Passphrase::new(passphrase.expose())));
+    Ok(Bundle::open(path, &options(Some(Arc::new(unlock)))).await?)
+}
+
+/// A place that holds nothing but what the other side has: what would be packed is seen on it.
+pub(super) async fn nothing_yet(id: &str, base: HashMap<Digest, u64>) -> Result<Arc<dyn Store>> {
+    let nowhere = std::fs::File::open("/dev/null")
+        .map_err(|error| CommandError::Machine("/dev/null cannot be opened", error))?;
+    let options = WriterOptions { id: id.to_owned(), volume_size: None, writers: 1, base, lock: None };
+    Ok(Arc::new(BundleWriter::open(Destination::Pipe(nowhere), options).await?))
+}
+
+/// Draws what a bundle is called.
+pub(super) fn random_id() -> Result<String> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| {
+        CommandError::Machine("there are no random numbers", std::io::Error::other(error))
+    })?;
+    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes the time as RFC 3339 does, in UTC and whole seconds.
+pub(super) fn now() -> Result<String> {
+    let now = OffsetDateTime::from(SystemTime::now()).replace_nanosecond(0);
+    let text = now.ok().and_then(|now| now.format(&Rfc3339).ok());
+    text.ok_or_else(|| CommandError::usage("this machine's clock is far off", "Set it right."))
+}
+
+/// Names this program.
+pub(super) fn tool() -> String {
+    concat!("sealift ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+/// Refuses to begin what the disk has no room for.
+pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
+    let existing = to.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
+    let existing = existing.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    // What cannot be asked is not known to be too small; a pipe has no disk.
+    let Ok(disk) = statvfs(&existing) else { return Ok(()) };
+    let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
+    let wanted = needed.saturating_add(OVERHEAD.min(needed / 50 + 1024 * 1024));
+    if to == Path::new("-") || wanted <= free {
+        return Ok(());
+    }
+    Err(CommandError::Refused {
+        message: format!(
+            "{}: {} are needed, and {} are free; nothing was written",
+            to.display(),
+            bytes(wanted),
+            bytes(free)
+        ),
+        hint: "Make room, or name another disk.".to_owned(),
+    })
+}
+
+/// Names each volume that cannot be read, and the images that it hits.
+pub(super) fn tell_damage(ui: &Ui, bundle: &Bundle, damage: &[Damage]) {
+    for Damage { path, reason, images } in damage {
+        ui.error(format_args!("{}: {reason}", path.display()));
+        let all = &bundle.catalogue().images;
+        for image in images.iter().filter_map(|at| all.get(*at)) {
+            ui.note(format_args!("hits {}", image.source));
+        }
+    }
+}

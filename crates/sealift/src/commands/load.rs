@@ -1,0 +1,231 @@
+//! `sealift load`: from bundles, or plain OCI image layouts, into a registry.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore};
+use sealift_mirror::{Group, ImageRequest, Selection};
+use sealift_oci::{ManifestRef, RepositoryName, Tag};
+use sealift_store::{Side, Store};
+
+use super::dry_run::{self, DryRun};
+use super::job::{Job, look_up};
+use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
+use super::{Result, bundle};
+use crate::answers::Answer;
+use crate::args::{AnswerArgs, LoadArgs, WhatArgs};
+use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
+use crate::environment::Environment;
+use crate::errors::{CommandError, Exit};
+use crate::identity::Lookup;
+use crate::places::Connection;
+use crate::settings::{Asker, Given, PlaceSettings};
+use crate::size::Rate;
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// What is loaded.
+enum Freight {
+    /// Bundles, read as one.
+    Bundles(Vec<Bundle>),
+    /// A plain OCI image layout.
+    Layout(LayoutStore, Vec<LayoutImage>),
+}
+
+/// Loads bundles.
+pub(crate) async fn run(ui: &Arc<Ui>, args: LoadArgs, environment: &mut Environment) -> Result<Exit> {
+    let (format, is_dry_run) = (args.output.output, args.limits.dry_run);
+    let loaded = load(ui, &args, environment).await;
+    report_errors(ui, loaded, format, is_dry_run)
+}
+
+async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> Result<Exit> {
+    let stop = Stop::listen(ui);
+    let connection = Connection::read(&args.connection, environment)?;
+    // The registry is asked nothing before the bundle is proven.
+    let freight = open(args, environment).await?;
+    tell_damage(ui, args, &freight).await?;
+    let (target, tag) = settle_target(ui, args, environment).await?;
+    let mut job = job(ui, args, &freight, target, tag, &connection)?;
+    job.mirror.options.recheck = args.recheck;
+    job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
+    if args.limits.dry_run {
+        let wish = DryRun { limits: args.limits, format: args.output.output, volume_size: None };
+        return dry_run::show(ui, &job, &wish, &stop).await;
+    }
+    let mut terms = Terms {
+        allow_missing: true,
+        max_bytes: args.limits.max_bytes,
+        creation: None,
+        format: args.output.output,
+    };
+    let Begun { missing, plan } = begin(ui, &job, &mut terms, &stop).await?;
+    let transfer = match plan {
+        Err(refused) => refused,
+        Ok(plan) => Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false },
+    };
+    tell(ui, &job, &transfer, &missing, terms.format)
+}
+
+async fn open(args: &LoadArgs, environment: &mut Environment) -> Result<Freight> {
+    let mut bundles = Vec::new();
+    for path in &args.bundles {
+        let error = match bundle::open(path, &args.open, environment).await {
+            Ok(opened) => {
+                bundles.push(opened);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let is_none = matches!(error, CommandError::Bundle(BundleError::NotABundle { .. }, _));
+        let layout = if is_none && args.bundles.len() == 1 { open_layout(path).await? } else { None };
+        let Some(layout) = layout else { return Err(error) };
+        if args.open.trust.is_some() {
+            return Err(CommandError::from(BundleError::Untrusted {
+                path: path.clone(),
+                reason: "it is a plain OCI image layout, and those have no signature".to_owned(),
+            }));
+        }
+        let images = layout.images().await?;
+        return Ok(Freight::Layout(layout, images));
+    }
+    Ok(Freight::Bundles(bundles))
+}
+
+/// Opens a plain layout, if it is one. Images that have no full name in it are called like the directory or the file.
+async fn open_layout(path: &Path) -> Result<Option<LayoutStore>> {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let stem = whole.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let main: RepositoryName = stem.parse().or_else(|_| "image".parse()).map_err(|error| {
+        CommandError::usage(format_args!("{}: {error}", path.display()), "Give it another name.")
+    })?;
+    if path.join("oci-layout").is_file() {
+        return Ok(Some(LayoutStore::open(path, &main).await?));
+    }
+    if path.is_file() {
+        return Ok(Some(LayoutStore::open_archive(path, &main).await?));
+    }
+    Ok(None)
+}
+
+async fn tell_damage(ui: &Ui, args: &LoadArgs, freight: &Freight) -> Result<()> {
+    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+    let mut is_damaged = false;
+    for opened in bundles {
+        let damage = opened.damage().await?;
+        bundle::tell_damage(ui, opened, &damage);
+        is_damaged |= !damage.is_empty();
+    }
+    match is_damaged && args.all_or_nothing {
+        true => Err(CommandError::Refused {
+            message: "volumes are missing or damaged, and --all-or-nothing is set; nothing was loaded"
+                .to_owned(),
+            hint: "Name the directories where volumes lie with --volume-dir, or copy them again.".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+async fn settle_target(
+    ui: &Ui,
+    args: &LoadArgs,
+    environment: &mut Environment,
+) -> Result<(PlaceSettings, Option<Tag>)> {
+    let answers = AnswerArgs { target: args.target.clone(), ..AnswerArgs::default() };
+    let wanted: Vec<Answer> = Answer::ALL.into_iter().filter(|answer| answer.is_about_target()).collect();
+    let given = Given::read(&wanted, &answers, environment)?;
+    given.demand_target(environment.is_interactive)?;
+    let lookup = Lookup::new(environment, ui);
+    let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
+    let mut asker = Asker::new(given, prompter, ui);
+    let mut target = asker.target()?;
+    look_up(&lookup, &mut target).await?;
+    let tag = asker.listed_tag()?;
+    Ok((target, tag))
+}
+
+fn job(
+    ui: &Arc<Ui>,
+    args: &LoadArgs,
+    freight: &Freight,
+    target: PlaceSettings,
+    tag: Option<Tag>,
+    connection: &Connection,
+) -> Result<Job> {
+    let (selection, source): (_, Arc<dyn Store>) = match freight {
+        Freight::Bundles(bundles) => {
+            let store = BundleStore::new(bundles.clone());
+            let images = bundles.iter().flat_map(|opened| &opened.catalogue().images);
+            (select(images, &target.repository, tag.as_ref())?, Arc::new(store))
+        }
+        Freight::Layout(layout, images) => {
+            (select_listed(images, &target.repository, tag.as_ref())?, Arc::new(layout.clone()))
+        }
+    };
+    let names: Vec<String> = args.bundles.iter().map(|path| path.display().to_string()).collect();
+    let store = connection.open(&target, Side::Target)?;
+    let ends = Ends {
+        source: SourceEnd::Bundle(names.join(" and ")),
+        names: SourceNames::default(),
+        target: TargetEnd::Place(target),
+    };
+    let what = WhatArgs { no_attachments: args.no_attachments, ..WhatArgs::default() };
+    Ok(Job::new(ui, ends, selection, (source, store), &what, connection))
+}
+
+/// Selects every image of the bundles, release by release. One that several bundles have is taken once.
+fn select<'a>(
+    images: impl Iterator<Item = &'a Image>,
+    below: &RepositoryName,
+    tag: Option<&Tag>,
+) -> Result<Selection> {
+    let mut groups: Vec<Group> = Vec::new();
+    for image in images {
+        let request = ImageRequest {
+            name: image.name.clone(),
+            source: image.repository.clone(),
+            reference: ManifestRef::from(image.digest),
+            target: join(below, &image.repository)?,
+            tag: tag.or(image.tag.as_ref()).cloned(),
+            optional: false,
+            gate: image.gate,
+        };
+        let position = groups.iter().position(|group| group.name == image.group).unwrap_or(groups.len());
+        if position == groups.len() {
+            groups.push(Group { name: image.group.clone(), images: Vec::new() });
+        }
+        let group = &mut groups[position];
+        let is_same = |other: &ImageRequest| other.target == request.target && other.tag == request.tag;
+        match group.images.iter_mut().find(|other| is_same(other)) {
+            // The later bundle says what the tag means now.
+            Some(other) => *other = request,
+            None => group.images.push(request),
+        }
+    }
+    Ok(Selection { groups })
+}
+
+fn select_listed(images: &[LayoutImage], below: &RepositoryName, tag: Option<&Tag>) -> Result<Selection> {
+    let request = |image: &LayoutImage| {
+        Ok(ImageRequest {
+            name: image.repository.to_string(),
+            source: image.repository.clone(),
+            reference: ManifestRef::from(image.descriptor.digest),
+            target: join(below, &image.repository)?,
+            tag: tag.or(image.tag.as_ref()).cloned(),
+            optional: false,
+            gate: false,
+        })
+    };
+    let images = images.iter().map(request).collect::<Result<_>>()?;
+    Ok(Selection { groups: vec![Group { name: None, images }] })
+}
+
+fn join(below: &RepositoryName, path: &RepositoryName) -> Result<RepositoryName> {
+    below.join(path.as_str()).map_err(|error| {
+        CommandError::usage(
+            format_args!("with {path} behind it the target's repository is malformed: {error}"),
+            "Choose a shorter --target-repository.",
+        )
+    })
+}

@@ -1,0 +1,242 @@
+//! `sealift pack`: from registries into a bundle.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sealift_bundle::{BundleWriter, Contents, Destination, Finished, Image, SecretKey, WriterOptions};
+use sealift_mirror::{ImageReport, Outcome, Report};
+use sealift_oci::RepositoryName;
+
+use super::Result;
+use super::bundle::{self, Chest};
+use super::dry_run::{self, DryRun};
+use super::job::{Goal, Job};
+use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
+use super::since::{self, Since};
+use crate::args::{AnswerArgs, Format, PackArgs};
+use crate::ends::SourceEnd;
+use crate::environment::Environment;
+use crate::errors::{CommandError, Exit};
+use crate::output::units::{bytes, count};
+use crate::places::Connection;
+use crate::size::{Rate, VolumeSize};
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// How many volumes are written at the same time in a directory: as many as keep a disk and two cores busy.
+const WRITERS: usize = 4;
+/// What stands for a pipe.
+const PIPE: &str = "-";
+
+/// Packs releases or a list of images.
+pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environment) -> Result<Exit> {
+    let (format, is_dry_run) = (args.output.output, args.limits.dry_run);
+    let packed = pack(ui, &args, environment).await;
+    report_errors(ui, packed, format, is_dry_run)
+}
+
+async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> Result<Exit> {
+    check(args)?;
+    let stop = Stop::listen(ui);
+    let connection = Connection::read(&args.connection, environment)?;
+    let since = since::read(&args.since, args.assume_delivered, environment).await?;
+    let id = bundle::random_id()?;
+    let to = args.to.clone().unwrap_or_else(|| PathBuf::from("a bundle"));
+    let nothing = bundle::nothing_yet(&id, since.base()).await?;
+    let goal = Goal::Bundle { path: to.display().to_string(), store: nothing };
+    let settled = settle(ui, args, &connection, environment, goal);
+    let mut job = stop.unless_asked(settled).await??;
+    job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
+    if args.limits.dry_run {
+        let wish =
+            DryRun { limits: args.limits, format: args.output.output, volume_size: Some(args.volume_size) };
+        return dry_run::show(ui, &job, &wish, &stop).await;
+    }
+    let chest = Chest::of(args, environment)?;
+    let mut terms = Terms {
+        allow_missing: args.allow_missing,
+        max_bytes: args.limits.max_bytes,
+        creation: None,
+        format: args.output.output,
+    };
+    let Begun { missing, plan } = begin(ui, &job, &mut terms, &stop).await?;
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
+    };
+    bundle::check_space(&to, plan.totals().bytes)?;
+    let writer = open(args, &to, &id, &chest, &since, environment).await?;
+    if writer.resumed() > 0 {
+        ui.status(format_args!("{}: {} are there from before", to.display(), bytes(writer.resumed())));
+    }
+    job.mirror.target = Arc::new(writer.clone());
+    let report = job.mirror.run(plan, stop.receiver()).await;
+    let finished = match is_worth_it(&report) {
+        true => Some(finish(writer, &job, &report, &since, &chest).await?),
+        false => None,
+    };
+    let transfer = Transfer { report, is_refused: false };
+    let exit = tell_to(ui, &to, &job, &transfer, &missing, terms.format)?;
+    match finished {
+        Some(finished) => tell_finished(ui, &to, &finished),
+        None => ui.error(format_args!("{}: the bundle is not finished", to.display())),
+    }
+    Ok(exit)
+}
+
+/// Refuses what makes no sense together, before anything is asked.
+fn check(args: &PackArgs) -> Result<()> {
+    let is_pipe = args.to.as_deref() == Some(Path::new(PIPE));
+    let is_directory = args.to.as_deref().is_some_and(|to| !is_pipe && !is_tar(to));
+    if is_pipe && args.output.output == Format::Json {
+        return Err(CommandError::usage(
+            "the bundle and the report cannot both go to standard output",
+            "Leave out --output json, or name a file with --to.",
+        ));
+    }
+    if is_pipe && args.sign.is_some() {
+        return Err(CommandError::usage(
+            "a signature has no place in a pipe",
+            "Name a file or a directory with --to, or sign the checksum that is told at the end.",
+        ));
+    }
+    if args.volume_size.is_some() && args.to.is_some() && !is_directory {
+        return Err(CommandError::usage(
+            "one file has no volumes",
+            "Name a directory with --to, or leave out --volume-size.",
+        ));
+    }
+    Ok(())
+}
+
+fn is_tar(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
+}
+
+async fn settle(
+    ui: &Arc<Ui>,
+    args: &PackArgs,
+    connection: &Connection,
+    environment: &mut Environment,
+    goal: Goal,
+) -> Result<Job> {
+    let answers = AnswerArgs {
+        source: args.source.clone(),
+        source_tag: args.source_tag.clone(),
+        ..AnswerArgs::default()
+    };
+    Job::settle(ui, &answers, &args.what, connection, environment, goal).await
+}
+
+async fn open(
+    args: &PackArgs,
+    to: &Path,
+    id: &str,
+    chest: &Chest,
+    since: &Since,
+    environment: &mut Environment,
+) -> Result<BundleWriter> {
+    let destination = match to {
+        path if path == Path::new(PIPE) => {
+            Destination::Pipe(environment.stdout_file.take().ok_or_else(|| {
+                CommandError::usage("standard output is closed", "Name a file or a directory with --to.")
+            })?)
+        }
+        path if is_tar(path) => Destination::File(path.to_owned()),
+        path => Destination::Directory(path.to_owned()),
+    };
+    let options = WriterOptions {
+        id: id.to_owned(),
+        volume_size: args.volume_size.map(|VolumeSize(size)| size),
+        writers: WRITERS,
+        base: since.base(),
+        lock: chest.lock.clone(),
+    };
+    Ok(BundleWriter::open(destination, options).await?)
+}
+
+/// A bundle is finished when it holds what was wanted and is at the source. One that failed half-way is gone on
+/// with when the same command is run again.
+fn is_worth_it(report: &Report) -> bool {
+    let is_open = |image: &ImageReport| matches!(image.outcome, Outcome::Failed(_) | Outcome::Interrupted);
+    !report.interrupted
+        && !report.images.iter().any(is_open)
+        && report.images.iter().any(ImageReport::is_there)
+}
+
+async fn finish(
+    writer: BundleWriter,
+    job: &Job,
+    report: &Report,
+    since: &Since,
+    chest: &Chest,
+) -> Result<Finished> {
+    let mut images: Vec<Image> = Vec::new();
+    let mut sources: BTreeMap<RepositoryName, String> = BTreeMap::new();
+    for image in report.images.iter().filter(|image| image.is_there()) {
+        let Some(digest) = image.digest else { continue };
+        let request = &image.request;
+        let (source, repository) = source_names(job, image);
+        sources.insert(request.target.clone(), repository);
+        images.push(Image {
+            name: request.name.clone(),
+            repository: request.target.clone(),
+            tag: request.tag.clone(),
+            digest,
+            source,
+            group: image.group.clone(),
+            gate: request.gate,
+            platforms: image.platforms.clone(),
+        });
+    }
+    let contents =
+        Contents { created: bundle::now()?, tool: bundle::tool(), images, sources, builds_on: since.ids() };
+    let comment = format!("sealift bundle of {}", contents.created);
+    let sign = chest
+        .key
+        .as_ref()
+        .map(|key: &SecretKey| move |path: &Path, sums: &[u8]| key.sign(path, sums, &comment));
+    Ok(writer.finish(contents, sign.as_ref().map(|sign| sign as _)).await?)
+}
+
+/// Names an image and its repository at the source, with the registry.
+fn source_names(job: &Job, image: &ImageReport) -> (String, String) {
+    let name = job.ends.names.of(&image.request);
+    let name = match &job.ends.source {
+        SourceEnd::Place(place) => format!("{}/{name}", place.registry),
+        _ => name,
+    };
+    let behind = image.request.reference.to_string().len() + 1;
+    let repository = name[..name.len().saturating_sub(behind)].to_owned();
+    (name, repository)
+}
+
+/// With a bundle on standard output the report has no place there.
+fn tell_to(
+    ui: &Ui,
+    to: &Path,
+    job: &Job,
+    transfer: &Transfer,
+    missing: &[sealift_mirror::ImageRequest],
+    format: Format,
+) -> Result<Exit> {
+    if to == Path::new(PIPE) {
+        return Ok(super::mirror::tell_failures(ui, job, transfer, missing, false));
+    }
+    tell(ui, job, transfer, missing, format)
+}
+
+fn tell_finished(ui: &Ui, to: &Path, finished: &Finished) {
+    let size = finished.volumes.iter().map(|(_, size)| size).sum();
+    let left_out = finished.catalogue.content.iter().filter(|content| content.at.is_empty());
+    let left_out: u64 = left_out.map(|content| content.size).sum();
+    let volumes = count(finished.volumes.len(), "volume");
+    ui.status(format_args!("{}: {volumes}, {}; bundle {}", to.display(), bytes(size), finished.catalogue.id));
+    if left_out > 0 {
+        ui.status(format_args!("{} are left out: the other side has them", bytes(left_out)));
+    }
+    if let Some(checksum) = &finished.checksum {
+        ui.status(format_args!("SHA-256: {}", checksum.trim_end()));
+    }
+}

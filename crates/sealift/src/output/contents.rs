@@ -1,0 +1,76 @@
+//! What is in a bundle, as a table.
+
+use sealift_bundle::ListedImage;
+
+use super::table::{Align, Column, Row, render};
+use super::units::{bytes, count, narrow_bytes};
+use crate::commands::Inspection;
+
+/// How wide a report is where no terminal says otherwise.
+const WIDTH: usize = 100;
+
+const COLUMNS: [Column; 7] = [
+    Column { title: "image", align: Align::Left, spare: 0 },
+    Column { title: "tag", align: Align::Left, spare: 0 },
+    Column { title: "size", align: Align::Right, spare: 0 },
+    Column { title: "carried", align: Align::Right, spare: 1 },
+    Column { title: "shared", align: Align::Right, spare: 3 },
+    Column { title: "platforms", align: Align::Left, spare: 4 },
+    Column { title: "digest", align: Align::Left, spare: 2 },
+];
+
+/// Writes the images of a bundle, release by release, and where it comes from.
+pub(crate) fn text(inspection: &Inspection, width: Option<usize>) -> String {
+    let (mut rows, mut last) = (Vec::new(), None);
+    for listed in &inspection.listing.images {
+        if last != Some(&listed.image.group) {
+            last = Some(&listed.image.group);
+            let group = listed.image.group.as_deref().unwrap_or("images");
+            rows.push(Row::Heading(format!("{group}:")));
+        }
+        rows.push(row(listed));
+    }
+    render(&COLUMNS, &rows, Some(width.unwrap_or(WIDTH))) + "\n" + &origin(inspection)
+}
+
+fn row(listed: &ListedImage) -> Row {
+    let image = &listed.image;
+    let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
+    Row::Cells(vec![
+        image.repository.to_string(),
+        image.tag.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+        narrow_bytes(listed.size),
+        if listed.is_readable { narrow_bytes(listed.carried) } else { "damaged".to_owned() },
+        narrow_bytes(listed.shared),
+        platforms.join(" "),
+        image.digest.short().to_owned(),
+    ])
+}
+
+fn origin(inspection: &Inspection) -> String {
+    let (catalogue, listing) = (inspection.bundle.catalogue(), &inspection.listing);
+    let mut registries: Vec<&str> =
+        catalogue.images.iter().map(|image| image.source.split('/').next().unwrap_or_default()).collect();
+    registries.sort_unstable();
+    registries.dedup();
+    let mut text = format!(
+        "Bundle {}, packed {} by {} from {}{}.\n{}, {}: {} carried, {} shared among images.\n",
+        catalogue.id,
+        catalogue.created,
+        catalogue.tool,
+        registries.join(", "),
+        if catalogue.sealed { ", encrypted" } else { "" },
+        count(listing.images.len(), "image"),
+        count(catalogue.volumes.len(), "volume"),
+        bytes(listing.carried),
+        bytes(listing.shared),
+    );
+    if !catalogue.builds_on.is_empty() {
+        text.push_str(&format!(
+            "It leaves out {} that the other side has, and builds on {}.\n",
+            bytes(listing.left_out),
+            catalogue.builds_on.join(", ")
+        ));
+    }
+    text
+}
