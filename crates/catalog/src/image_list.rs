@@ -99,10 +99,10 @@ impl ImageList {
     }
 
     /// Says where every image goes: to its path without the registry, below `prefix` if there is one, and there to
-    /// `tag_override`, else to its own tag. Where a line has both tag and digest, the digest says what is
-    /// copied and the tag is set to it.
+    /// the tag that the rule has for every image, else to its own tag. Where a line has both tag and digest, the
+    /// digest says what is copied and the tag is set to it.
     ///
-    /// What has no tag gets `sha256-<hash>`, so that no registry takes it for rubbish. OCI keeps the referrers
+    /// What has no tag gets the one that the rule has for such images, else `sha256-<hash>`, so that no registry takes it for rubbish. OCI keeps the referrers
     /// of that very image under the same tag where a registry has no referrers API (distribution 1.1,
     /// "Referrers Tag Schema"): there an image with something attached needs a tag of its own. A SHA-512 hash
     /// is too long for a tag, and such an image is put by its digest alone.
@@ -112,23 +112,30 @@ impl ImageList {
     pub fn map(
         &self,
         prefix: Option<&RepositoryName>,
-        tag_override: Option<&Tag>,
+        rule: &TagRule,
     ) -> Result<Vec<Mapped>, Vec<TargetError>> {
         let (mut spots, mut errors) = (Spots::default(), Vec::new());
         for listed in &self.images {
-            match Mapped::of(&listed.reference, prefix, tag_override) {
+            match Mapped::of(&listed.reference, prefix, rule) {
                 Some(mapped) => spots.add(mapped, listed),
-                None => {
-                    errors.extend(prefix.map(|prefix| TargetError::TooLong {
-                        prefix: prefix.clone(),
-                        listed: listed.clone(),
-                    }))
-                }
+                None => errors.extend(prefix.map(|prefix| {
+                    let (prefix, listed) = (prefix.clone(), listed.clone());
+                    TargetError::TooLong { prefix, listed }
+                })),
             }
         }
         errors.extend(spots.collisions());
         if errors.is_empty() { Ok(spots.into_mapped()) } else { Err(errors) }
     }
+}
+
+/// Which tags images get, other than their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagRule {
+    /// The tag of every image.
+    pub every: Option<Tag>,
+    /// The tag of images that are named by their digest alone.
+    pub digest_only: Option<Tag>,
 }
 
 /// The size first: lines of a text without bounds are not even counted.
@@ -187,14 +194,11 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    fn of(
-        reference: &Reference,
-        prefix: Option<&RepositoryName>,
-        tag_override: Option<&Tag>,
-    ) -> Option<Self> {
+    fn of(reference: &Reference, prefix: Option<&RepositoryName>, rule: &TagRule) -> Option<Self> {
         let path = &reference.repository;
         let target = prefix.map_or_else(|| Some(path.clone()), |prefix| prefix.join(path.as_str()).ok())?;
-        let tag = tag_override.or(reference.tag.as_ref()).cloned().or_else(|| tag_of_digest(reference));
+        let tag = rule.every.as_ref().or(reference.tag.as_ref()).or(rule.digest_only.as_ref());
+        let tag = tag.cloned().or_else(|| tag_of_digest(reference));
         Some(Self { reference: reference.clone(), target, tag })
     }
 

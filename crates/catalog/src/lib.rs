@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use sealift_catalog::{
-//!     Group, ImageList, ImageSet, between, image_set, misprint, newest, newest_known, releases_between,
+//!     Group, ImageList, ImageSet, TagRule, between, image_set, misprint, newest, newest_known, releases_between,
 //! };
 //! use sealift_oci::Tag;
 //!
@@ -37,7 +37,7 @@
 //!
 //! // Any other product: a list, and where its images go.
 //! let list = ImageList::parse("nginx:1.25 # the proxy").map_err(|_| "a bad line")?;
-//! let mapped = list.map(Some(&"site".parse()?), None).map_err(|_| "two images for one place")?;
+//! let mapped = list.map(Some(&"site".parse()?), &TagRule::default()).map_err(|_| "two images for one place")?;
 //! assert_eq!(mapped[0].reference.to_string(), "docker.io/library/nginx:1.25");
 //! assert_eq!(mapped[0].target.as_str(), "site/library/nginx");
 //! # Ok(())
@@ -56,7 +56,9 @@ mod release_tag;
 
 pub use discovery::{Discovery, Drift, Listing, UnknownRelease, path_below};
 pub use group::{Group, GroupError};
-pub use image_list::{ImageList, LINE_LIMIT, LineError, LineFault, Listed, Mapped, SIZE_LIMIT, TargetError};
+pub use image_list::{
+    ImageList, LINE_LIMIT, LineError, LineFault, Listed, Mapped, SIZE_LIMIT, TagRule, TargetError,
+};
 pub use image_set::{ImageSet, UnknownImage, image_set};
 pub use misprint::misprint;
 pub use range::between;

@@ -242,7 +242,8 @@ pub(crate) struct AnswerArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// Release to take; repeatable [SOURCE_DOCKER_TAG]
-    /// [default: the newest at the source]
+    /// [default: the newest at the source]; beside a list the tag of images that
+    /// it names by digest alone
     #[arg(long, visible_alias = "tag", value_name = "TAG")]
     pub(crate) source_tag: Vec<String>,
     #[command(flatten)]
@@ -315,7 +316,7 @@ pub(crate) struct WhatArgs {
     /// (`-` is standard input); each goes to its own path below the target
     /// repository
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "source_registry", "source_repository", "source_tag", "from_tag", "images", "skip_groups",
+        "source_registry", "source_repository", "from_tag", "images", "skip_groups",
     ])]
     pub(crate) images_file: Option<PathBuf>,
     /// Only this image of the release; repeatable

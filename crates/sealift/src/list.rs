@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_catalog::{ImageList, Mapped, SIZE_LIMIT};
+use sealift_catalog::{ImageList, Mapped, SIZE_LIMIT, TagRule};
 use sealift_mirror::{Group, ImageRequest, Selection};
 use sealift_oci::{ManifestRef, Reference, Registry, RepositoryName, Tag};
 use sealift_registry::client::Credentials;
@@ -66,12 +66,8 @@ fn together(what: &str, errors: &[impl Display]) -> String {
 }
 
 /// Says where every image goes.
-pub(crate) fn map(
-    list: &ImageList,
-    prefix: Option<&RepositoryName>,
-    tag: Option<&Tag>,
-) -> Result<Vec<Mapped>> {
-    list.map(prefix, tag).map_err(|errors| {
+pub(crate) fn map(list: &ImageList, prefix: Option<&RepositoryName>, rule: &TagRule) -> Result<Vec<Mapped>> {
+    list.map(prefix, rule).map_err(|errors| {
         CommandError::usage(
             together("not every image of the list can be put where it belongs", &errors),
             "Bring them in two runs, each with its own --target-repository. Nothing was done.",
@@ -213,7 +209,7 @@ mod tests {
     fn names_are_short_and_differ() {
         let digest = sealift_oci::Digest::sha256(b"x");
         let list = list(&format!("nginx:1\nnginx@{digest}\nquay.io:443/a/b:2@{digest}"));
-        let mapped = list.map(Some(&"site".parse().unwrap()), None).unwrap();
+        let mapped = list.map(Some(&"site".parse().unwrap()), &TagRule::default()).unwrap();
         let selection = select(&mapped);
         let names: Vec<&str> = selection.groups[0].images.iter().map(|image| image.name.as_str()).collect();
         let short = format!("docker.io/library/nginx@{}", digest.short());

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::io::{BufRead, Read};
 use std::str::FromStr;
 
-use sealift_catalog::{SOURCE_REGISTRY, SOURCE_REPOSITORY};
+use sealift_catalog::{SOURCE_REGISTRY, SOURCE_REPOSITORY, TagRule};
 use sealift_oci::{Registry, RepositoryName, Tag};
 use sealift_registry::client::{Credentials, Secret};
 
@@ -245,10 +245,25 @@ impl<'a> Asker<'a> {
         identity
     }
 
-    /// Settles the one tag for every image of a list; nobody is asked about that.
+    /// Settles the one tag for every image of a list or a bundle; nobody is asked about that.
     pub(crate) fn listed_tag(&self) -> Result<Option<Tag>> {
         let text = self.given.texts.get(&Answer::TargetTag).filter(|text| !text.is_empty());
         text.map(|text| parse(Answer::TargetTag, text)).transpose()
+    }
+
+    /// Settles which tags images of a list get: beside a list, `--tag` is for what has a digest alone.
+    pub(crate) fn tag_rule(&self, typed: &[String]) -> Result<TagRule> {
+        let digest_only = match typed {
+            [] => None,
+            [tag] => Some(parse(Answer::SourceTag, tag)?),
+            [_, _, ..] => {
+                return Err(CommandError::usage(
+                    "--tag is given several times beside a list",
+                    "Give it once: images that the list names by digest alone get that tag.",
+                ));
+            }
+        };
+        Ok(TagRule { every: self.listed_tag()?, digest_only })
     }
 
     /// Settles one answer; an answer from the terminal that makes no sense is asked for again.

@@ -18,13 +18,29 @@ fn owned(images: &[(usize, &str)]) -> Vec<(usize, String)> {
 
 /// What goes where under the prefix `site/mirror`, or the messages.
 fn map(text: &str, tag: Option<&str>) -> Result<Vec<String>, Vec<String>> {
-    let tag: Option<Tag> = tag.map(|tag| tag.parse().unwrap());
-    let mapped = ImageList::parse(text).unwrap().map(Some(&"site/mirror".parse().unwrap()), tag.as_ref());
+    let rule = TagRule { every: tag.map(|tag| tag.parse().unwrap()), digest_only: None };
+    map_by(text, &rule)
+}
+
+fn map_by(text: &str, rule: &TagRule) -> Result<Vec<String>, Vec<String>> {
+    let mapped = ImageList::parse(text).unwrap().map(Some(&"site/mirror".parse().unwrap()), rule);
     let show = |it: Mapped| format!("{} {:?}", it.target, it.tag.as_ref().map(Tag::as_str));
     match mapped {
         Ok(mapped) => Ok(mapped.into_iter().map(show).collect()),
         Err(errors) => Err(errors.iter().map(ToString::to_string).collect()),
     }
+}
+
+#[test]
+fn what_has_a_digest_alone_can_get_a_tag() {
+    let digest = DIGEST;
+    let rule = TagRule { every: None, digest_only: Some("pinned".parse().unwrap()) };
+    let mapped =
+        map_by(&format!("quay.io/a/b@{digest}\nquay.io/a/c:1@{digest}\nquay.io/a/d:2"), &rule).unwrap();
+    assert_eq!(
+        mapped,
+        ["site/mirror/a/b Some(\"pinned\")", "site/mirror/a/c Some(\"1\")", "site/mirror/a/d Some(\"2\")"]
+    );
 }
 
 #[test]
@@ -204,7 +220,8 @@ proptest! {
     fn no_two_images_share_a_target(lines in proptest::collection::vec(LINE, 0..12), tag in "[1t]") {
         let list = ImageList::parse(&lines.join("\n")).unwrap();
         for tag in [None, Some(tag.parse().unwrap())] {
-            match list.map(Some(&"site".parse().unwrap()), tag.as_ref()) {
+            let rule = TagRule { every: tag, digest_only: None };
+            match list.map(Some(&"site".parse().unwrap()), &rule) {
                 Ok(mapped) => {
                     let spots: HashSet<_> = mapped.iter().map(|it| (&it.target, &it.tag)).collect();
                     prop_assert_eq!(spots.len(), mapped.len());

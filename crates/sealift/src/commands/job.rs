@@ -122,7 +122,7 @@ impl Job {
             Goal::Bundle { .. } => None,
         };
         let prefix = target.as_ref().map(|target| &target.repository);
-        let mapped = list::map(images, prefix, asker.listed_tag()?.as_ref())?;
+        let mapped = list::map(images, prefix, &asker.tag_rule(&answers.source_tag)?)?;
         let registries = list::identities(&lookup, images, &identity).await?;
         if let Some(target) = &mut target {
             look_up(&lookup, target).await?;

@@ -142,7 +142,7 @@ async fn what_means_nothing_beside_a_list_is_refused() {
     type Pairs<'a> = &'a [(&'a str, &'a str)];
     let cases: [(&[&str], Pairs<'_>, &str); 9] = [
         (&["--source-registry", "a.b"], &[], "cannot be used with"),
-        (&["--tag", "v1"], &[], "cannot be used with"),
+        (&["--tag", "v1", "--tag", "v2"], &[], "several times beside a list"),
         (&["--image", "arc-dns"], &[], "cannot be used with"),
         (&["--skip-group", "postgres"], &[], "cannot be used with"),
         (&[], &[("SOURCE_DOCKER_TAG", "v1")], "SOURCE_DOCKER_TAG is set, and the list says where"),
