@@ -6,7 +6,8 @@ DENY_VERSION := 0.20.2
 PEERS := docker-registry skopeo containerd minisign age
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := age challenge error_body layout_archive layout_index link manifest minisign range reference route token
+FUZZ_TARGETS := age catalogue challenge checksums error_body layout_archive layout_index link manifest minisign range receipt \
+	reference repair route token trailer volume
 FUZZ_SECONDS ?= 30
 
 .PHONY: help build test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean

@@ -8,6 +8,7 @@ use sealift_oci::{Digest, Platform, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::document::{self, Kind, check_id};
 use crate::error::{BundleError, Result};
 use crate::names::VOLUME_LIMIT;
 
@@ -17,6 +18,8 @@ pub(crate) const FORMAT: &str = "sealift-bundle";
 pub(crate) const VERSION: u64 = 1;
 /// The largest catalogue that is read, in bytes.
 pub(crate) const CATALOGUE_LIMIT: u64 = 64 * 1024 * 1024;
+/// What a catalogue is.
+const KIND: Kind = Kind { format: FORMAT, name: "catalogue", version: VERSION, limit: CATALOGUE_LIMIT };
 /// The most blobs and manifests of a bundle.
 pub(crate) const CONTENT_LIMIT: usize = 1_000_000;
 
@@ -167,15 +170,7 @@ impl Catalogue {
     /// # Errors
     /// [`BundleError::Version`] of a later version; [`BundleError::Damaged`] where something does not fit.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| BundleError::damaged(path, error))?;
-        if head.format != FORMAT {
-            return Err(BundleError::damaged(path, format_args!("it is no catalogue but {:?}", head.format)));
-        }
-        if head.version > VERSION {
-            return Err(BundleError::Version { path: path.to_owned(), found: head.version, known: VERSION });
-        }
-        let catalogue: Self =
-            serde_json::from_slice(bytes).map_err(|error| BundleError::damaged(path, error))?;
+        let catalogue: Self = document::parse(KIND, path, bytes)?;
         catalogue.check().map_err(|reason| BundleError::damaged(path, reason))?;
         Ok(catalogue)
     }
@@ -264,18 +259,6 @@ impl Catalogue {
             None => Ok(()),
         }
     }
-}
-
-/// What tells whether the rest can be read.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u64,
-}
-
-pub(crate) fn check_id(id: &str) -> Result<(), String> {
-    let is_fine = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if is_fine { Ok(()) } else { Err("its id is malformed".to_owned()) }
 }
 
 /// A volume's name is one plain file name; names that differ only in case are one file on some media.

@@ -4,15 +4,19 @@
 //! read and a [`sealift_store::Target`] to write; the engine knows it by nothing else.
 
 mod catalogue;
+mod document;
 mod entry;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod held;
 mod key_file;
 mod layout;
 mod names;
 mod passphrase;
 mod reader;
+mod receipt;
+mod repair;
 mod seal;
 mod sign;
 mod store;
@@ -21,9 +25,12 @@ mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
 pub use error::{BundleError, Result};
+pub use held::{Held, HeldContent};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
 pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Unlock, VolumeFile};
+pub use receipt::{RECEIPT_LIMIT, Receipt, ReceivedBlob, ReceivedManifest, ReceivedRepository};
+pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
 pub use store::BundleStore;
@@ -34,6 +41,7 @@ pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOpti
 #[cfg(fuzzing)]
 pub mod fuzzing {
     pub use crate::layout::fuzzing::{layout_archive, layout_index};
+    pub use crate::reader::fuzzing::{checksums, trailer, volume_bytes};
     pub use crate::seal::fuzzing::age;
     pub use crate::sign::fuzzing::minisign;
 }

@@ -4,6 +4,8 @@ mod checksums;
 mod damage;
 mod extents;
 mod files;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod graph;
 mod hash;
 mod listing;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::checksums::is_hash;
 use crate::catalogue::{CATALOGUE_LIMIT, VERSION};
+use crate::document::{self, Kind};
 use crate::entry::{self, BLOCK, END};
 use crate::error::{BundleError, Result};
 use crate::names::TRAILER;
@@ -13,11 +14,12 @@ use crate::seal::SEALED_KEY_LIMIT;
 
 /// How many bytes from the end of the file lead to the catalogue: header, content, and the end of the archive.
 pub(crate) const TAIL: u64 = 2 * BLOCK + END.len() as u64;
+/// What a trailer is.
+const KIND: Kind = Kind { format: TRAILER, name: "trailer", version: VERSION, limit: BLOCK };
 
 /// Where the catalogue lies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Trailer {
-    format: String,
     version: u64,
     pub(crate) catalogue: Place,
     /// The bundle's own identity; a sealed bundle has one.
@@ -60,20 +62,11 @@ impl Trailer {
     }
 
     fn parse_content(path: &Path, content: &[u8]) -> Result<Self> {
-        let wrong =
-            |reason: String| BundleError::damaged(path, format_args!("its trailer is malformed: {reason}"));
         let text = content.trim_ascii_end();
         if content[text.len()..].iter().any(|byte| *byte != b' ') {
-            return Err(wrong("it is not padded with spaces".to_owned()));
+            return Err(BundleError::damaged(path, "its trailer is not padded with spaces"));
         }
-        let head: Head = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
-        if head.format != TRAILER {
-            return Err(wrong(format!("it says {:?}", head.format)));
-        }
-        if head.version > VERSION {
-            return Err(BundleError::Version { path: path.to_owned(), found: head.version, known: VERSION });
-        }
-        serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))
+        document::parse(KIND, path, text)
     }
 
     fn check(&self, length: u64) -> Result<(), String> {
@@ -95,12 +88,6 @@ impl Trailer {
             _ => Ok(()),
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u64,
 }
 
 #[cfg(test)]
@@ -128,15 +115,15 @@ mod tests {
     #[test]
     fn a_trailer_that_lies_is_refused() {
         let cases = [
-            ("/format", json!("other"), "malformed"),
+            ("/format", json!("other"), "no trailer"),
             ("/version", json!(0), "version 0"),
             ("/version", json!(2), "version 2"),
             ("/catalogue/offset", json!(4090), "cannot be"),
             ("/catalogue/offset", json!(u64::MAX), "cannot be"),
             ("/catalogue/size", json!(CATALOGUE_LIMIT + 1), "cannot be"),
             ("/catalogue/sha256", json!("A".repeat(64)), "checksum"),
-            ("/catalogue", json!(null), "malformed"),
-            ("/later", json!("x".repeat(600)), "malformed"),
+            ("/catalogue", json!(null), "invalid type"),
+            ("/later", json!("x".repeat(600)), "EOF"),
         ];
         for (pointer, wrong, expected) in cases {
             let mut value = trailer();
