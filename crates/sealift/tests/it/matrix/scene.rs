@@ -240,6 +240,7 @@ async fn inside(args: &[&str], variables: &[(&str, &str)]) -> Run {
         variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         is_interactive: false,
         stdin_is_terminal: false,
+        stdout_file: None,
         stdout_width: None,
         stderr_width: None,
         stdin: Box::new(io::empty()),
