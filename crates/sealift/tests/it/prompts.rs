@@ -56,6 +56,7 @@ async fn typed(args: &[&str], answers: &[&str]) -> (Exit, String) {
         stderr_width: Some(80),
         stdin: Box::new(io::empty()),
         stdout: Box::new(kept.clone()),
+        stdout_file: None,
         stderr: Box::new(kept.clone()),
         prompter: Box::new(Script(answers.iter().map(|&it| it.to_owned()).collect())),
     };
