@@ -10,6 +10,9 @@ use crate::fixture::Builder;
 use crate::seal::{BundleKey, Identities, Lock};
 use crate::sign::SecretKey;
 
+/// What goes wrong with a file or directory.
+type Spoil<'a> = &'a dyn Fn(&Path);
+
 /// Three images: the first two share a layer, the last is an index with a layer that takes several volumes.
 fn builder() -> Builder {
     let (shared, large) = (noise("shared", 3000), noise("large", 20_000));
@@ -146,7 +149,7 @@ async fn trust_is_proven_first() {
 
 #[tokio::test]
 async fn what_is_no_bundle_is_refused() {
-    let cases: &[(&str, &dyn Fn(&Path), &str)] = &[
+    let cases: &[(&str, Spoil, &str)] = &[
         ("unfinished", &|root| fs::remove_file(root.join("SHA256SUMS")).unwrap(), "unfinished"),
         (
             "no catalogue",
@@ -221,7 +224,7 @@ async fn damage_names_the_file_and_the_images() {
         fs::remove_file(path).unwrap();
         fs::create_dir(path).unwrap();
     };
-    let spoils: &[(&dyn Fn(&Path), &str)] = &[
+    let spoils: &[(Spoil, &str)] = &[
         (&|path| fs::remove_file(path).unwrap(), "the volume is missing"),
         (&shorter, "the volume has 5 bytes and should have"),
         (&linked, "it is no regular file"),

@@ -105,7 +105,8 @@ pub(super) fn open<R: Read + Seek>(
 pub(super) fn stream<R: Read>(key: &Identity, entry: R) -> Result<impl Read, OpenError> {
     let mut entry = BufReader::with_capacity(FILE_CHUNK, entry);
     let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?;
-    let decryptor = Decryptor::new_buffered(Cursor::new(header).chain(entry)).map_err(|_| OpenError::NotAge)?;
+    let decryptor =
+        Decryptor::new_buffered(Cursor::new(header).chain(entry)).map_err(|_| OpenError::NotAge)?;
     decryptor.decrypt(std::iter::once(key as _)).map_err(refused)
 }
 

@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicUsize;
 
 use proptest::prelude::*;
 use sealift_oci::Algorithm;
-use sealift_store::conformance::fixture::{image_of, index, noise};
+use sealift_store::Store;
+use sealift_store::conformance::fixture::{Image as Built, image_of, index, noise};
 use tempfile::TempDir;
 
 use super::*;
@@ -11,9 +12,12 @@ use crate::catalogue::Catalogue;
 use crate::entry::BLOCK;
 use crate::error::BundleError;
 use crate::fixture::Builder;
+use crate::held::Held;
 use crate::reader::Unlock;
 use crate::seal::{BundleKey, Lock};
 use crate::sign::SecretKey;
+use crate::store::BundleStore;
+use crate::writer::{BundleWriter, Contents, Destination, WriterOptions};
 
 /// How many bits an ordinary test run flips in each bundle; `SEALIFT_SOAK=1` flips [`SOAK`].
 const SAMPLE: usize = 60;
@@ -26,6 +30,9 @@ struct World {
     options: OpenOptions,
     catalogue: Catalogue,
 }
+
+/// What goes wrong with a bundle.
+type Spoil<'a> = &'a dyn Fn(&World);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Form {
@@ -208,7 +215,7 @@ fn headers_padding_and_the_end_are_checked() {
 
 #[test]
 fn volumes_that_are_exchanged_are_found() {
-    let spoils: &[(&str, &dyn Fn(&World))] = &[
+    let spoils: &[(&str, Spoil)] = &[
         ("exchanged", &|world| {
             let (one, two) = (fs::read(world.volume(1)).unwrap(), fs::read(world.volume(2)).unwrap());
             fs::write(world.volume(1), two).unwrap();
@@ -341,5 +348,51 @@ proptest! {
         fs::write(&world.path, &whole).unwrap();
         let is_found = world.verify().map_or(true, |verified| !verified.findings.is_empty());
         prop_assert_eq!(is_found, before != whole[at..end]);
+    }
+}
+
+/// Writes a bundle as `pack` does, with a blob that is larger than a volume.
+async fn pack(destination: Destination, volume_size: Option<u64>, lock: Option<Lock>) -> Vec<Built> {
+    let options = WriterOptions { id: "a".repeat(32), volume_size, writers: 3, base: Held::default(), lock };
+    let writer = BundleWriter::open(destination, options).await.unwrap();
+    let images = vec![
+        image_of("small", &[noise("small", 900), noise("more", 30_000)]),
+        image_of("large", &[noise("large", 400_000)]).named_by(Algorithm::Sha512),
+    ];
+    for (image, name) in images.iter().zip(["small", "large"]) {
+        image.push(&writer, &name.parse().unwrap(), Some("1")).await;
+    }
+    writer.finish(Contents::default(), None).await.unwrap();
+    images
+}
+
+#[tokio::test]
+async fn what_the_writer_writes_is_whole_and_read_back() {
+    let root = tempfile::tempdir().unwrap();
+    let key = BundleKey::generate();
+    let opened = key.clone();
+    let unlock: Arc<Unlock> =
+        Arc::new(move |sealed| sealed.open(&opened.identities(), || panic!("nobody is asked")));
+    let options = OpenOptions { unlock: Some(unlock), ..OpenOptions::default() };
+    for (number, is_sealed) in (0..6).zip([false, true].into_iter().cycle()) {
+        let path = root.path().join(number.to_string());
+        let (destination, volume_size) = match number / 2 {
+            0 => (Destination::Directory(path.clone()), Some(64 * 1024)),
+            1 => (Destination::File(path.clone()), None),
+            _ => (Destination::Pipe(fs::File::create(&path).unwrap()), None),
+        };
+        let lock = is_sealed.then(|| Lock::Recipients(vec![key.recipient()]));
+        let images = pack(destination, volume_size, lock).await;
+        let verified = verify(&path, &options, 2, Arc::new(|_, _| {})).await.unwrap();
+        assert_eq!(verified.findings, [], "{number}");
+        let store = BundleStore::new(vec![verified.bundle.unwrap()]);
+        for (image, name) in images.iter().zip(["small", "large"]) {
+            let source = store.source(&name.parse().unwrap());
+            assert_eq!(source.manifest(&image.digest().into()).await.unwrap(), image.manifest);
+            for blob in &image.blobs {
+                let body = source.open_blob(&Digest::sha256(blob), 7.min(blob.len() as u64)).await.unwrap();
+                assert_eq!(body.collect(blob.len()).await.unwrap(), blob[7.min(blob.len())..]);
+            }
+        }
     }
 }
