@@ -75,6 +75,9 @@ pub struct Content {
     /// Where it lies, in order; nowhere where the other side has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<Extent>,
+    /// Where it lies nowhere: the repositories in which the other side has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<RepositoryName>,
     /// How many bytes it takes encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<u64>,
@@ -159,7 +162,8 @@ pub struct Image {
 impl Content {
     /// Describes content that the other side has.
     pub(crate) fn elsewhere(digest: Digest, size: u64) -> Self {
-        Self { digest, size, at: Vec::new(), sealed: None, encoding: None, bases: Vec::new() }
+        let (at, held, bases) = (Vec::new(), Vec::new(), Vec::new());
+        Self { digest, size, at, held, sealed: None, encoding: None, bases }
     }
 }
 

@@ -49,7 +49,7 @@ impl Held {
     }
 
     /// The first size stays: a wrong one is found when the content is asked for.
-    fn add(&mut self, digest: Digest, size: u64, repository: &RepositoryName) {
+    pub(crate) fn add(&mut self, digest: Digest, size: u64, repository: &RepositoryName) {
         let new = || HeldContent { size, repositories: BTreeSet::new() };
         self.content.entry(digest).or_insert_with(new).repositories.insert(repository.clone());
     }
@@ -63,12 +63,6 @@ impl Held {
     /// Lists everything that is held.
     pub fn iter(&self) -> impl Iterator<Item = (&Digest, &HeldContent)> {
         self.content.iter()
-    }
-
-    /// Returns the size of everything that is held, for [`crate::WriterOptions::base`].
-    #[must_use]
-    pub fn sizes(&self) -> HashMap<Digest, u64> {
-        self.content.iter().map(|(digest, held)| (*digest, held.size)).collect()
     }
 
     /// Lists the ids of the receipts and bundles, for [`crate::Catalogue::builds_on`].
@@ -105,7 +99,7 @@ mod tests {
         assert_eq!(held.get(&left_out).unwrap().size, one.blobs[0].len() as u64);
         assert_eq!(held.get(&one.digest()).unwrap().size, one.manifest.bytes.len() as u64);
         assert!(held.get(&Digest::sha256(b"other")).is_none());
-        assert_eq!(held.sizes().len(), held.iter().count());
+        assert_eq!(held.iter().count(), 5);
         assert_eq!(held.ids().collect::<Vec<_>>(), ["0".repeat(32), "a".repeat(32)]);
     }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use sealift_oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::CONTENT_LIMIT;
+use crate::catalogue::{CONTENT_LIMIT, Image};
 use crate::document::{self, Kind, check_id, check_text};
 use crate::error::{BundleError, Result};
+use crate::reader::Bundle;
 
 /// What a receipt is.
 const KIND: Kind = Kind { format: "sealift-receipt", name: "receipt", version: 1, limit: RECEIPT_LIMIT };
@@ -80,6 +81,51 @@ impl Receipt {
     pub fn new(id: String, created: String, tool: String, target: String) -> Self {
         let (format, version) = (KIND.format.to_owned(), KIND.version);
         Self { format, version, id, created, tool, target, bundles: Vec::new(), repositories: Vec::new() }
+    }
+
+    /// Adds what images of a bundle brought: their manifests, blobs and tags, and what is attached. The bundle's
+    /// manifests are read for it, which blocks.
+    pub fn add(&mut self, bundle: &Bundle, images: &[Image]) {
+        let catalogue = bundle.catalogue();
+        let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
+        let size = |digest: &Digest| sizes.get(digest).copied().unwrap_or_default();
+        for repository in &catalogue.repositories {
+            let own = images.iter().filter(|image| image.repository == repository.name);
+            let reached: HashSet<Digest> = own.flat_map(|image| bundle.reach(image)).collect();
+            if reached.is_empty() {
+                continue;
+            }
+            let manifests = repository.manifests.iter().filter(|held| reached.contains(&held.digest));
+            let manifests = manifests.map(|held| ReceivedManifest {
+                digest: held.digest,
+                size: size(&held.digest),
+                media_type: held.media_type.clone(),
+            });
+            let blobs = repository.blobs.iter().filter(|digest| reached.contains(digest));
+            let tags = repository.tags.iter().filter(|(_, digest)| reached.contains(digest));
+            self.merge(ReceivedRepository {
+                name: repository.name.clone(),
+                source: repository.source.clone(),
+                manifests: manifests.collect(),
+                blobs: blobs.map(|&digest| ReceivedBlob { digest, size: size(&digest) }).collect(),
+                tags: tags.map(|(tag, digest)| (tag.clone(), *digest)).collect(),
+            });
+        }
+        self.bundles.push(catalogue.id.clone());
+    }
+
+    /// Each repository is listed once, and all it holds once; the later bundle says what a tag means.
+    fn merge(&mut self, more: ReceivedRepository) {
+        let Some(known) = self.repositories.iter_mut().find(|it| it.name == more.name) else {
+            return self.repositories.push(more);
+        };
+        let is_new = |it: &ReceivedManifest| !known.manifests.iter().any(|known| known.digest == it.digest);
+        let manifests: Vec<_> = more.manifests.into_iter().filter(is_new).collect();
+        let is_new = |it: &ReceivedBlob| !known.blobs.iter().any(|known| known.digest == it.digest);
+        let blobs: Vec<_> = more.blobs.into_iter().filter(is_new).collect();
+        known.manifests.extend(manifests);
+        known.blobs.extend(blobs);
+        known.tags.extend(more.tags);
     }
 
     /// Reads a receipt; `path` is the file that it came from.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sealift_catalog::{ImageList, Mapped, SIZE_LIMIT, TagRule};
 use sealift_mirror::{Group, ImageRequest, Selection};
-use sealift_oci::{ManifestRef, Reference, Registry, RepositoryName, Tag};
+use sealift_oci::{ManifestRef, Reference, Registry, RepositoryName};
 use sealift_registry::client::Credentials;
 use sealift_store::{Connections, Side, Store, Switchboard, alias_of};
 

@@ -185,7 +185,7 @@ async fn append(volume: &mut Volume, name: &str, content: &[u8]) -> io::Result<(
 }
 
 fn repositories(state: &State, sources: &BTreeMap<RepositoryName, String>) -> Vec<Repository> {
-    let repository = |(name, held): (&RepositoryName, &super::state::Held)| {
+    let repository = |(name, held): (&RepositoryName, &super::state::Holding)| {
         let manifest = |(digest, manifest): (&Digest, &super::state::HeldManifest)| HeldManifest {
             digest: *digest,
             media_type: manifest.media_type.clone(),

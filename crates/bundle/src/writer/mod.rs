@@ -29,6 +29,7 @@ use sealift_store::{
 
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
+use crate::held::Held;
 use crate::names::{CHECKSUMS, JOURNAL, UNFINISHED};
 use crate::seal::Lock;
 
@@ -65,8 +66,8 @@ pub struct WriterOptions {
     pub volume_size: Option<u64>,
     /// How many volumes are written at the same time, in a directory.
     pub writers: usize,
-    /// What the other side has, with its size: it is left out.
-    pub base: HashMap<Digest, u64>,
+    /// What the other side has: it is left out.
+    pub base: Held,
     /// Who can open it; without, its content lies open.
     pub lock: Option<Lock>,
 }

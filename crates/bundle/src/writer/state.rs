@@ -6,19 +6,20 @@ use sealift_oci::{Digest, Manifest, RepositoryName, Tag};
 use sealift_store::accept::{missing_link, required_blobs, required_manifests};
 
 use crate::catalogue::Content;
+use crate::held::Held;
 
 /// Everything that is whole.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) content: HashMap<Digest, Content>,
-    pub(super) repositories: BTreeMap<RepositoryName, Held>,
-    /// What the other side has, and its size.
-    pub(super) base: HashMap<Digest, u64>,
+    pub(super) repositories: BTreeMap<RepositoryName, Holding>,
+    /// What the other side has.
+    pub(super) base: Held,
 }
 
 /// What one repository holds.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Holding {
     pub(super) manifests: BTreeMap<Digest, HeldManifest>,
     pub(super) blobs: BTreeSet<Digest>,
     pub(super) tags: BTreeMap<Tag, Digest>,
@@ -43,8 +44,9 @@ impl State {
     /// Puts a blob into a repository if the bundle or the other side has it.
     pub(super) fn link(&mut self, repository: &RepositoryName, digest: &Digest) -> bool {
         if !self.content.contains_key(digest) {
-            let Some(&size) = self.base.get(digest) else { return false };
-            self.content.insert(*digest, Content::elsewhere(*digest, size));
+            let Some(base) = self.base.get(digest) else { return false };
+            let held = base.repositories.iter().cloned().collect();
+            self.content.insert(*digest, Content { held, ..Content::elsewhere(*digest, base.size) });
         }
         self.repositories.entry(repository.clone()).or_default().blobs.insert(*digest);
         true

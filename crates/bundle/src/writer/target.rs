@@ -69,8 +69,11 @@ impl Target for Handle {
         Ok(self.find(reference))
     }
 
+    /// What the other side has counts as here.
     async fn stat_blob(&self, digest: &Digest) -> Result<Option<u64>> {
-        Ok(self.shared.state().blob_size(&self.name, digest))
+        let state = self.shared.state();
+        let base = || state.base.get(digest).map(|held| held.size);
+        Ok(state.blob_size(&self.name, digest).or_else(base))
     }
 
     /// Where the content lies says nothing about who may read it: a blob that is anywhere in the bundle is linked.

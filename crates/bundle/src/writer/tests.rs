@@ -16,7 +16,7 @@ fn options(volume_size: Option<u64>) -> WriterOptions {
         id: "0123456789abcdef".repeat(2),
         volume_size,
         writers: 4,
-        base: HashMap::new(),
+        base: Held::default(),
         lock: None,
     }
 }
@@ -277,10 +277,11 @@ async fn what_the_other_side_has_is_left_out() {
     let (old, new) = (fixture::noise("old", 50_000), fixture::noise("new", 10_000));
     let image = fixture::image_of("one", &[old.clone(), new]);
     let mut options = options(None);
-    options.base.insert(Digest::sha256(&old), 50_000);
+    let digest = Digest::sha256(&old);
+    options.base.add(digest, 50_000, &"other".parse().unwrap());
     let destination = Destination::Directory(place.path().join("bundle"));
     let writer = BundleWriter::open(destination, options).await.unwrap();
-    let (name, digest) = ("one".parse().unwrap(), Digest::sha256(&old));
+    let name = "one".parse().unwrap();
     let target = writer.target(&name).unwrap();
     assert!(matches!(target.link_blob(&digest, &name).await.unwrap(), sealift_store::LinkOutcome::Linked));
     for blob in image.blobs.iter().filter(|blob| **blob != old) {
@@ -292,6 +293,7 @@ async fn what_the_other_side_has_is_left_out() {
     let left_out: Vec<_> =
         finished.catalogue.content.iter().filter(|content| content.at.is_empty()).collect();
     assert_eq!((left_out.len(), left_out[0].digest, left_out[0].size), (1, digest, 50_000));
+    assert_eq!(left_out[0].held, ["other".parse().unwrap()]);
     assert!(finished.volumes[0].1 < 20_000);
 }
 

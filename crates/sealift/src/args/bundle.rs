@@ -39,6 +39,12 @@ pub(crate) struct PackArgs {
     /// Take for granted that the bundles that --since names have arrived
     #[arg(long, requires = "since", help_heading = "What to take")]
     pub(crate) assume_delivered: bool,
+    /// Refuse receipts and bundles that this key did not sign
+    #[arg(long, value_name = "PUBKEY", requires = "since", help_heading = "What to take")]
+    pub(crate) trust: Option<String>,
+    /// Open encrypted bundles that --since names with this age identity file
+    #[arg(long, value_name = "FILE", requires = "since", help_heading = "What to take")]
+    pub(crate) identity: Vec<PathBuf>,
     /// Take what this repair request asks for, and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "images_file", "source_tag", "from_tag", "images", "since", "skip_groups", "platform",

@@ -1,6 +1,5 @@
 //! What the commands about bundles share: keys and passphrases, opening, identity, room on the disk.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +7,11 @@ use std::time::SystemTime;
 
 use nix::sys::statvfs::statvfs;
 use sealift_bundle::{
-    Bundle, BundleWriter, Damage, Destination, Identities, Lock, OpenOptions, Passphrase, PublicKey,
-    SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
+    Bundle, BundleError, BundleWriter, Damage, Destination, Held, Identities, Lock, OpenOptions, Passphrase,
+    PublicKey, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
 };
-use sealift_oci::Digest;
 use sealift_registry::client::Secret;
-use sealift_store::Store;
+use sealift_store::{Store, atomic};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -82,39 +80,83 @@ fn ask(question: &str, environment: &mut Environment) -> Result<Secret> {
 
 /// Opens a bundle as the flags say; asks for its passphrase if it has one.
 pub(super) async fn open(path: &Path, args: &OpenArgs, environment: &mut Environment) -> Result<Bundle> {
+    with_keys(path, args, environment, async |options| Bundle::open(path, options).await).await
+}
+
+/// Does something with a bundle that is closed with keys or a passphrase. What the bundle is closed with is only known
+/// when its signature is proven, so the passphrase is asked for when the first try came to it.
+pub(super) async fn with_keys<T>(
+    path: &Path,
+    args: &OpenArgs,
+    environment: &mut Environment,
+    work: impl AsyncFn(&OpenOptions) -> std::result::Result<T, BundleError>,
+) -> Result<T> {
     let mut identities = Identities::default();
     for file in &args.identity {
         identities.extend(Identities::read(file)?);
     }
     let trust = args.trust.as_deref().map(PublicKey::from_argument).transpose()?;
-    let options = |unlock: Option<Arc<Unlock>>| OpenOptions {
+    let options = |unlock: Arc<Unlock>| OpenOptions {
         volume_dirs: args.volume_dir.clone(),
         trust: trust.clone(),
-        unlock,
+        unlock: Some(unlock),
     };
     let wanted = Arc::new(AtomicBool::new(false));
-    let unlock = {
-        let (wanted, identities) = (Arc::clone(&wanted), identities.clone());
-        move |key: &SealedKey| {
-            wanted.store(key.wants_passphrase(), Ordering::Relaxed);
-            key.open(&identities, || Ok(Passphrase::new("")))
-        }
-    };
-    let opened = Bundle::open(path, &options(Some(Arc::new(unlock)))).await;
+    let (flag, keys) = (Arc::clone(&wanted), identities.clone());
+    let done = work(&options(Arc::new(move |key: &SealedKey| {
+        flag.store(key.wants_passphrase(), Ordering::Relaxed);
+        key.open(&keys, || Ok(Passphrase::new("")))
+    })))
+    .await;
     if !wanted.load(Ordering::Relaxed) {
-        return Ok(opened?);
+        return Ok(done?);
     }
     let passphrase = ask(&format!("Passphrase of {}: ", path.display()), environment)?;
     let unlock = move |key: &SealedKey| key.open(&identities, || Ok(Passphrase::new(passphrase.expose())));
-    Ok(Bundle::open(path, &options(Some(Arc::new(unlock)))).await?)
+    Ok(work(&options(Arc::new(unlock))).await?)
 }
 
 /// A place that holds nothing but what the other side has: what would be packed is seen on it.
-pub(super) async fn nothing_yet(id: &str, base: HashMap<Digest, u64>) -> Result<Arc<dyn Store>> {
+pub(super) async fn nothing_yet(id: &str, base: Held) -> Result<Arc<dyn Store>> {
     let nowhere = std::fs::File::open("/dev/null")
         .map_err(|error| CommandError::Machine("/dev/null cannot be opened", error))?;
     let options = WriterOptions { id: id.to_owned(), volume_size: None, writers: 1, base, lock: None };
     Ok(Arc::new(BundleWriter::open(Destination::Pipe(nowhere), options).await?))
+}
+
+/// Names the signature of a file.
+pub(super) fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".minisig");
+    PathBuf::from(name)
+}
+
+/// Writes a whole file, in place of what was there.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let failed = |source| BundleError::Io { path: path.to_owned(), source };
+    Ok(atomic::write(path, content).map_err(failed)?)
+}
+
+/// Writes a document and, if there is a key, its signature.
+pub(super) fn write_signed(
+    path: &Path,
+    content: &[u8],
+    key: Option<&SecretKey>,
+    comment: &str,
+) -> Result<()> {
+    if let Some(key) = key {
+        write(&signature_of(path), key.sign(path, content, comment)?.as_bytes())?;
+    }
+    write(path, content)
+}
+
+/// Names a document after a bundle: `november.receipt.json` in this directory.
+pub(super) fn document_of(bundle: &Path, suffix: &str) -> PathBuf {
+    let whole = bundle.canonicalize().unwrap_or_else(|_| bundle.to_owned());
+    let stem = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
+    let mut name = stem.unwrap_or_else(|| "bundle".as_ref()).to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Draws what a bundle is called.

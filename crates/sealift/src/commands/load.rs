@@ -1,17 +1,18 @@
 //! `sealift load`: from bundles, or plain OCI image layouts, into a registry.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore};
-use sealift_mirror::{Group, ImageRequest, Selection};
+use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore, Receipt, SecretKey};
+use sealift_mirror::{Group, ImageReport, ImageRequest, Plan, Report, Selection};
 use sealift_oci::{ManifestRef, RepositoryName, Tag};
 use sealift_store::{Side, Store};
 
 use super::dry_run::{self, DryRun};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
-use super::{Result, bundle};
+use super::{Result, bundle, proof};
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, LoadArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
@@ -59,12 +60,81 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
         creation: None,
         format: args.output.output,
     };
+    let key = args.sign.as_deref().map(|path| bundle::signing_key(path, environment)).transpose()?;
     let Begun { missing, plan } = begin(ui, &job, &mut terms, &stop).await?;
     let transfer = match plan {
         Err(refused) => refused,
-        Ok(plan) => Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false },
+        Ok(mut plan) => {
+            stop.unless_asked(check_base(ui, args, &job, &freight, &mut plan)).await??;
+            Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
+        }
     };
+    write_receipt(ui, args, &job, &freight, &transfer.report, key.as_ref()).await?;
     tell(ui, &job, &transfer, &missing, terms.format)
+}
+
+/// Proves that the target has what the bundles build on. What it lacks is asked for, and the images that need it fail.
+async fn check_base(ui: &Ui, args: &LoadArgs, job: &Job, freight: &Freight, plan: &mut Plan) -> Result<()> {
+    let (Freight::Bundles(bundles), Some(place)) = (freight, job.ends.target.place()) else { return Ok(()) };
+    let missing = proof::prove(job, plan, bundles, &place.repository).await?;
+    let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
+    let path = bundle::document_of(first.path(), ".repair.json");
+    proof::request(ui, job, plan, missing, first, &path)?;
+    match args.all_or_nothing {
+        true => Err(CommandError::Refused {
+            message:
+                "the target lacks what the bundle builds on, and --all-or-nothing is set; nothing was loaded"
+                    .to_owned(),
+            hint: format!("{} says what is missing.", path.display()),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Writes down what the target holds now of the bundles.
+async fn write_receipt(
+    ui: &Ui,
+    args: &LoadArgs,
+    job: &Job,
+    freight: &Freight,
+    report: &Report,
+    key: Option<&SecretKey>,
+) -> Result<()> {
+    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+    let there: HashSet<_> = report
+        .images
+        .iter()
+        .filter(|image: &&ImageReport| image.is_there())
+        .map(|image| (image.request.source.clone(), image.digest))
+        .collect();
+    let created = bundle::now()?;
+    let target = job.ends.target.to_string();
+    let mut receipt = Receipt::new(bundle::random_id()?, created.clone(), bundle::tool(), target);
+    let opened = bundles.clone();
+    let filled = tokio::task::spawn_blocking(move || {
+        for bundle in &opened {
+            let images = bundle.catalogue().images.iter();
+            let arrived =
+                images.filter(|image| there.contains(&(image.repository.clone(), Some(image.digest))));
+            let arrived: Vec<Image> = arrived.cloned().collect();
+            receipt.add(bundle, &arrived);
+        }
+        receipt
+    });
+    let receipt = filled
+        .await
+        .map_err(|error| CommandError::Machine("the receipt cannot be made", std::io::Error::other(error)))?;
+    if receipt.repositories.is_empty() {
+        return Ok(());
+    }
+    let default = args.bundles.first().map(|path| bundle::document_of(path, ".receipt.json"));
+    let Some(path) = args.receipt.clone().or(default) else { return Ok(()) };
+    bundle::write_signed(&path, &receipt.to_bytes(), key, &format!("sealift receipt of {created}"))?;
+    ui.status(format_args!(
+        "{}: the receipt; take it back, and `sealift pack --since` leaves out what is here",
+        path.display()
+    ));
+    Ok(())
 }
 
 async fn open(args: &LoadArgs, environment: &mut Environment) -> Result<Freight> {

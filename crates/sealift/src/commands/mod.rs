@@ -12,10 +12,13 @@ mod login;
 mod logout;
 mod mirror;
 mod pack;
+mod proof;
 mod quickstart;
 mod releases;
+mod repair;
 mod since;
 mod verify;
+mod verify_bundle;
 mod whoami;
 
 use std::sync::Arc;

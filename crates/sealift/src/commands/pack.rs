@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealift_bundle::{BundleWriter, Contents, Destination, Finished, Image, SecretKey, WriterOptions};
+use sealift_bundle::{
+    BundleWriter, Contents, Destination, Finished, Held, Image, RepairRequest, SecretKey, WriterOptions,
+};
 use sealift_mirror::{ImageReport, Outcome, Report};
 use sealift_oci::RepositoryName;
 
@@ -13,7 +15,7 @@ use super::bundle::{self, Chest};
 use super::dry_run::{self, DryRun};
 use super::job::{Goal, Job};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
-use super::since::{self, Since};
+use super::{repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
@@ -40,12 +42,13 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     check(args)?;
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
-    let since = since::read(&args.since, args.assume_delivered, environment).await?;
+    let since = since::read(args, environment).await?;
+    let request = args.repair.as_deref().map(repair::read).transpose()?;
     let id = bundle::random_id()?;
     let to = args.to.clone().unwrap_or_else(|| PathBuf::from("a bundle"));
-    let nothing = bundle::nothing_yet(&id, since.base()).await?;
+    let nothing = bundle::nothing_yet(&id, since.clone()).await?;
     let goal = Goal::Bundle { path: to.display().to_string(), store: nothing };
-    let settled = settle(ui, args, &connection, environment, goal);
+    let settled = settle(ui, args, request.as_ref(), &connection, environment, goal);
     let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
@@ -60,7 +63,13 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         creation: None,
         format: args.output.output,
     };
-    let Begun { missing, plan } = begin(ui, &job, &mut terms, &stop).await?;
+    let Begun { missing, plan } = match &request {
+        Some(request) => {
+            repair::announce(ui, request);
+            Begun { missing: Vec::new(), plan: Ok(repair::plan(request)) }
+        }
+        None => begin(ui, &job, &mut terms, &stop).await?,
+    };
     let plan = match plan {
         Ok(plan) => plan,
         Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
@@ -72,9 +81,17 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     }
     job.mirror.target = Arc::new(writer.clone());
     let report = job.mirror.run(plan, stop.receiver()).await;
-    let finished = match is_worth_it(&report) {
-        true => Some(finish(writer, &job, &report, &since, &chest).await?),
-        false => None,
+    let contents = match &request {
+        Some(request) if !report.interrupted => {
+            repair::check(&writer, request).await?;
+            Some(repair::contents(request)?)
+        }
+        None if is_worth_it(&report) => Some(contents(&job, &report, &since)?),
+        _ => None,
+    };
+    let finished = match contents {
+        Some(contents) => Some(finish(writer, contents, &chest).await?),
+        None => None,
     };
     let transfer = Transfer { report, is_refused: false };
     let exit = tell_to(ui, &to, &job, &transfer, &missing, terms.format)?;
@@ -117,10 +134,14 @@ fn is_tar(path: &Path) -> bool {
 async fn settle(
     ui: &Arc<Ui>,
     args: &PackArgs,
+    request: Option<&RepairRequest>,
     connection: &Connection,
     environment: &mut Environment,
     goal: Goal,
 ) -> Result<Job> {
+    if let Some(request) = request {
+        return repair::job(ui, args, request, connection, environment, goal).await;
+    }
     let answers = AnswerArgs {
         source: args.source.clone(),
         source_tag: args.source_tag.clone(),
@@ -134,7 +155,7 @@ async fn open(
     to: &Path,
     id: &str,
     chest: &Chest,
-    since: &Since,
+    since: &Held,
     environment: &mut Environment,
 ) -> Result<BundleWriter> {
     let destination = match to {
@@ -150,7 +171,7 @@ async fn open(
         id: id.to_owned(),
         volume_size: args.volume_size.map(|VolumeSize(size)| size),
         writers: WRITERS,
-        base: since.base(),
+        base: since.clone(),
         lock: chest.lock.clone(),
     };
     Ok(BundleWriter::open(destination, options).await?)
@@ -165,13 +186,7 @@ fn is_worth_it(report: &Report) -> bool {
         && report.images.iter().any(ImageReport::is_there)
 }
 
-async fn finish(
-    writer: BundleWriter,
-    job: &Job,
-    report: &Report,
-    since: &Since,
-    chest: &Chest,
-) -> Result<Finished> {
+fn contents(job: &Job, report: &Report, since: &Held) -> Result<Contents> {
     let mut images: Vec<Image> = Vec::new();
     let mut sources: BTreeMap<RepositoryName, String> = BTreeMap::new();
     for image in report.images.iter().filter(|image| image.is_there()) {
@@ -190,8 +205,11 @@ async fn finish(
             platforms: image.platforms.clone(),
         });
     }
-    let contents =
-        Contents { created: bundle::now()?, tool: bundle::tool(), images, sources, builds_on: since.ids() };
+    let builds_on = since.ids().map(str::to_owned).collect();
+    Ok(Contents { created: bundle::now()?, tool: bundle::tool(), images, sources, builds_on })
+}
+
+async fn finish(writer: BundleWriter, contents: Contents, chest: &Chest) -> Result<Finished> {
     let comment = format!("sealift bundle of {}", contents.created);
     let sign = chest
         .key

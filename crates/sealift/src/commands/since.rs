@@ -1,57 +1,71 @@
-//! What the other side has already, as receipts say it, or bundles that are taken for delivered.
+//! What the other side has already: as its receipts say, or as bundles that are taken for delivered.
 
-use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sealift_oci::Digest;
+use sealift_bundle::{BundleError, Held, PublicKey, RECEIPT_LIMIT, Receipt, SIGNATURE_LIMIT};
 
 use super::{Result, bundle};
-use crate::args::OpenArgs;
+use crate::args::{OpenArgs, PackArgs};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 
-/// What is left out of a bundle.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Since {
-    base: HashMap<Digest, u64>,
-    ids: Vec<String>,
-}
-
-impl Since {
-    /// Returns what the other side has, with its size.
-    pub(super) fn base(&self) -> HashMap<Digest, u64> {
-        self.base.clone()
-    }
-
-    /// Returns the ids of what says so.
-    pub(super) fn ids(&self) -> Vec<String> {
-        self.ids.clone()
-    }
-}
-
-/// Reads receipts, and bundles where those are taken for delivered.
-pub(super) async fn read(
-    files: &[PathBuf],
-    assume_delivered: bool,
-    environment: &mut Environment,
-) -> Result<Since> {
-    let mut since = Since::default();
-    for file in files {
-        if !assume_delivered {
-            return Err(CommandError::usage(
-                format_args!("{}: a bundle tells what was sent, not what arrived", file.display()),
-                "Name the receipt that `sealift load` wrote; or take it for delivered with --assume-delivered.",
-            ));
+/// Reads what `--since` names.
+pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Result<Held> {
+    let trust = args.trust.as_deref().map(PublicKey::from_argument).transpose()?;
+    let mut held = Held::default();
+    for path in &args.since {
+        if path.is_dir() || is_bundle(path) {
+            if !args.assume_delivered {
+                return Err(CommandError::usage(
+                    format_args!("{}: a bundle tells what was sent, not what arrived", path.display()),
+                    "Name the receipt that `sealift load` wrote; or take it for delivered with --assume-delivered.",
+                ));
+            }
+            let open = OpenArgs {
+                trust: args.trust.clone(),
+                identity: args.identity.clone(),
+                ..OpenArgs::default()
+            };
+            held.add_catalogue(bundle::open(path, &open, environment).await?.catalogue());
+        } else {
+            held.add_receipt(&Receipt::parse(path, &signed(path, RECEIPT_LIMIT, trust.as_ref())?)?);
         }
-        add_bundle(&mut since, file, environment).await?;
     }
-    Ok(since)
+    Ok(held)
 }
 
-async fn add_bundle(since: &mut Since, file: &Path, environment: &mut Environment) -> Result<()> {
-    let opened = bundle::open(file, &OpenArgs::default(), environment).await?;
-    let catalogue = opened.catalogue();
-    since.base.extend(catalogue.content.iter().map(|content| (content.digest, content.size)));
-    since.ids.push(catalogue.id.clone());
-    Ok(())
+/// A bundle that is one file is a tar archive, and begins with the name of an entry; a receipt begins as JSON does.
+fn is_bundle(path: &Path) -> bool {
+    let mut first = [0];
+    File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok()
+        && first[0].is_ascii_alphabetic()
+}
+
+/// Reads a document, of whose signature is the judge who is trusted.
+pub(super) fn signed(path: &Path, limit: u64, trust: Option<&PublicKey>) -> Result<Vec<u8>> {
+    let content = bounded(path, limit)?;
+    if let Some(key) = trust {
+        let beside = bundle::signature_of(path);
+        let signature = match bounded(&beside, SIGNATURE_LIMIT) {
+            Err(CommandError::Bundle(BundleError::Io { source, .. }, _))
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                let reason = "it is not signed".to_owned();
+                return Err(BundleError::Untrusted { path: path.to_owned(), reason }.into());
+            }
+            other => String::from_utf8_lossy(&other?).into_owned(),
+        };
+        key.verify(path, &content, &signature)?;
+    }
+    Ok(content)
+}
+
+fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let failed = |source| CommandError::from(BundleError::Io { path: PathBuf::from(path), source });
+    let mut content = Vec::new();
+    // One byte more than is allowed is enough for who parses it to know.
+    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut content)).map_err(failed)?;
+    Ok(content)
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sealift_mirror::{Verdict, Verification};
 
-use super::Result;
 use super::job::{Goal, Job};
 use super::mirror::write;
+use super::{Result, verify_bundle};
 use crate::args::{Format, VerifyArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
@@ -18,6 +18,9 @@ use crate::ui::Ui;
 
 /// Compares what the target has with the source, digest by digest.
 pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+    if let Some(bundle) = args.bundle.clone() {
+        return verify_bundle::run(ui, &bundle, &args, environment).await;
+    }
     let verified = verify(ui, &args, environment).await;
     if let (Err(error), Format::Json) = (&verified, args.output.output) {
         write(ui, &json::text(&json::VerificationReport::of_error(error, args.deep)))?;

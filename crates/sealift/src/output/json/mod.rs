@@ -1,6 +1,7 @@
 //! The documents for programs. docs/REPORT.md explains every field and what is promised of them; the
 //! schemas beside it are made from the types here, and a test says when they differ.
 
+mod bundle_verification;
 mod common;
 mod contents;
 mod discovery;
@@ -10,6 +11,7 @@ mod verification;
 
 use serde::Serialize;
 
+pub(crate) use bundle_verification::BundleVerification;
 pub(crate) use contents::Contents;
 pub(crate) use discovery::DiscoveryReport;
 pub(crate) use plan::PlanReport;
@@ -30,6 +32,7 @@ mod tests {
     #[test]
     fn the_published_schemas_are_those_of_the_types() {
         for (file, schema) in [
+            ("bundle-verification.schema.json", schemars::schema_for!(BundleVerification)),
             ("contents.schema.json", schemars::schema_for!(Contents)),
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
             ("plan.schema.json", schemars::schema_for!(PlanReport)),

@@ -1,0 +1,141 @@
+//! What a bundle left out must be at the target: it is looked for before anything moves. What is not there is asked for
+//! in a repair request.
+
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use sealift_bundle::{Bundle, Content, MissingContent, RepairRequest, RepositorySource};
+use sealift_mirror::{Plan, PlannedBlob, PlannedImage, Step};
+use sealift_oci::{Digest, RepositoryName};
+use sealift_store::Side;
+
+use super::job::Job;
+use super::{Result, bundle};
+use crate::output::units::{bytes, count};
+use crate::ui::Ui;
+
+/// How many blobs are asked about at the same time.
+const CONCURRENCY: usize = 16;
+/// How many digests a message names; a request can have many.
+const NAMED: usize = 5;
+
+/// Finds what the bundles left out at the target, lets the repository that has it lead, and returns what is nowhere.
+pub(super) async fn prove(
+    job: &Job,
+    plan: &mut Plan,
+    bundles: &[Bundle],
+    below: &RepositoryName,
+) -> Result<Vec<MissingContent>> {
+    let looked_for = plan.blobs.iter().enumerate().filter_map(|(position, blob)| {
+        let content = left_out(bundles, &blob.descriptor.digest)?;
+        Some((position, blob.clone(), content.clone()))
+    });
+    let looked_for: Vec<_> = looked_for.collect();
+    let found: Vec<(usize, Option<RepositoryName>)> = stream::iter(looked_for)
+        .map(|(position, blob, content)| async move {
+            Ok::<_, crate::errors::CommandError>((position, holder(job, &blob, &content, below).await?))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let mut missing = Vec::new();
+    for (position, holder) in found {
+        let blob = &mut plan.blobs[position];
+        match holder {
+            Some(holder) => {
+                // Who holds it leads, also where nothing there needs it any more.
+                blob.targets.retain(|repository| *repository != holder);
+                blob.targets.insert(0, holder);
+            }
+            None => missing.push(wanted(bundles, blob)),
+        }
+    }
+    Ok(missing)
+}
+
+/// Returns content that no bundle carries.
+fn left_out<'a>(bundles: &'a [Bundle], digest: &Digest) -> Option<&'a Content> {
+    let mut known = bundles.iter().filter_map(|bundle| bundle.content(digest));
+    let first = known.next()?;
+    let is_carried = !first.at.is_empty() || known.any(|content| !content.at.is_empty());
+    (!is_carried).then_some(first)
+}
+
+/// Asks the repositories that need the blob, and those where it was when the bundle was packed. The first that has it
+/// is enough: the others link it.
+async fn holder(
+    job: &Job,
+    blob: &PlannedBlob,
+    content: &Content,
+    below: &RepositoryName,
+) -> Result<Option<RepositoryName>> {
+    let elsewhere = content.held.iter().filter_map(|path| below.join(path.as_str()).ok());
+    for repository in blob.targets.iter().cloned().chain(elsewhere) {
+        let target = job.mirror.target.target(&repository).map_err(|error| error.on(Side::Target))?;
+        let there = target.stat_blob(&blob.descriptor.digest).await;
+        let there = there.map_err(|error| job.ends.refusal(error.on(Side::Target)))?;
+        if there == Some(blob.descriptor.size) {
+            return Ok(Some(repository));
+        }
+    }
+    Ok(None)
+}
+
+fn wanted(bundles: &[Bundle], blob: &PlannedBlob) -> MissingContent {
+    let digest = blob.descriptor.digest;
+    let repositories = bundles.iter().flat_map(|bundle| &bundle.catalogue().repositories);
+    let holding = repositories.filter(|repository| repository.blobs.contains(&digest));
+    let source = |it: &sealift_bundle::Repository| RepositorySource {
+        name: it.name.clone(),
+        source: it.source.clone(),
+    };
+    MissingContent { digest, size: blob.descriptor.size, repositories: holding.map(source).collect() }
+}
+
+/// Writes a repair request, and tells what is asked for.
+pub(super) fn request(
+    ui: &Ui,
+    job: &Job,
+    plan: &Plan,
+    missing: Vec<MissingContent>,
+    opened: &Bundle,
+    path: &Path,
+) -> Result<()> {
+    let size = missing.iter().map(|content| content.size).sum();
+    ui.error(format_args!(
+        "{}: the target lacks {} ({}) that the bundle builds on",
+        opened.path().display(),
+        count(missing.len(), "blob"),
+        bytes(size)
+    ));
+    for content in missing.iter().take(NAMED) {
+        let names: Vec<&str> = content.repositories.iter().map(|it| it.name.as_str()).collect();
+        ui.note(format_args!("{} of {}", content.digest, names.join(", ")));
+    }
+    if missing.len() > NAMED {
+        ui.note(format_args!("and {} more", missing.len() - NAMED));
+    }
+    let target = job.ends.target.to_string();
+    let mut request =
+        RepairRequest::new(bundle::random_id()?, bundle::now()?, target, opened.catalogue().id.clone());
+    let is_missing = |at: usize| missing.iter().any(|it| it.digest == plan.blobs[at].descriptor.digest);
+    let images = plan.groups.iter().flat_map(|group| &group.images);
+    let hit = images.filter(|image| needs(image).any(is_missing));
+    request.images = hit.map(|image| image.request.target_name()).collect();
+    request.missing = missing;
+    bundle::write(path, &request.to_bytes())?;
+    ui.note(format_args!(
+        "Hint: a bundle before this one is not loaded yet: load it first. If it is lost, take {} to the other side: `sealift pack --repair {}` makes what is missing, and `sealift load` takes both bundles together.",
+        path.display(),
+        path.display()
+    ));
+    Ok(())
+}
+
+fn needs(image: &PlannedImage) -> impl Iterator<Item = usize> {
+    let root = match &image.step {
+        Step::Copy { root, .. } => root.blobs.as_slice(),
+        _ => &[],
+    };
+    root.iter().copied()
+}
