@@ -54,6 +54,13 @@ impl Mirror {
             let images = self.finish_group(&work, group, &mut claimed, &stop).await;
             report.images.extend(images);
         }
+        // Blobs that no image needs are wanted for themselves: a repair is made of them.
+        let mut asked = stop.clone();
+        tokio::select! {
+            () = work.all_placed() => {}
+            // A sender that is gone will never say stop.
+            Ok(_) = asked.wait_for(|stop| *stop) => {}
+        }
         report.interrupted = *stop.borrow();
         workers.abort_all();
         report.totals = Totals { elapsed: work.plan.surveyed + began.elapsed(), ..work.totals() };
@@ -231,7 +238,11 @@ impl Mirror {
     }
 
     async fn read_config(&self, request: &ImageRequest, blob: &Descriptor) -> Result<Bytes> {
-        let body = self.target.source(&request.target).open_blob(&blob.digest, 0).await?;
+        // A bundle cannot be read back everywhere, and leaves out what the other side has.
+        let body = match self.target.source(&request.target).open_blob(&blob.digest, 0).await {
+            Ok(body) => body,
+            Err(_) => self.source.source(&request.source).open_blob(&blob.digest, 0).await?,
+        };
         // The limit was checked on the descriptor; a body that is longer is cut off here.
         body.collect(usize::try_from(CONFIG_LIMIT).unwrap_or(usize::MAX)).await
     }
@@ -254,6 +265,13 @@ fn platform_of(config: &[u8]) -> Option<Platform> {
 }
 
 impl Work {
+    /// Waits until it is decided what became of every blob.
+    async fn all_placed(&self) {
+        for placed in &self.placed {
+            placed.wait().await;
+        }
+    }
+
     /// Finds why an image cannot be complete: the first of its blobs that is not in its repository.
     fn failure(&self, image: &PlannedImage) -> Option<Arc<Error>> {
         image.blobs().find_map(|position| {

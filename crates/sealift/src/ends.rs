@@ -72,7 +72,7 @@ impl Ends {
             }
             (SourceEnd::Place(place), _) => place.advice(error),
             (SourceEnd::List(registries), _) => advice_on_list(registries, error),
-            (SourceEnd::Bundle(_), _) => Advice::of(error),
+            (SourceEnd::Bundle(_), _) => advice_on_bundle(error),
         }
     }
 
@@ -81,6 +81,20 @@ impl Ends {
         let advice = self.advice(&error);
         CommandError::Place(error, advice)
     }
+}
+
+fn advice_on_bundle(error: &Error) -> Advice {
+    let mut advice = Advice::of(error);
+    match error.kind() {
+        ErrorKind::NotFound => {
+            advice.hint = "Load the bundle that this one builds on first, or both together: `sealift load` takes several.".to_owned();
+        }
+        ErrorKind::Mismatch | ErrorKind::Invalid | ErrorKind::Io => {
+            advice.hint = "Copy the volume again from where it came; `sealift verify BUNDLE` finds everything that is wrong.".to_owned();
+        }
+        _ => {}
+    }
+    advice
 }
 
 fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) -> Advice {

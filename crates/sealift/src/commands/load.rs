@@ -79,7 +79,7 @@ async fn check_base(ui: &Ui, args: &LoadArgs, job: &Job, freight: &Freight, plan
     let missing = proof::prove(job, plan, bundles, &place.repository).await?;
     let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
     let path = bundle::document_of(first.path(), ".repair.json");
-    proof::request(ui, job, plan, missing, first, &path)?;
+    proof::request(ui, job, plan, &missing, first, &path)?;
     match args.all_or_nothing {
         true => Err(CommandError::Refused {
             message:
@@ -87,7 +87,10 @@ async fn check_base(ui: &Ui, args: &LoadArgs, job: &Job, freight: &Freight, plan
                     .to_owned(),
             hint: format!("{} says what is missing.", path.display()),
         }),
-        false => Ok(()),
+        false => {
+            proof::leave_out(plan, &missing, first);
+            Ok(())
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::Result;
 use super::bundle::{self, Chest};
 use super::dry_run::{self, DryRun};
 use super::job::{Goal, Job};
-use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
+use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures};
 use super::{repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
@@ -94,7 +94,11 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         None => None,
     };
     let transfer = Transfer { report, is_refused: false };
-    let exit = tell_to(ui, &to, &job, &transfer, &missing, terms.format)?;
+    let has_table = to != Path::new(PIPE) && (request.is_none() || terms.format == Format::Json);
+    let exit = match has_table {
+        true => tell(ui, &job, &transfer, &missing, terms.format)?,
+        false => tell_failures(ui, &job, &transfer, &missing, false),
+    };
     match finished {
         Some(finished) => tell_finished(ui, &to, &finished),
         None => ui.error(format_args!("{}: the bundle is not finished", to.display())),
@@ -228,21 +232,6 @@ fn source_names(job: &Job, image: &ImageReport) -> (String, String) {
     let behind = image.request.reference.to_string().len() + 1;
     let repository = name[..name.len().saturating_sub(behind)].to_owned();
     (name, repository)
-}
-
-/// With a bundle on standard output the report has no place there.
-fn tell_to(
-    ui: &Ui,
-    to: &Path,
-    job: &Job,
-    transfer: &Transfer,
-    missing: &[sealift_mirror::ImageRequest],
-    format: Format,
-) -> Result<Exit> {
-    if to == Path::new(PIPE) {
-        return Ok(super::mirror::tell_failures(ui, job, transfer, missing, false));
-    }
-    tell(ui, job, transfer, missing, format)
 }
 
 fn tell_finished(ui: &Ui, to: &Path, finished: &Finished) {

@@ -1,13 +1,15 @@
 //! What a bundle left out must be at the target: it is looked for before anything moves. What is not there is asked for
 //! in a repair request.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sealift_bundle::{Bundle, Content, MissingContent, RepairRequest, RepositorySource};
 use sealift_mirror::{Plan, PlannedBlob, PlannedImage, Step};
 use sealift_oci::{Digest, RepositoryName};
-use sealift_store::Side;
+use sealift_store::{Error, ErrorKind, Operation, Side};
 
 use super::job::Job;
 use super::{Result, bundle};
@@ -97,7 +99,7 @@ pub(super) fn request(
     ui: &Ui,
     job: &Job,
     plan: &Plan,
-    missing: Vec<MissingContent>,
+    missing: &[MissingContent],
     opened: &Bundle,
     path: &Path,
 ) -> Result<()> {
@@ -122,7 +124,7 @@ pub(super) fn request(
     let images = plan.groups.iter().flat_map(|group| &group.images);
     let hit = images.filter(|image| needs(image).any(is_missing));
     request.images = hit.map(|image| image.request.target_name()).collect();
-    request.missing = missing;
+    request.missing = missing.to_vec();
     bundle::write(path, &request.to_bytes())?;
     ui.note(format_args!(
         "Hint: a bundle before this one is not loaded yet: load it first. If it is lost, take {} to the other side: `sealift pack --repair {}` makes what is missing, and `sealift load` takes both bundles together.",
@@ -132,10 +134,34 @@ pub(super) fn request(
     Ok(())
 }
 
+/// Takes the images out of the plan that need what is missing: nothing of them moves, unless others need it, too.
+pub(super) fn leave_out(plan: &mut Plan, missing: &[MissingContent], opened: &Bundle) {
+    let lacks =
+        |at: usize, blobs: &[PlannedBlob]| missing.iter().find(|it| it.digest == blobs[at].descriptor.digest);
+    let blobs = std::mem::take(&mut plan.blobs);
+    for image in plan.groups.iter_mut().flat_map(|group| &mut group.images) {
+        let Some(lacking) = needs(image).find_map(|at| lacks(at, &blobs)) else { continue };
+        let error = Error::new(ErrorKind::NotFound, Operation::FetchBlob)
+            .at(opened.path().display())
+            .object(format_args!("{}@{}", image.request.source, lacking.digest))
+            .because("the bundle left it out, and the target lacks it")
+            .on(Side::Source);
+        image.step = Step::Failed(Arc::new(error));
+        image.attachments.clear();
+    }
+    let images = plan.groups.iter().flat_map(|group| &group.images);
+    let needed: HashSet<usize> = images.flat_map(needs).collect();
+    plan.blobs = blobs;
+    for (_, blob) in plan.blobs.iter_mut().enumerate().filter(|(at, _)| !needed.contains(at)) {
+        blob.targets.clear();
+    }
+}
+
+/// Goes through everything that an image needs, by position in the plan.
 fn needs(image: &PlannedImage) -> impl Iterator<Item = usize> {
     let root = match &image.step {
         Step::Copy { root, .. } => root.blobs.as_slice(),
         _ => &[],
     };
-    root.iter().copied()
+    root.iter().chain(image.attachments.iter().flat_map(|attached| &attached.blobs)).copied()
 }

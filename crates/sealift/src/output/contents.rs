@@ -30,7 +30,12 @@ pub(crate) fn text(inspection: &Inspection, width: Option<usize>) -> String {
         }
         rows.push(row(listed));
     }
-    render(&COLUMNS, &rows, Some(width.unwrap_or(WIDTH))) + "\n" + &origin(inspection)
+    // A repair has content for images of another bundle, and none of its own.
+    let table = match rows.is_empty() {
+        true => String::new(),
+        false => render(&COLUMNS, &rows, Some(width.unwrap_or(WIDTH))) + "\n",
+    };
+    table + &origin(inspection)
 }
 
 fn row(listed: &ListedImage) -> Row {
@@ -49,8 +54,9 @@ fn row(listed: &ListedImage) -> Row {
 
 fn origin(inspection: &Inspection) -> String {
     let (catalogue, listing) = (inspection.bundle.catalogue(), &inspection.listing);
+    let sources = catalogue.repositories.iter().map(|repository| &repository.source);
     let mut registries: Vec<&str> =
-        catalogue.images.iter().map(|image| image.source.split('/').next().unwrap_or_default()).collect();
+        sources.map(|source| source.split('/').next().unwrap_or_default()).collect();
     registries.sort_unstable();
     registries.dedup();
     let mut text = format!(
