@@ -8,6 +8,7 @@
 //! - [`docker_registry`] and [`containerd`] run Debian's daemons, [`peers`] the other programs to get along with.
 //! - [`http_proxy`] stands in front of a registry, counts requests, and answers or breaks chosen ones.
 //! - [`tcp_proxy`] is a line that can be made slow, lossy or broken.
+//! - [`small_disk`] is a disk that is soon full.
 //! - [`tls`] makes certificates, good and bad ones, and [`htpasswd`] password files.
 
 pub mod containerd;
@@ -18,5 +19,6 @@ pub mod http_proxy;
 pub mod images;
 pub mod peers;
 pub mod pushing;
+pub mod small_disk;
 pub mod tcp_proxy;
 pub mod tls;

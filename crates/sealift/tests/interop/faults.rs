@@ -1,12 +1,11 @@
 //! What breaks on the way: one image fails with a clear error, no tag points at what is not whole, and the
 //! other images arrive.
 
-use std::path::Path;
-
 use sealift_testbed::docker_registry::RegistryOptions;
 use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use sealift_testbed::images::Size;
-use sealift_testbed::peers::{interop_wanted, run_well};
+use sealift_testbed::peers::interop_wanted;
+use sealift_testbed::small_disk::SmallDisk;
 
 use crate::site::{Run, SOURCE, Site, TARGET, sealift};
 
@@ -185,35 +184,13 @@ async fn a_target_answers_500() {
     the_others_are_unharmed(&site).await;
 }
 
-/// A file system with room for a part of the release only.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    async fn new(bytes: u64) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let options = format!("size={bytes}");
-        run_well("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", text(directory.path())]).await.unwrap();
-        Self(directory)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").args(["--lazy", text(self.0.path())]).status();
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_target_has_a_full_disk() {
     if !interop_wanted() {
         return;
     }
-    let disk = SmallDisk::new(3_500_000).await;
-    let options = RegistryOptions { storage: Some(disk.0.path().to_owned()), ..RegistryOptions::default() };
+    let disk = SmallDisk::new(3_500_000).await.unwrap();
+    let options = RegistryOptions { storage: Some(disk.path().to_owned()), ..RegistryOptions::default() };
     let site = Site::with_target(Size::Small, &options).await;
     site.mirror(&["--image", "arc-service-proxy"]).await.expect(0);
     let run = site.mirror(&["--output", "json"]).await.expect(1);
