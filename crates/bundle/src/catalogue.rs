@@ -8,7 +8,7 @@ use sealift_oci::{Digest, Platform, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::document::{self, Kind, check_id};
+use crate::document::{self, Kind, check_id, check_text};
 use crate::error::{BundleError, Result};
 use crate::names::VOLUME_LIMIT;
 
@@ -189,6 +189,15 @@ impl Catalogue {
     fn check(&self) -> Result<(), String> {
         check_id(&self.id)?;
         check_volumes(&self.volumes)?;
+        check_text("what wrote it", &self.tool)?;
+        check_text("when it was written", &self.created)?;
+        for image in &self.images {
+            check_text("an image's name", &image.name)?;
+            check_text("an image's source", &image.source)?;
+            check_text("an image's group", image.group.as_deref().unwrap_or_default())?;
+        }
+        self.repositories.iter().try_for_each(|it| check_text("a repository's source", &it.source))?;
+        self.builds_on.iter().try_for_each(|id| check_id(id))?;
         if self.content.len() > CONTENT_LIMIT {
             return Err(format!("it lists more than {CONTENT_LIMIT} blobs"));
         }

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(held.get(&left_out).unwrap().size, one.blobs[0].len() as u64);
         assert_eq!(held.get(&one.digest()).unwrap().size, one.manifest.bytes.len() as u64);
         assert!(held.get(&Digest::sha256(b"other")).is_none());
-        assert_eq!(held.iter().count(), 5);
+        assert_eq!(held.iter().count(), 6);
         assert_eq!(held.ids().collect::<Vec<_>>(), ["0".repeat(32), "a".repeat(32)]);
     }
 }

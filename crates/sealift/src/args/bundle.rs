@@ -14,11 +14,12 @@ Examples:
   sealift pack --to ./release
   sealift pack --tag v1.42.0_2025-10-14 --to /mnt/stick --volume-size fat32
   sealift pack --images-file images.txt --to images.tar
+  sealift pack --images-file images.txt --to oci:./layout
   sealift pack --to ./november --since october.receipt.json
   sealift pack --to ./release --sign sealift.key --encrypt-to RECIPIENT")]
 pub(crate) struct PackArgs {
     /// Where the bundle goes: a directory, a file that ends in .tar, or - for a
-    /// pipe
+    /// pipe; oci:DIRECTORY is a plain OCI image layout
     #[arg(long, value_name = "PATH", required_unless_present = "dry_run")]
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]

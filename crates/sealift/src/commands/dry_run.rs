@@ -11,7 +11,7 @@ use crate::args::{BundleLimitArgs, Format};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit, exit_of};
 use crate::output::failures::{self, Failure};
-use crate::output::units::{bytes, count};
+use crate::output::units::bytes;
 use crate::output::{json, plan};
 use crate::size::{Rate, Size, VolumeSize};
 use crate::stop::Stop;
@@ -28,6 +28,8 @@ pub(crate) struct Proposal {
     /// At what rate the time is told, and whether that is only assumed.
     pub(crate) rate: Rate,
     pub(crate) is_assumed: bool,
+    /// How many volumes it takes at least, where it goes into some.
+    pub(crate) volumes: Option<usize>,
 }
 
 /// What is asked of a plan that is only shown.
@@ -45,7 +47,8 @@ pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Resu
     let weights = weigh(job, &mut plan, stop).await?;
     let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
     let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
-    let proposal = Proposal { plan, weights, rate, is_assumed };
+    let volumes = wish.volume_size.map(|size| count_volumes(&plan, size));
+    let proposal = Proposal { plan, weights, rate, is_assumed, volumes };
     let over = check(proposal.weights.total, max_bytes).err();
     let exit = match proposal.exit(&job.ends) {
         Exit::Success => over.as_ref().map_or(Exit::Success, CommandError::exit),
@@ -56,9 +59,6 @@ pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Resu
         Format::Json => write(ui, &json::text(&json::PlanReport::new(&job.ends, &proposal, exit)))?,
     }
     tell(ui, job, &proposal);
-    if let Some(size) = wish.volume_size {
-        tell_volumes(ui, &proposal, size);
-    }
     if let Some(over) = over {
         ui.usage(&over);
     }
@@ -87,10 +87,9 @@ pub(super) fn check(total: Weight, limit: Option<Size>) -> Result<()> {
 }
 
 /// Counts the volumes that the content takes.
-fn tell_volumes(ui: &Ui, proposal: &Proposal, size: Option<VolumeSize>) {
-    let blobs: Vec<u64> = proposal.plan.blobs.iter().map(|blob| blob.descriptor.size).collect();
-    let volumes = sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size));
-    ui.status(format_args!("{} in {}", count(blobs.len(), "blob"), count(volumes, "volume")));
+fn count_volumes(plan: &Plan, size: Option<VolumeSize>) -> usize {
+    let blobs: Vec<u64> = plan.blobs.iter().map(|blob| blob.descriptor.size).collect();
+    sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size))
 }
 
 fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {
@@ -167,7 +166,8 @@ mod tests {
     fn a_time_is_told_by_the_rate() {
         let total = Weight { fetch: 25_000_000, ..Weight::default() };
         let weights = Weights { total, ..Weights::default() };
-        let proposal = Proposal { plan: Plan::default(), weights, rate: ASSUMED_RATE, is_assumed: true };
+        let proposal =
+            Proposal { plan: Plan::default(), weights, rate: ASSUMED_RATE, is_assumed: true, volumes: None };
         assert_eq!(proposal.time(), Duration::from_secs(2));
     }
 }

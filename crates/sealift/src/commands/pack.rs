@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealift_bundle::{
-    BundleWriter, Contents, Destination, Finished, Held, Image, RepairRequest, SecretKey, WriterOptions,
+    BundleWriter, Contents, Destination, Finished, Held, Image, LayoutNames, LayoutWriter, RepairRequest,
+    SecretKey, WriterOptions,
 };
-use sealift_mirror::{ImageReport, Outcome, Report};
-use sealift_oci::RepositoryName;
+use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report};
+use sealift_oci::{Registry, RepositoryName};
 
 use super::Result;
 use super::bundle::{self, Chest};
@@ -74,6 +75,13 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         Ok(plan) => plan,
         Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
     };
+    if let Some(directory) = layout_of(&to) {
+        bundle::check_space(directory, plan.totals().bytes)?;
+        job.mirror.target = Arc::new(layout(&job, &plan, directory).await?);
+        let report = job.mirror.run(plan, stop.receiver()).await;
+        let transfer = Transfer { report, is_refused: false };
+        return tell(ui, &job, &transfer, &missing, terms.format);
+    }
     bundle::check_space(&to, plan.totals().bytes)?;
     let writer = open(args, &to, &id, &chest, &since, environment).await?;
     if writer.resumed() > 0 {
@@ -109,6 +117,16 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
 /// Refuses what makes no sense together, before anything is asked.
 fn check(args: &PackArgs) -> Result<()> {
     let is_pipe = args.to.as_deref() == Some(Path::new(PIPE));
+    let is_layout = args.to.as_deref().is_some_and(|to| layout_of(to).is_some());
+    let is_closed = args.sign.is_some() || !args.encrypt_to.is_empty() || args.encrypt_passphrase;
+    if is_layout
+        && (is_closed || args.volume_size.is_some() || !args.since.is_empty() || args.repair.is_some())
+    {
+        return Err(CommandError::usage(
+            "a plain OCI image layout has no volumes, no signature and no encryption, and leaves nothing out",
+            "Name a bundle with --to, or leave those flags out.",
+        ));
+    }
     let is_directory = args.to.as_deref().is_some_and(|to| !is_pipe && !is_tar(to));
     if is_pipe && args.output.output == Format::Json {
         return Err(CommandError::usage(
@@ -129,6 +147,23 @@ fn check(args: &PackArgs) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// `oci:DIRECTORY` is a plain layout, as other tools write it, too.
+fn layout_of(to: &Path) -> Option<&Path> {
+    to.to_str()?.strip_prefix("oci:").map(Path::new)
+}
+
+/// Opens a plain layout to write to; each image gets its full name at the source.
+async fn layout(job: &Job, plan: &Plan, directory: &Path) -> Result<LayoutWriter> {
+    let images = plan.groups.iter().flat_map(|group| &group.images).map(|image| &image.request);
+    let host = |request: &ImageRequest| -> Option<(RepositoryName, Registry)> {
+        let (_, repository) = source_names(job, request);
+        Some((request.target.clone(), repository.split('/').next()?.parse().ok()?))
+    };
+    let names = LayoutNames::Full(images.filter_map(host).collect());
+    let main: RepositoryName = "image".parse().map_err(|error| CommandError::usage(error, "Report this."))?;
+    Ok(LayoutWriter::create(directory, &main, names).await?)
 }
 
 fn is_tar(path: &Path) -> bool {
@@ -196,7 +231,7 @@ fn contents(job: &Job, report: &Report, since: &Held) -> Result<Contents> {
     for image in report.images.iter().filter(|image| image.is_there()) {
         let Some(digest) = image.digest else { continue };
         let request = &image.request;
-        let (source, repository) = source_names(job, image);
+        let (source, repository) = source_names(job, &image.request);
         sources.insert(request.target.clone(), repository);
         images.push(Image {
             name: request.name.clone(),
@@ -223,13 +258,13 @@ async fn finish(writer: BundleWriter, contents: Contents, chest: &Chest) -> Resu
 }
 
 /// Names an image and its repository at the source, with the registry.
-fn source_names(job: &Job, image: &ImageReport) -> (String, String) {
-    let name = job.ends.names.of(&image.request);
+fn source_names(job: &Job, request: &ImageRequest) -> (String, String) {
+    let name = job.ends.names.of(request);
     let name = match &job.ends.source {
         SourceEnd::Place(place) => format!("{}/{name}", place.registry),
         _ => name,
     };
-    let behind = image.request.reference.to_string().len() + 1;
+    let behind = request.reference.to_string().len() + 1;
     let repository = name[..name.len().saturating_sub(behind)].to_owned();
     (name, repository)
 }

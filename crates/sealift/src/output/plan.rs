@@ -80,8 +80,12 @@ fn totals(proposal: &Proposal) -> String {
     let images = proposal.images().count() - number("not part");
     let rate = bytes(proposal.rate.0);
     let assumed = if proposal.is_assumed { ", which is assumed (--bandwidth says otherwise)" } else { "" };
+    let volumes = proposal.volumes.map_or_else(String::new, |volumes| {
+        let blobs = count(proposal.plan.blobs.len(), "blob");
+        format!("{blobs}, in {} at least.\n", count(volumes, "volume"))
+    });
     format!(
-        "{}: {}.\n{} to fetch, {} to mount, {} there already; {}.\nAt {rate}/s{assumed}: {}. Nothing was written.\n",
+        "{}: {}.\n{} to fetch, {} to mount, {} there already; {}.\n{volumes}At {rate}/s{assumed}: {}. Nothing was written.\n",
         count(images, "image"),
         if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") },
         bytes(total.fetch),

@@ -37,6 +37,8 @@ pub(crate) struct PlanReport {
     is_rate_assumed: bool,
     /// How long fetching takes at that rate.
     estimated_milliseconds: u64,
+    /// How many volumes the bundle takes at least; null where nothing goes into a bundle.
+    volumes: Option<usize>,
     /// Why images cannot be planned, each reason once.
     failures: Vec<Failure>,
 }
@@ -125,6 +127,7 @@ impl PlanReport {
             bytes_per_second: proposal.rate.0,
             is_rate_assumed: proposal.is_assumed,
             estimated_milliseconds: milliseconds(proposal.time()),
+            volumes: proposal.volumes,
             failures: proposal.failures(ends).iter().map(|it| Failure::of(ends, it)).collect(),
         }
     }
@@ -142,6 +145,7 @@ impl PlanReport {
             bytes_per_second: 0,
             is_rate_assumed: false,
             estimated_milliseconds: 0,
+            volumes: None,
             failures: vec![Failure::of_command(error)],
         }
     }
