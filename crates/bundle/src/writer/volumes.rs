@@ -326,7 +326,7 @@ mod tests {
             (&[512, 512], Some(2048), 1),
             (&[512, 512, 1], Some(2048), 2),
             (&[5000], Some(2048), 3),
-            (&[5000, 500], Some(2048), 3),
+            (&[5000, 500], Some(2048), 4),
         ];
         for (sizes, limit, expected) in cases {
             assert_eq!(count_volumes(sizes, *limit), *expected, "{sizes:?}");
