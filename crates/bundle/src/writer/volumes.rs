@@ -51,6 +51,8 @@ struct State {
     next: usize,
     /// A writer was dropped in the middle of an entry.
     is_broken: bool,
+    /// What a pipe said when it took no more.
+    reason: Option<String>,
 }
 
 /// A volume in the hands of its one writer.
@@ -91,7 +93,7 @@ pub(super) struct Claim {
 impl Volumes {
     pub(super) fn new(output: Output, limit: Option<u64>, writers: usize) -> Self {
         let limit = limit.map(|limit| limit / BLOCK * BLOCK);
-        let state = State { idle: Vec::new(), closed: Vec::new(), next: 1, is_broken: false };
+        let state = State { idle: Vec::new(), closed: Vec::new(), next: 1, is_broken: false, reason: None };
         Self { output, limit, writers: Arc::new(Semaphore::new(writers)), state: Mutex::new(state) }
     }
 
@@ -108,6 +110,14 @@ impl Volumes {
 
     pub(super) fn limit(&self) -> Option<u64> {
         self.limit
+    }
+
+    /// Returns the directory where volumes are files of their own.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        match &self.output {
+            Output::Directory(directory) => Some(directory),
+            Output::File(_) | Output::Pipe(_) => None,
+        }
     }
 
     /// Says where a volume lies.
@@ -131,7 +141,8 @@ impl Volumes {
     fn find(&self, length: u64) -> io::Result<(Volume, std::ops::Range<usize>)> {
         let mut state = lock(&self.state);
         if state.is_broken {
-            return Err(io::Error::other("an entry before this one was not finished"));
+            let reason = state.reason.as_deref().unwrap_or("an entry before this one was not finished");
+            return Err(io::Error::other(reason.to_owned()));
         }
         let fits = |volume: &Volume| self.limit.is_none_or(|limit| volume.length + length <= limit);
         let found = state.idle.iter().enumerate().filter(|(_, it)| fits(it)).max_by_key(|(_, it)| it.length);
@@ -173,6 +184,13 @@ impl Volumes {
     /// A writer went away in the middle of an entry: nobody can tell what is still being written.
     pub(super) fn abandon(&self) {
         lock(&self.state).is_broken = true;
+    }
+
+    /// What was written to a pipe cannot be taken back: the first error is the reason for all that follow.
+    pub(super) fn fail(&self, error: &io::Error) {
+        if self.is_pipe() {
+            lock(&self.state).reason.get_or_insert_with(|| error.to_string());
+        }
     }
 
     /// Closes volumes that are full, and the fullest ones where too many are open.
@@ -307,7 +325,7 @@ pub fn count_volumes(sizes: &[u64], limit: Option<u64>) -> usize {
             None => {
                 let whole = usize::try_from(length / limit).unwrap_or(VOLUME_LIMIT).min(VOLUME_LIMIT);
                 volumes.extend(std::iter::repeat_n(limit, whole));
-                volumes.extend((length % limit > 0).then_some(length % limit));
+                volumes.extend(Some(length % limit).filter(|rest| *rest > 0));
             }
         }
     }

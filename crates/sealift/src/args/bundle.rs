@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
-use sealift_bundle::Recipient;
 
 use super::{ConnectionArgs, OutputArgs, SourceArgs, TalkArgs, WhatArgs};
 use crate::size::{Rate, Size, VolumeSize};
@@ -16,7 +15,7 @@ Examples:
   sealift pack --images-file images.txt --to images.tar
   sealift pack --images-file images.txt --to oci:./layout
   sealift pack --to ./november --since october.receipt.json
-  sealift pack --to ./release --sign sealift.key --encrypt-to RECIPIENT")]
+  sealift pack --to ./release --sign sealift.key --encrypt-passphrase")]
 pub(crate) struct PackArgs {
     /// Where the bundle goes: a directory, a file that ends in .tar, or - for a
     /// pipe; oci:DIRECTORY is a plain OCI image layout
@@ -59,8 +58,9 @@ pub(crate) struct PackArgs {
     pub(crate) sign: Option<PathBuf>,
     /// Encrypt it so that the owner of this age recipient can open it;
     /// repeatable
-    #[arg(long, value_name = "RECIPIENT", value_parser = Recipient::parse, help_heading = "The bundle")]
-    pub(crate) encrypt_to: Vec<Recipient>,
+    // It is parsed later: an error here would print it, and somebody may have typed an identity.
+    #[arg(long, value_name = "RECIPIENT", help_heading = "The bundle")]
+    pub(crate) encrypt_to: Vec<String>,
     /// Encrypt it under a passphrase, which is asked for
     #[arg(long, conflicts_with = "encrypt_to", help_heading = "The bundle")]
     pub(crate) encrypt_passphrase: bool,

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use nix::sys::statvfs::statvfs;
 use sealift_bundle::{
     Bundle, BundleError, BundleWriter, Damage, Destination, Held, Identities, Lock, OpenOptions, Passphrase,
-    PublicKey, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
+    PublicKey, Recipient, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
 };
 use sealift_registry::client::Secret;
 use sealift_store::{Store, atomic};
@@ -39,10 +39,21 @@ impl Chest {
         let lock = match (args.encrypt_to.as_slice(), args.encrypt_passphrase) {
             ([], false) => None,
             ([], true) => Some(Lock::Passphrase(new_passphrase("the bundle", environment)?)),
-            (recipients, _) => Some(Lock::Recipients(recipients.to_vec())),
+            (given, _) => {
+                Some(Lock::Recipients(given.iter().map(|it| recipient(it)).collect::<Result<_>>()?))
+            }
         };
         Ok(Self { lock, key })
     }
+}
+
+fn recipient(text: &str) -> Result<Recipient> {
+    Recipient::parse(text).map_err(|error| {
+        CommandError::usage(
+            format_args!("--encrypt-to {error}"),
+            "Name what `age-keygen` calls the public key: it begins with age1.",
+        )
+    })
 }
 
 /// Opens a key to sign with.
@@ -186,7 +197,7 @@ pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
     let existing = existing.map_or_else(|| PathBuf::from("."), Path::to_owned);
     // What cannot be asked is not known to be too small; a pipe has no disk.
     let Ok(disk) = statvfs(&existing) else { return Ok(()) };
-    let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     let wanted = needed.saturating_add(OVERHEAD.min(needed / 50 + 1024 * 1024));
     if to == Path::new("-") || wanted <= free {
         return Ok(());

@@ -55,6 +55,7 @@ fn surroundings(
         stderr_width: None,
         stdin: Box::new(stdin.as_bytes()),
         stdout: Box::new(io::sink()),
+        stdout_file: None,
         stderr: Box::new(io::sink()),
         prompter: Box::new(script.clone()),
     };
@@ -112,7 +113,7 @@ fn flags() -> AnswerArgs {
     args.source.source_registry = Some("flag.example".to_owned());
     args.source.source_username = Some(String::new());
     args.source_tag = vec!["v9".to_owned()];
-    args.target_tag = Some("v10".to_owned());
+    args.target.target_tag = Some("v10".to_owned());
     args
 }
 
@@ -210,7 +211,7 @@ fn several_tags_keep_their_names() {
         AnswerArgs { source_tag: vec!["v2".into(), "v1".into(), "v2".into()], ..AnswerArgs::default() };
     let settings = settle(&args, &mut surroundings(&TARGET, "", None)).unwrap();
     assert!(line(&settings).contains(" v2,v1 >"), "{}", line(&settings));
-    args.target_tag = Some("v3".to_owned());
+    args.target.target_tag = Some("v3".to_owned());
     let error = settle(&args, &mut surroundings(&TARGET, "", None)).unwrap_err();
     assert!(message(&error).contains("with several source tags"), "{}", message(&error));
 }
@@ -219,7 +220,7 @@ fn several_tags_keep_their_names() {
 fn passwords_are_lines_of_standard_input_the_source_first() {
     let mut args = AnswerArgs::default();
     args.source.source_password_stdin = true;
-    args.target_password_stdin = true;
+    args.target.target_password_stdin = true;
     let users =
         [("SOURCE_DOCKER_USERNAME", "s"), ("TARGET_DOCKER_USERNAME", "t"), ("TARGET_DOCKER_PASSWORD", "old")];
     let variables = [&TARGET[..], &users].concat();
