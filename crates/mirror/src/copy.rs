@@ -154,7 +154,7 @@ impl Transfer<'_> {
         let (digest, size, side) = (self.blob.digest, self.blob.size, self.side);
         let start = self.trail.before(upload.offset());
         let again = upload.offset() - start.offset;
-        let source = BlobBody::from_stream(None, self.reader(first, start.offset).into_stream(side));
+        let source = BlobBody::from_stream(None, self.reader(first, start.offset).into_stream());
         let checked = verified_from(source, start, digest, size, self.mark(upload)).into_stream();
         let origin = self.origins.get(first % self.origins.len().max(1)).map(|it| it.describe(&digest));
         let place = self.place.to_owned();
@@ -179,6 +179,7 @@ impl Transfer<'_> {
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
             pace: self.pace.clone(),
+            side: self.side,
         }
     }
 

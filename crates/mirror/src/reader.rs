@@ -1,4 +1,5 @@
-//! Reading a blob to its end: a source that breaks off is opened again at the byte where it broke.
+//! Reading a blob to its end: a source that breaks off, or that does not let it be opened, is opened again at
+//! the byte where it broke. Places do not repeat that themselves.
 
 use std::sync::Arc;
 
@@ -54,12 +55,14 @@ pub(crate) struct Reader {
     pub(crate) budget: SharedBudget,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) pace: Option<Arc<Pace>>,
+    /// The side on which the origins are.
+    pub(crate) side: Side,
 }
 
 impl Reader {
-    pub(crate) fn into_stream(self, side: Side) -> ByteStream {
-        stream::try_unfold(self, move |mut reader| async move {
-            let piece = reader.next().await.map_err(|error| error.on(side))?;
+    pub(crate) fn into_stream(self) -> ByteStream {
+        stream::try_unfold(self, |mut reader| async move {
+            let piece = reader.next().await?;
             Ok(piece.map(|piece| (piece, reader)))
         })
         .boxed()
@@ -69,10 +72,13 @@ impl Reader {
         loop {
             let read = match &mut self.stream {
                 Some(stream) => stream.try_next().await,
-                None => {
-                    self.stream = Some(self.begin().await?);
-                    continue;
-                }
+                None => match self.begin().await {
+                    Ok(stream) => {
+                        self.stream = Some(stream);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
             };
             let error = match read {
                 Ok(Some(piece)) => return Ok(Some(self.take(piece).await)),
@@ -158,6 +164,7 @@ impl Reader {
 
     async fn wait(&mut self, error: Error) -> Result<()> {
         self.stream = None;
+        let error = error.on(self.side);
         let wait = lock(&self.budget).spend(&error);
         let Some(wait) = wait else { return Err(error) };
         self.observer.notice(&Event::Retrying { error: &error, wait });

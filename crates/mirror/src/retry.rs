@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_store::{Backoff, Error};
+use sealift_oci::Digest;
+use sealift_store::{Backoff, BlobBody, Error, Result, Source};
 
 /// How often a broken transfer is tried again, and how long to wait before.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ const PROGRESS: u64 = 8 * 1024 * 1024;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { failures: 4, backoff: Backoff::default() }
+        Self { failures: 5, backoff: Backoff::default() }
     }
 }
 
@@ -68,6 +69,20 @@ impl Budget {
     }
 }
 
+/// Opens a blob that is read once, from its beginning: places do not repeat that themselves.
+pub(crate) async fn open(source: &dyn Source, digest: &Digest, policy: &RetryPolicy) -> Result<BlobBody> {
+    let mut budget = Budget::new(policy);
+    loop {
+        match source.open_blob(digest, 0).await {
+            Ok(body) => return Ok(body),
+            Err(error) => match budget.spend(&error) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,8 +101,8 @@ mod tests {
     fn waits_double_and_end() {
         let mut budget = budget();
         let broken = error(ErrorKind::Unavailable, None);
-        let waits: Vec<_> = (0..4).map(|_| budget.spend(&broken).map(|wait| wait.as_millis())).collect();
-        assert_eq!(waits, [Some(300), Some(600), Some(1200), None]);
+        let waits: Vec<_> = (0..5).map(|_| budget.spend(&broken).map(|wait| wait.as_millis())).collect();
+        assert_eq!(waits, [Some(300), Some(600), Some(1200), Some(2400), None]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::blobs::Placed;
 use crate::copy::CONFIG_LIMIT;
 use crate::meter::Meter;
+use crate::retry::open;
 use crate::{
     Carried, Event, ImageReport, ImageRequest, Mirror, Outcome, Plan, PlannedGroup, PlannedImage, Report,
     Step, Totals,
@@ -239,9 +240,10 @@ impl Mirror {
 
     async fn read_config(&self, request: &ImageRequest, blob: &Descriptor) -> Result<Bytes> {
         // A bundle cannot be read back everywhere, and leaves out what the other side has.
-        let body = match self.target.source(&request.target).open_blob(&blob.digest, 0).await {
+        let (target, retry) = (self.target.source(&request.target), &self.options.retry);
+        let body = match open(target.as_ref(), &blob.digest, retry).await {
             Ok(body) => body,
-            Err(_) => self.source.source(&request.source).open_blob(&blob.digest, 0).await?,
+            Err(_) => open(self.source.source(&request.source).as_ref(), &blob.digest, retry).await?,
         };
         // The limit was checked on the descriptor; a body that is longer is cut off here.
         body.collect(usize::try_from(CONFIG_LIMIT).unwrap_or(usize::MAX)).await

@@ -9,6 +9,7 @@ use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, lock, verified};
 
 use crate::attach::{Hanging, Known, all_hanging, is_listed};
+use crate::retry::open;
 use crate::walk::Graph;
 use crate::{Event, ImageRequest, Mirror, Selection};
 
@@ -268,7 +269,7 @@ impl Check<'_> {
     }
 
     async fn read(&self, target: &dyn Source, blob: &Descriptor) -> Result<()> {
-        let body = target.open_blob(&blob.digest, 0).await?;
+        let body = open(target, &blob.digest, &self.mirror.options.retry).await?;
         if body.length().is_some_and(|length| length != blob.size) {
             return Err(wrong_size(blob, body.length().unwrap_or_default()));
         }

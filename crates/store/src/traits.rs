@@ -55,7 +55,8 @@ pub trait Source: Debug + Send + Sync + 'static {
     async fn stat_blob(&self, digest: &Digest) -> Result<u64>;
 
     /// Opens a blob from byte `offset` on; an offset at the end gives an empty body, one behind it is
-    /// [`crate::ErrorKind::Invalid`].
+    /// [`crate::ErrorKind::Invalid`]. A place that cannot be asked is not asked again: who reads the body has to
+    /// be ready for that anyway.
     async fn open_blob(&self, digest: &Digest, offset: u64) -> Result<BlobBody>;
 
     /// Lists tags, in the place's order (lexical where the place is sealift's).

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use sealift_mirror::{Finding, Mirror, Outcome, Report, Verdict};
+use sealift_mirror::{Event, Finding, Mirror, Observer, Outcome, Plan, Report, Verdict};
 use sealift_store::conformance::fixture;
 use sealift_store::{Action, Call, Counting, ErrorKind, Faults, MemoryStore, Method, Side, Store};
+use tokio::sync::watch;
 
 use crate::world::{World, layer, outcome, release, sharing};
 
@@ -129,6 +130,47 @@ async fn what_breaks_again_and_again_is_given_up() {
     let report = broken.run(&release(&["a"])).await;
     assert!(matches!(outcome(&report, "a"), Outcome::Failed(_)));
     assert_eq!(sound.tagged("a").await, None);
+}
+
+/// Keeps on which side attempts failed that are made again.
+#[derive(Debug, Default)]
+struct Retried(Mutex<Vec<Option<Side>>>);
+
+impl Observer for Retried {
+    fn notice(&self, event: &Event<'_>) {
+        if let Event::Retrying { error, .. } = event {
+            self.0.lock().unwrap().push(error.side());
+        }
+    }
+}
+
+/// How often each blob cannot be opened → how often it is asked for, and whether it arrives. Nobody repeats
+/// this but the engine, and the upload waits.
+#[tokio::test]
+async fn a_blob_is_asked_for_as_often_as_its_budget_allows_and_no_more() {
+    for (times, asked, arrives) in [(0, 1, true), (1, 2, true), (4, 5, true), (u64::MAX, 5, false)] {
+        let inner: Arc<dyn Store> = Arc::new(MemoryStore::new("source"));
+        let faulty = Faults::new(inner, move |call| match call.method {
+            Method::OpenBlob if call.count < times => Action::Fail(ErrorKind::Unavailable),
+            _ => Action::Pass,
+        });
+        let source = Arc::new(Counting::new(Arc::new(faulty)));
+        let target = Arc::new(Counting::new(Arc::new(MemoryStore::new("target"))));
+        let world = World::with(Arc::clone(&source) as _, Arc::clone(&target) as _);
+        sharing(&world, &["a"]).await;
+        target.reset();
+        source.reset();
+        let retried = Arc::new(Retried::default());
+        let mirror = Mirror { observer: Arc::clone(&retried) as _, ..world.mirror() };
+        let plan = Plan::new(mirror.survey(&release(&["a"])).await);
+        let blobs = plan.blobs.len() as u64;
+        let report = mirror.run(plan, watch::channel(false).1).await;
+        assert_eq!(matches!(outcome(&report, "a"), Outcome::Arrived), arrives, "{times}: {report:?}");
+        assert_eq!(source.of(Method::OpenBlob).calls, asked * blobs, "{times}");
+        assert_eq!(target.of(Method::Append).calls, blobs, "{times}: the upload noticed");
+        let sides = retried.0.lock().unwrap().clone();
+        assert_eq!(sides, vec![Some(Side::Source); usize::try_from((asked - 1) * blobs).unwrap()]);
+    }
 }
 
 #[tokio::test]

@@ -135,8 +135,8 @@ async fn an_upload_that_is_busy_is_waited_for() {
     use ErrorKind::{Busy, Denied, Invalid, NotFound, Unavailable};
     let cases = [
         (Busy, 0, true),
-        (Busy, 3, true),
-        (Busy, 4, false),
+        (Busy, 4, true),
+        (Busy, 5, false),
         (Unavailable, 1, false),
         (Denied, 1, false),
         (NotFound, 1, false),

@@ -1,7 +1,10 @@
 //! Verifying finds what a run would not have left.
 
+use std::sync::Arc;
+
 use sealift_mirror::{Finding, Verdict, Verification};
 use sealift_store::conformance::fixture;
+use sealift_store::{Action, ErrorKind, Faults, Method};
 
 use crate::world::{World, release, repository, sharing, tag};
 
@@ -54,4 +57,19 @@ async fn a_wrong_tag_is_found() {
         other => panic!("{other:?}"),
     }
     assert!(findings(&verification, 1).is_empty());
+}
+
+/// A place does not open a blob again by itself where that fails.
+#[tokio::test]
+async fn a_blob_that_opens_late_is_right() {
+    let world = World::new();
+    sharing(&world, &["a", "b"]).await;
+    world.run(&release(&["a", "b"])).await;
+    let flaky = Faults::new(Arc::clone(&world.target), |call| match call.method {
+        Method::OpenBlob if call.count < 4 => Action::Fail(ErrorKind::Unavailable),
+        _ => Action::Pass,
+    });
+    let world = World::with(Arc::clone(&world.source), Arc::new(flaky));
+    let deep = verify(&world, true).await;
+    assert!(deep.images.iter().all(|image| matches!(image.verdict, Verdict::Right)), "{deep:?}");
 }

@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::fault::{Fault, Purpose};
 use super::repository::Repository;
 use super::request::{Reading, Request};
+use super::retry::Repeat;
 use crate::wire::{ByteRange, ContentRange, Route};
 
 /// Blobs are asked for as what they are; some proxies send a page of HTML to whoever does not say.
@@ -39,10 +40,12 @@ impl Repository {
         answer.content_length().ok_or_else(silent)
     }
 
-    /// Opens a blob from `offset` on.
+    /// Opens a blob from `offset` on, or fails at once: who reads it has to be ready to open it again where it
+    /// breaks off, and that loop is enough.
     pub(super) async fn read_blob(&self, digest: &Digest, offset: u64) -> Result<BlobBody, Fault> {
         let purpose = self.blob_purpose(Operation::FetchBlob, digest);
-        let mut request = self.blob_request(Method::GET, digest, &purpose).await?.reading(Reading::Stream);
+        let request = self.blob_request(Method::GET, digest, &purpose).await?;
+        let mut request = request.reading(Reading::Stream).repeat(Repeat::Never);
         if offset > 0 {
             let range = ByteRange::From { first: offset, last: None };
             request = request.header(header::RANGE, &range.to_string());

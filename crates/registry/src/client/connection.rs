@@ -5,7 +5,8 @@
 //! 2. What proves who asks is added up front: a body that streams by cannot be sent twice
 //!    ([`super::authorize`]).
 //! 3. The request is sent, as often as its facts and the policy allow ([`super::retry`]), each time
-//!    following redirects ([`super::redirect`]).
+//!    following redirects ([`super::redirect`]); not at all for a while where nothing is answered any more
+//!    ([`super::silence`]).
 //! 4. A `401` gets a new token and one more round.
 
 use std::fmt;
@@ -119,7 +120,7 @@ impl Connection {
                 // Who is told to come back later was not served.
                 (answer.status == StatusCode::TOO_MANY_REQUESTS, asked_wait(answer, self.config.now))
             }
-            Err(fault) if fault.kind.is_transient() => (fault.without_effect, None),
+            Err(fault) if fault.kind.is_transient() => (fault.without_effect, fault.wait),
             _ => return Attempt::Final(outcome),
         };
         Attempt::Transient { outcome, without_effect, asked }

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::fault::{Fault, Purpose};
 use super::redirect::is_web;
 use super::request::{Reading, Request};
+use super::retry::Repeat;
 use super::transport::is_loopback;
 use crate::wire::ByteRange;
 
@@ -31,8 +32,8 @@ impl Connection {
     }
 
     async fn fetch_from(&self, url: Url, offset: u64, purpose: Purpose) -> Result<BlobBody, Fault> {
-        let mut request =
-            Request::new(Method::GET, url, &purpose).accept(ANY).sensitive().reading(Reading::Stream);
+        let request = Request::new(Method::GET, url, &purpose).accept(ANY).sensitive();
+        let mut request = request.reading(Reading::Stream).repeat(Repeat::Never);
         if offset > 0 {
             let range = ByteRange::From { first: offset, last: None };
             request = request.header(header::RANGE, &range.to_string());

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `ecr`, `foreign` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
-//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry`, `sigv4` |
+//! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry`, `silence`, `sigv4` |
 //! | HTTP | `transport`, `tls`, `proxy`, `guard`, `addresses`, `failure`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
@@ -43,6 +43,7 @@ mod request;
 mod retry;
 mod secret;
 mod sigv4;
+mod silence;
 mod status;
 mod streaming;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! A request states its facts ([`Repeat`]); an attempt states what became of it ([`Attempt`]). Nothing in
 //! here knows HTTP's methods, and no other module of the client has a loop of its own. Bodies that are
-//! streams cannot be repeated and never come here.
+//! streams cannot be repeated and never come here; answers that are streams are repeated by whoever reads
+//! them, who would repeat them anyway where they break off later, and only the first attempt is made here.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -31,7 +32,7 @@ pub(super) enum Repeat {
     Always,
     /// Only where the first one had no effect for certain.
     IfWithoutEffect,
-    /// Nothing depends on it.
+    /// Nothing depends on it, or whoever asks does so again himself.
     Never,
 }
 

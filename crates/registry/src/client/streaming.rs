@@ -28,12 +28,18 @@ impl Connection {
         built.headers_mut().remove(header::CONTENT_LENGTH);
         *built.body_mut() = Some(reqwest::Body::wrap(body));
         self.transport.turn().await;
+        let silence_of = &self.transport.silence;
+        let listening = silence_of.listen(&request.method, &request.url, &request.purpose)?;
         let limit = self.transport.stall_timeout();
         let patience = limit.saturating_mul(request.patience);
         let mut response = tokio::select! {
             response = self.transport.execute(built, &request.purpose) => response?,
-            () = progress.stalled(patience) => return Err(silence(patience, &request.purpose)),
+            () = progress.stalled(patience) => {
+                silence_of.unanswered(listening);
+                return Err(silence(patience, &request.purpose));
+            }
         };
+        silence_of.answered(&listening);
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let body = collect_error(&mut response, ERROR_BODY_LIMIT, limit, &request.purpose).await;

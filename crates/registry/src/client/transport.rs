@@ -22,6 +22,7 @@ use super::fault::{Fault, Purpose};
 use super::guard::{Guard, Network, Resolver};
 use super::proxy::{Proxies, Proxy};
 use super::redirect::same_origin;
+use super::silence::Silence;
 use super::tls::{TlsSettings, unusable};
 
 /// The clients of one registry: their TLS settings are its own.
@@ -34,6 +35,8 @@ pub(super) struct Transport {
     own: Clients,
     foreign: Clients,
     stall_timeout: Duration,
+    /// What the registry, and where it leads, leaves unanswered.
+    pub(super) silence: Silence,
     pace: Option<Arc<Pace>>,
 }
 
@@ -58,6 +61,7 @@ impl Transport {
             guard,
             proxies,
             stall_timeout: config.stall_timeout,
+            silence: Silence::new(config.stall_timeout),
             pace: config.pace.clone(),
         })
     }
@@ -101,8 +105,15 @@ impl Transport {
     ) -> Result<reqwest::Response, Fault> {
         self.turn().await;
         let limit = self.stall_timeout.saturating_mul(patience);
+        let listening = self.silence.listen(request.method(), request.url(), purpose)?;
         let answer = tokio::time::timeout(limit, self.execute(request, purpose)).await;
-        answer.unwrap_or_else(|_| Err(silence(limit, purpose)))
+        let answer = answer.unwrap_or_else(|_| Err(silence(limit, purpose)));
+        match &answer {
+            Ok(_) => self.silence.answered(&listening),
+            Err(fault) if fault.kind.is_transient() => self.silence.unanswered(listening),
+            Err(_) => {}
+        }
+        answer
     }
 }
 

@@ -207,6 +207,8 @@ impl RemoteUpload {
         if fault.kind.is_transient() && !fault.without_effect {
             // The answer may be lost while the blob is not.
             if let Ok(Some(_)) = found(self.repository.blob_size(digest).await) {
+                let silence = &self.repository.connection.transport.silence;
+                silence.heeded(&request.method, &request.url, &purpose);
                 return Ok(());
             }
         }

@@ -1,6 +1,8 @@
 //! What is repeated, and when.
 
-use sealift_store::ErrorKind;
+use std::time::Duration;
+
+use sealift_store::{ErrorKind, PageRequest};
 
 use super::peer::{Peer, Reply, reply};
 use super::{CONTENT, blob, digest, source, target};
@@ -29,20 +31,52 @@ async fn what_may_pass_is_asked_again() {
 async fn a_broken_connection_is_asked_again() {
     let peer = peer().await;
     for failure in [Reply::dropped(), reply(504)] {
-        peer.on(&blob("GET"), failure);
+        peer.on(&blob("HEAD"), failure);
     }
-    peer.on(&blob("GET"), reply(200).body(CONTENT));
-    source(&peer.client()).open_blob(&digest(), 0).await.unwrap();
+    peer.on(&blob("HEAD"), reply(200).body(CONTENT));
+    source(&peer.client()).stat_blob(&digest()).await.unwrap();
     peer.finish();
+}
+
+/// Whoever reads a blob opens it again where it breaks off: two loops, one in the other, would multiply.
+#[tokio::test]
+async fn a_blob_is_opened_once() {
+    for failure in [Reply::dropped(), reply(503), reply(429).header("retry-after", "0")] {
+        let peer = peer().await;
+        peer.on(&blob("GET"), failure);
+        let error = source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+        assert!(error.kind().is_transient(), "{error}");
+        peer.finish();
+    }
+}
+
+/// A peer that never answers is waited for by the first who wants something, and by others no more. The clock
+/// stands still but for the waiting.
+#[tokio::test]
+async fn who_never_answers_is_not_waited_for_again_and_again() {
+    let peer = peer().await;
+    for _ in 0..20 {
+        peer.on(&blob("HEAD"), Reply::silent());
+    }
+    let client = peer.client();
+    client.connect().await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    for _ in 0..3 {
+        let error = source(&client).stat_blob(&digest()).await.unwrap_err();
+        assert!(error.to_string().ends_with("nothing came for 60 seconds, again and again"), "{error}");
+        assert_eq!(error.wait(), Some(Duration::MAX), "nobody is to try again");
+    }
+    assert_eq!(began.elapsed().as_secs(), 4 * 60);
 }
 
 #[tokio::test]
 async fn attempts_come_to_an_end() {
     let peer = peer().await;
     for _ in 0..5 {
-        peer.on(&blob("GET"), reply(503).error("UNAVAILABLE", "later"));
+        peer.on("GET /v2/a/b/tags/list?n=1000", reply(503).error("UNAVAILABLE", "later"));
     }
-    let error = source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+    let error = source(&peer.client()).tags(&PageRequest::first()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().ends_with("it answers 503 UNAVAILABLE: later"), "{error}");
     peer.finish();
@@ -50,7 +84,7 @@ async fn attempts_come_to_an_end() {
 
 #[tokio::test]
 async fn a_wait_that_is_too_long_is_told() {
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let later = std::time::SystemTime::now() + Duration::from_secs(3600);
     for (wait, least) in [("600".to_owned(), 600), (httpdate::fmt_http_date(later), 3590)] {
         let peer = peer().await;
         peer.on(&blob("GET"), reply(429).header("retry-after", wait).error("TOOMANYREQUESTS", "slow down"));
@@ -102,6 +136,6 @@ async fn a_pace_is_kept() {
         source(&client).stat_blob(&digest()).await.unwrap();
     }
     // The ping and three requests: the last one has waited for the three before it, at least.
-    assert!(began.elapsed() >= std::time::Duration::from_millis(150));
+    assert!(began.elapsed() >= Duration::from_millis(150));
     peer.finish();
 }
