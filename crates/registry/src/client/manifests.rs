@@ -47,18 +47,27 @@ impl Repository {
         let purpose = self.purpose(operation, reference);
         let request = self.manifest_request(Method::GET, reference, &purpose).await?;
         let request = request.reading(Reading::Whole(MANIFEST_LIMIT));
-        let answer = self.connection.expect(&request, &[200]).await?;
+        match self.receive(&request, reference).await {
+            // A line can flip a bit; the second time it is the registry.
+            Err(fault) if fault.kind == ErrorKind::Mismatch => self.receive(&request, reference).await,
+            received => received,
+        }
+    }
+
+    async fn receive(&self, request: &Request, reference: &ManifestRef) -> Result<Manifest, Fault> {
+        let purpose = &request.purpose;
+        let answer = self.connection.expect(request, &[200]).await?;
         let bytes = answer.bytes();
         let named = match reference {
             ManifestRef::Digest(digest) => Some(*digest),
             ManifestRef::Tag(_) => None,
         };
         for expected in named.iter().chain(&answer.digest()) {
-            check_digest(expected, &bytes, &purpose)?;
+            check_digest(expected, &bytes, purpose)?;
         }
         let algorithm = named.or(answer.digest()).map_or(Algorithm::Sha256, |it| it.algorithm());
         let content_type = answer.header(&header::CONTENT_TYPE);
-        Manifest::parse_as(algorithm, content_type, bytes).map_err(|error| unreadable(error, &purpose))
+        Manifest::parse_as(algorithm, content_type, bytes).map_err(|error| unreadable(error, purpose))
     }
 
     async fn manifest_request(
@@ -82,27 +91,30 @@ impl Repository {
             self.put(manifest, &digest.into()).await?;
         }
         if let Some(tag) = tag {
-            self.put(manifest, &tag.clone().into()).await?;
+            self.put_asking(manifest, &tag.clone().into(), Ask::Always).await?;
         }
         Ok(())
     }
 
+    /// Writes a manifest under a digest, whose bytes the registry checks, or under a tag whose content is
+    /// read afterwards.
     pub(super) async fn put(&self, manifest: &Manifest, reference: &ManifestRef) -> Result<(), Fault> {
+        self.put_asking(manifest, reference, Ask::IfDoubtful).await
+    }
+
+    async fn put_asking(&self, manifest: &Manifest, reference: &ManifestRef, ask: Ask) -> Result<(), Fault> {
         let purpose = self.purpose(Operation::PushManifest, reference);
         let route = Route::Manifest { repository: self.name.clone(), reference: reference.clone() };
         let request = Request::new(Method::PUT, self.connection.url(&route, &purpose).await?, &purpose)
             .scopes(&self.scopes)
             .header(header::CONTENT_TYPE, &manifest.descriptor.media_type)
             .body(manifest.bytes.clone());
-        let answer = self.connection.expect(&request, &[200, 201, 202, 204]).await?;
-        match answer.digest() {
-            Some(expected) => check_digest(&expected, &manifest.bytes, &purpose)?,
-            // The protocol has 201; what else says yes may be a page of some proxy.
-            None if answer.status != StatusCode::CREATED => {
-                self.confirm(manifest, reference, &purpose).await?
+        let answer = match self.store(&request, manifest, reference, ask).await {
+            Err(fault) if may_be_the_line(fault.kind) => {
+                self.store(&request, manifest, reference, ask).await?
             }
-            None => {}
-        }
+            stored => stored?,
+        };
         match &manifest.links.subject {
             Some(subject) if answer.header(&OCI_SUBJECT).is_none() => {
                 self.list_by_tag(&subject.digest, manifest).await
@@ -113,18 +125,54 @@ impl Repository {
 }
 
 impl Repository {
-    /// Asks whether a manifest is there that somebody said to have stored.
-    async fn confirm(
+    /// Sends a manifest once, and makes sure that it is what was stored.
+    async fn store(
         &self,
+        request: &Request,
         manifest: &Manifest,
         reference: &ManifestRef,
-        purpose: &Purpose,
-    ) -> Result<(), Fault> {
-        let there = found(self.describe_manifest(reference).await)?;
-        if there.is_some_and(|there| there.digest == manifest.digest()) {
-            return Ok(());
+        ask: Ask,
+    ) -> Result<Answer, Fault> {
+        let answer = self.connection.expect(request, &[200, 201, 202, 204]).await?;
+        let stored = match (answer.digest(), ask) {
+            (Some(told), _) => Some(told),
+            // The protocol has 201; what else says yes may be a page of some proxy.
+            (None, Ask::IfDoubtful) if answer.status == StatusCode::CREATED => return Ok(answer),
+            (None, _) => found(self.describe_manifest(reference).await)?.map(|there| there.digest),
+        };
+        match stored {
+            Some(stored) if stored == Digest::of(stored.algorithm(), &manifest.bytes) => Ok(answer),
+            Some(stored) => Err(wrongly_stored(&stored, manifest, reference, &request.purpose)),
+            None => Err(request
+                .purpose
+                .fault(ErrorKind::Invalid)
+                .because("it says that it has stored it, and has not")),
         }
-        Err(purpose.fault(ErrorKind::Invalid).because("it says that it has stored it, and has not"))
+    }
+}
+
+/// When to ask what was stored, where the registry does not tell with its answer.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// Where its answer is another one than the protocol has.
+    IfDoubtful,
+    /// Always: under a tag anything is stored, also what became of a manifest on its way.
+    Always,
+}
+
+/// Tells whether a manifest may have been changed on its way: what is no longer whole is refused for many
+/// reasons. It is sent once more.
+fn may_be_the_line(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Mismatch | ErrorKind::Invalid | ErrorKind::NotFound)
+}
+
+fn wrongly_stored(stored: &Digest, manifest: &Manifest, reference: &ManifestRef, purpose: &Purpose) -> Fault {
+    match reference {
+        ManifestRef::Digest(_) => mismatch(stored, &manifest.digest(), purpose),
+        ManifestRef::Tag(_) => purpose.fault(ErrorKind::Mismatch).because(format_args!(
+            "its bytes changed on the way: the tag is wrong now, it points at {stored} and not at {}",
+            manifest.digest()
+        )),
     }
 }
 

@@ -107,9 +107,15 @@ async fn digests_must_agree() {
         (manifest.digest().into(), by_digest(&manifest.digest()), lying()),
     ];
     for (reference, request, answer) in cases {
-        let (peer, client) = ask(vec![(&request, answer)]).await;
+        let (peer, client) = ask(vec![(&request, answer.clone()), (&request, answer.clone())]).await;
         let error = source(&client).manifest(&reference).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+        peer.finish();
+        // What a line spoiled is right the second time.
+        let right = reply(200).header("content-type", media_type::OCI_MANIFEST).body(manifest.bytes.clone());
+        let (peer, client) = ask(vec![(&request, answer), (&request, right)]).await;
+        let read = source(&client).manifest(&reference).await;
+        assert_eq!(read.is_ok(), reference != other.into(), "{read:?}");
         peer.finish();
     }
     let head = format!("HEAD /v2/a/b/manifests/{}", manifest.digest());
@@ -153,10 +159,7 @@ async fn a_manifest_that_is_cut_is_read_again() {
 async fn a_manifest_is_written_as_it_is() {
     let manifest = manifest();
     for status in [200, 201, 202, 204] {
-        let mut exchanges = vec![("PUT /v2/a/b/manifests/v1", reply(status))];
-        if status != 201 {
-            exchanges.push((HEAD, told(&manifest)));
-        }
+        let exchanges = vec![("PUT /v2/a/b/manifests/v1", reply(status)), (HEAD, told(&manifest))];
         let (peer, client) = ask(exchanges).await;
         let tag = "v1".parse().unwrap();
         target(&client).put_manifest(&manifest, Some(&tag)).await.unwrap();
@@ -165,11 +168,9 @@ async fn a_manifest_is_written_as_it_is() {
         assert_eq!(seen.header("content-type"), media_type::OCI_MANIFEST);
     }
     // A proxy that says yes to everything has stored nothing.
-    let (peer, client) = ask(vec![
-        ("PUT /v2/a/b/manifests/v1", reply(200).body("<html>")),
-        (HEAD, reply(404).error("MANIFEST_UNKNOWN", "")),
-    ])
-    .await;
+    let page = ("PUT /v2/a/b/manifests/v1", reply(200).body("<html>"));
+    let missing = (HEAD, reply(404).error("MANIFEST_UNKNOWN", ""));
+    let (peer, client) = ask(vec![page.clone(), missing.clone(), page, missing]).await;
     let error = target(&client).put_manifest(&manifest, Some(&"v1".parse().unwrap())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     peer.finish();
@@ -177,10 +178,44 @@ async fn a_manifest_is_written_as_it_is() {
     let stored_other = reply(201).header("docker-content-digest", Digest::sha256(b"x").to_string());
     let missing = reply(400).error("MANIFEST_BLOB_UNKNOWN", "push it first");
     for (answer, kind) in [(stored_other, ErrorKind::Mismatch), (missing, ErrorKind::NotFound)] {
-        let (peer, client) = ask(vec![(&untagged, answer)]).await;
+        let (peer, client) = ask(vec![(&untagged, answer.clone()), (&untagged, answer.clone())]).await;
         let error = target(&client).put_manifest(&manifest, None).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         peer.finish();
+        let (peer, client) = ask(vec![(&untagged, answer), (&untagged, reply(201))]).await;
+        target(&client).put_manifest(&manifest, None).await.unwrap();
+        peer.finish();
+    }
+}
+
+/// A registry takes what comes under a tag for what was meant, whatever a line made of it.
+#[tokio::test]
+async fn no_tag_stays_at_what_a_line_made_of_a_manifest() {
+    let (manifest, spoiled) = (manifest(), Digest::sha256(b"spoiled"));
+    let put = "PUT /v2/a/b/manifests/v1";
+    let says = |digest: &Digest| reply(201).header("docker-content-digest", digest.to_string());
+    let (right, wrong) = (says(&manifest.digest()), says(&spoiled));
+    let asked = told(&manifest).replace("docker-content-digest", &spoiled.to_string());
+    let garbled = reply(400).error("MANIFEST_INVALID", "no JSON");
+    let cases = [
+        (vec![(put, wrong.clone()), (put, right.clone())], true),
+        (vec![(put, reply(201)), (HEAD, asked.clone()), (put, right.clone())], true),
+        (vec![(put, garbled), (put, right)], true),
+        (vec![(put, wrong.clone()), (put, wrong)], false),
+        (vec![(put, reply(201)), (HEAD, asked.clone()), (put, reply(201)), (HEAD, asked)], false),
+    ];
+    for (exchanges, is_right) in cases {
+        let (peer, client) = ask(exchanges).await;
+        let put = target(&client).put_manifest(&manifest, Some(&"v1".parse().unwrap())).await;
+        if let Err(error) = &put {
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Mismatch, "{text}");
+            let told =
+                [format!("the tag is wrong now, it points at {spoiled}"), manifest.digest().to_string()];
+            assert!(told.iter().all(|told| text.contains(told)), "{text}");
+        }
+        assert_eq!(put.is_ok(), is_right, "{put:?}");
+        assert!(peer.finish().iter().skip(1).all(|it| it.body.is_empty() || it.body == manifest.bytes));
     }
 }
 
@@ -210,7 +245,8 @@ async fn a_manifest_may_have_four_mebibytes() {
     let mut bytes = small.bytes.to_vec();
     bytes.resize(MANIFEST_LIMIT, b' ');
     let large = Manifest::parse(None, Bytes::from(bytes)).unwrap();
-    let (peer, client) = ask(vec![(GET, told(&large)), ("PUT /v2/a/b/manifests/v1", reply(201))]).await;
+    let stored = reply(201).header("docker-content-digest", large.digest().to_string());
+    let (peer, client) = ask(vec![(GET, told(&large)), ("PUT /v2/a/b/manifests/v1", stored)]).await;
     let read = source(&client).manifest(&tag()).await.unwrap();
     assert_eq!(read.bytes.len(), MANIFEST_LIMIT);
     target(&client).put_manifest(&read, Some(&"v1".parse().unwrap())).await.unwrap();

@@ -47,6 +47,8 @@ impl Case {
             (Step::Manifest, Fault::SaysLess | Fault::Endless | Fault::Gzip | Fault::Other(_)) => true,
             (Step::Manifest, Fault::Status(200 | 400 | 405 | 406 | 501, _)) => true,
             (Step::Manifest, Fault::Status(404, Body::Page)) => true,
+            // A line may have spoiled it, so it is sent once more.
+            (Step::PutManifest, _) => matches!(kind, Invalid | Mismatch | NotFound),
             // It wants to be told the range, and is.
             (Step::Upload, Fault::Status(416, _)) => true,
             _ => false,
