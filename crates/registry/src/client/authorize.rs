@@ -27,7 +27,7 @@ impl Connection {
             Scheme::Bearer(service) => {
                 let slot = self.authenticator.tokens.slot(scopes);
                 let wanted = slot.extra().and(scopes);
-                let fetch = self.fetch_token(&service, &wanted);
+                let fetch = self.get_token(&service, &wanted);
                 let token = slot.flight.get(|token| token.is_good(Instant::now()), fetch).await?;
                 Ok(Authorization::Bearer(token))
             }
@@ -70,6 +70,15 @@ impl Connection {
     /// Returns what is known of the token for `scopes`.
     pub(super) fn slot(&self, scopes: &Scopes) -> std::sync::Arc<TokenSlot> {
         self.authenticator.tokens.slot(scopes)
+    }
+
+    /// Asks the token service, unless it failed a moment ago.
+    async fn get_token(&self, service: &TokenService, scopes: &Scopes) -> Result<Token, Fault> {
+        if let Some(fault) = self.authenticator.tokens.failure(Instant::now()) {
+            return Err(fault);
+        }
+        let fetched = self.fetch_token(service, scopes).await;
+        fetched.inspect_err(|fault| self.authenticator.tokens.failed(fault, Instant::now()))
     }
 
     /// Asks the token service. The user's password goes there, to the realm that was checked, and nowhere

@@ -25,6 +25,9 @@ use crate::wire::{ErrorBody, ErrorCode};
 const CHUNK_SIZES: [u64; 3] = [10 * MIB, GHCR_LARGEST, MIB];
 const MIB: u64 = 1024 * 1024;
 
+/// So many mounts in a row that fail for no reason of their own, and none is asked for any more.
+const MOUNT_FAILURES: u32 = 4;
+
 /// ECR refuses smaller parts, but the last, with `LayerPartTooSmallException`.
 const ECR_LEAST: u64 = 5 * MIB;
 /// GHCR answers a larger ranged PATCH with `416` (rust-oci-client issue 35).
@@ -46,6 +49,8 @@ pub(super) struct Quirks {
     least_chunk: u64,
     /// Larger chunks are refused.
     largest_chunk: u64,
+    /// How many mounts in a row failed where they could have been refused.
+    failed_mounts: u32,
 }
 
 /// How the body of an upload goes out.
@@ -81,7 +86,24 @@ impl Quirks {
     pub(super) fn of(registry: &Registry) -> Self {
         let (least_chunk, largest_chunk) = chunk_bounds(registry.host());
         let style = UploadStyle::default();
-        Self { has_no_referrers: false, has_stuck_ranges: false, style, least_chunk, largest_chunk }
+        Self {
+            has_no_referrers: false,
+            has_stuck_ranges: false,
+            style,
+            least_chunk,
+            largest_chunk,
+            failed_mounts: 0,
+        }
+    }
+
+    /// Tells whether it breaks where it is asked to mount, so that an upload is the quicker way.
+    pub(super) fn breaks_at_mounts(&self) -> bool {
+        self.failed_mounts >= MOUNT_FAILURES
+    }
+
+    /// Notes how a wish to mount ended.
+    pub(super) fn mounted(&mut self, is_failure: bool) {
+        self.failed_mounts = if is_failure { self.failed_mounts.saturating_add(1) } else { 0 };
     }
 
     /// Reads what the answer to the beginning of an upload says of chunks ("Pushing a blob in chunks").

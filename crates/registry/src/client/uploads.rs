@@ -24,12 +24,18 @@ impl Repository {
     /// Asks for a blob to be linked from another repository, or to be found in this one ("Mounting a blob
     /// from another repository"). Whatever else a registry answers means: upload it.
     pub(super) async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<LinkOutcome, Fault> {
+        if self.connection.quirks().breaks_at_mounts() {
+            return Ok(LinkOutcome::Refused);
+        }
         let purpose = self.blob_purpose(Operation::MountBlob, digest);
         let start = UploadStart { mount: Some(*digest), from: Some(from.clone()), digest: None };
         // A failure is no reason to wait for a better answer: there is another way.
         let request = self.start_request(start, &purpose).await?.repeat(Repeat::IfWithoutEffect);
+        let answer = self.send_mount(&request, from).await;
+        let is_failure = answer.as_ref().map_or(true, |answer| answer.status.is_server_error());
+        self.connection.learn(|quirks| quirks.mounted(is_failure));
         // What keeps it from being answered shows again where it matters.
-        let Ok(answer) = self.send_mount(&request, from).await else { return Ok(LinkOutcome::Refused) };
+        let Ok(answer) = answer else { return Ok(LinkOutcome::Refused) };
         match answer.status {
             StatusCode::CREATED if answer.digest().is_none_or(|told| told == *digest) => {
                 Ok(LinkOutcome::Linked)

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::super::Secret;
+use super::super::fault::Fault;
 use super::super::flight::Flight;
 use super::{Scopes, sensitive, timestamp};
 
@@ -27,6 +28,10 @@ const LONGEST_LIFETIME: u64 = 24 * 60 * 60;
 /// A token is renewed that long before it ends, so that it does not end on its way; a short one after three
 /// quarters of its life.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// A service that failed, although it was asked again and again, is left alone for so long: the next token
+/// would be waited for in vain as well.
+const REST: Duration = Duration::from_secs(10);
 
 /// So many tokens in a row may be refused for a stream before the refusal is believed.
 const STREAM_REFUSALS: u32 = 2;
@@ -64,6 +69,8 @@ impl Token {
 pub(in crate::client) struct Tokens {
     slots: Mutex<HashMap<Scopes, Arc<TokenSlot>>>,
     count: AtomicU64,
+    /// How their service failed last, and when.
+    failure: Mutex<Option<(Fault, Instant)>>,
 }
 
 /// The token for one set of scopes.
@@ -105,6 +112,19 @@ impl Tokens {
     pub(in crate::client) fn slot(&self, scopes: &Scopes) -> Arc<TokenSlot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(scopes.clone()).or_default())
+    }
+
+    /// Notes that the service failed. A refusal is no failure: of other scopes it may think otherwise.
+    pub(in crate::client) fn failed(&self, fault: &Fault, now: Instant) {
+        if fault.kind.is_transient() {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.clone(), now));
+        }
+    }
+
+    /// Returns how the service failed, if that was a moment ago.
+    pub(in crate::client) fn failure(&self, now: Instant) -> Option<Fault> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().filter(|(_, at)| now < *at + REST).map(|(fault, _)| fault.clone())
     }
 
     /// Reads the answer to a request that was sent at `asked`; `None` where there is no token in it. `date`

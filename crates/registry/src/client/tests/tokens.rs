@@ -149,6 +149,36 @@ async fn a_token_is_renewed_before_it_ends() {
     assert_eq!(peer.finish()[4].authorization(), "Bearer t2");
 }
 
+/// One who asks tries again and again; who asks next, for whatever scope, hears of it at once, for a while.
+#[tokio::test]
+async fn a_dead_service_is_left_alone_for_a_moment() {
+    let peer = Peer::plain().await;
+    let client = peer.user();
+    peer.on("GET /v2/", challenge(&peer));
+    for _ in 0..5 {
+        peer.on(PULL, reply(503));
+    }
+    for _ in 0..3 {
+        let error = source(&client).stat_blob(&digest()).await.unwrap_err();
+        assert!(error.to_string().ends_with("its token service 127.0.0.1: it answers 503"), "{error}");
+        let error = target(&client).begin_upload(None).await.unwrap_err();
+        assert_eq!((error.kind(), error.wait()), (ErrorKind::Unavailable, None));
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    peer.on(PUSH, token("t1"));
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
+    target(&client).begin_upload(None).await.unwrap();
+    // What it refuses is about who asks for what, so it is asked for something else.
+    peer.on(PULL, reply(403));
+    source(&client).stat_blob(&digest()).await.unwrap_err();
+    peer.on(PULL, token("t2"));
+    peer.on(&blob("HEAD"), size());
+    source(&client).stat_blob(&digest()).await.unwrap();
+    peer.finish();
+}
+
 async fn append(upload: &mut Box<dyn Upload>, from: usize) -> sealift_store::Result<u64> {
     upload.append(BlobBody::from(Bytes::from_static(&CONTENT[from..]))).await
 }

@@ -268,3 +268,26 @@ async fn a_mount_that_fails_in_any_way_means_upload() {
     assert_eq!(upload.id().as_str(), "/u");
     peer.finish();
 }
+
+/// A registry that breaks wherever it is asked to mount costs a few attempts, and not one for each blob.
+#[tokio::test]
+async fn a_registry_that_breaks_at_mounts_is_not_asked_again_and_again() {
+    let own = format!("{START}?mount={}&from=a%2Fb", digest());
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    let linked = async |client: &crate::client::RegistryClient| {
+        target(client).link_blob(&digest(), &super::name()).await.unwrap()
+    };
+    let client = peer.client();
+    // One that works in between shows that it can; so does one that is refused.
+    let broken = [reply(500), Reply::dropped(), reply(503)];
+    for answer in broken.iter().chain([&reply(201)]).chain(&broken).chain([&reply(405)]).chain(&broken) {
+        peer.on(&own, answer.clone());
+        linked(&client).await;
+    }
+    peer.on(&own, reply(504));
+    for _ in 0..3 {
+        assert!(matches!(linked(&client).await, LinkOutcome::Refused));
+    }
+    peer.finish();
+}
