@@ -34,7 +34,7 @@ pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
 pub use store::BundleStore;
-pub use verify::{Finding, Progress, Scope, Verified, verify};
+pub use verify::{Finding, Progress, Scope, Verified, verify, verify_open};
 pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions, count_volumes};
 
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).

@@ -107,9 +107,10 @@ impl From<BundleError> for CommandError {
             BundleError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 (Exit::Usage, "Check the path.")
             }
-            BundleError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                (Exit::Failed, "Make room on that disk, then run the same command again: what is whole is kept.")
-            }
+            BundleError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => (
+                Exit::Failed,
+                "Make room on that disk, then run the same command again: what is whole is kept.",
+            ),
             BundleError::Damaged { .. } => (
                 Exit::Difference,
                 "Copy the file again from where it came, or have the bundle packed again. `sealift verify BUNDLE` finds everything that is wrong.",

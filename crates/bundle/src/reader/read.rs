@@ -23,8 +23,8 @@ impl Bundle {
     /// name the volume's file and the byte in it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] of what the other side has or a missing volume holds, [`ErrorKind::Invalid`] of an
-    /// offset behind the end.
+    /// [`ErrorKind::NotFound`] of what the other side has, [`ErrorKind::Io`] of what lies in a volume that cannot be
+    /// read, [`ErrorKind::Invalid`] of an offset behind the end.
     pub async fn read(&self, content: &Content, offset: u64) -> Result<BlobBody> {
         let (bundle, asked) = (self.clone(), content.clone());
         let operation = Operation::FetchBlob;
@@ -56,7 +56,7 @@ impl Bundle {
         }
         if let Some(volume) = self.broken_volume(content) {
             let (path, problem) = (volume.path().display(), volume.problem().unwrap_or_default());
-            return Err(Error::new(ErrorKind::NotFound, operation).because(format_args!("{path}: {problem}")));
+            return Err(Error::new(ErrorKind::Io, operation).because(format_args!("{path}: {problem}")));
         }
         self.prove_sealed(content, operation)
     }

@@ -113,7 +113,23 @@ pub(crate) fn verify_blocking(
     if medium.key.is_some() && options.unlock.is_none() {
         return Ok(sums::check(&medium, &options.volume_dirs, cores, progress));
     }
-    let bundle = Bundle::understand(medium, options)?;
+    Ok(everything(Bundle::understand(medium, options)?, cores, progress))
+}
+
+/// Checks every byte of a bundle that is open.
+///
+/// # Errors
+/// Where the runtime is shutting down.
+pub async fn verify_open(
+    bundle: &Bundle,
+    cores: usize,
+    progress: Arc<Progress<'static>>,
+) -> Result<Verified> {
+    let opened = bundle.clone();
+    blocking(bundle.path(), move || everything(opened, cores, progress.as_ref())).await
+}
+
+fn everything(bundle: Bundle, cores: usize, progress: &Progress<'_>) -> Verified {
     let usable = bundle.volumes().iter().filter(|volume| volume.problem().is_none());
     let meter = Meter { done: AtomicU64::new(0), total: usable.map(|it| it.size()).sum(), progress };
     // Two threads work on each chain.
@@ -122,7 +138,7 @@ pub(crate) fn verify_blocking(
     findings.extend(with_images(&bundle, found.into_iter().flatten().collect()));
     findings.sort_by(|one, next| (&one.path, one.position).cmp(&(&next.path, next.position)));
     let bytes = meter.done.into_inner();
-    Ok(Verified { findings, bytes, scope: Scope::Everything, bundle: Some(bundle) })
+    Verified { findings, bytes, scope: Scope::Everything, bundle: Some(bundle) }
 }
 
 impl From<crate::reader::Damage> for Finding {

@@ -119,7 +119,7 @@ impl Entry {
 
     async fn append(&mut self, batch: Vec<Bytes>) -> io::Result<()> {
         match &mut self.volume {
-            Some(volume) => volume.append(batch.into()).await,
+            Some(volume) => volume.append(batch.into()).await.inspect_err(|error| self.volumes.fail(error)),
             None => Err(io::Error::other("the entry is over")),
         }
     }

@@ -21,7 +21,7 @@ use crate::catalogue::{
 use crate::entry::{self, END};
 use crate::error::{BundleError, Result};
 use crate::names::{
-    CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, KEY, SEALED_CATALOGUE, SIGNATURE, TRAILER, volume,
+    CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, KEY, LOCK, SEALED_CATALOGUE, SIGNATURE, TRAILER, volume,
 };
 
 /// Signs a list of checksums; returns the text of the signature file.
@@ -307,6 +307,7 @@ fn publish_file(
     }
     let parent = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     atomic::sync_directory(parent).map_err(BundleError::io(parent))?;
+    remove(&behind(file, LOCK))?;
     remove(&behind(file, ".journal"))?;
     Ok(finished)
 }

@@ -7,8 +7,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sealift_oci::{Algorithm, Hasher};
+use sealift_store::atomic;
 use serde::{Deserialize, Serialize};
 
+use super::leftover;
 use super::sealing::KeptSealing;
 use super::volumes::{Mark, Volume};
 use crate::catalogue::Content;
@@ -72,13 +74,11 @@ pub(super) struct Left {
 }
 
 impl Journal {
-    /// Begins a journal.
+    /// Begins a journal; whenever the process is stopped, there is none or its head is whole.
     pub(super) fn create(path: &Path, head: &Head) -> Result<Self> {
         let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-            writeln!(file, "{}", json(head)?)?;
-            file.sync_all()?;
-            Ok(Self { file })
+            atomic::write(path, format!("{}\n", json(head)?).as_bytes())?;
+            Ok(Self { file: OpenOptions::new().append(true).open(path)? })
         };
         write().map_err(BundleError::io(path))
     }
@@ -108,8 +108,13 @@ fn json(value: &impl Serialize) -> io::Result<String> {
     serde_json::to_string(value).map_err(io::Error::other)
 }
 
-/// Reads a journal and proves what it says; `volume` tells where a volume lies. `None` where there is none.
-pub(super) fn take_up(path: &Path, volume: impl Fn(usize) -> PathBuf) -> Result<Option<Left>> {
+/// Reads a journal and proves what it says; `volume` tells where a volume lies. `None` where there is none. In a
+/// `directory` of volumes, what nobody goes on with is removed.
+pub(super) fn take_up(
+    path: &Path,
+    directory: Option<&Path>,
+    volume: impl Fn(usize) -> PathBuf,
+) -> Result<Option<Left>> {
     let Some(text) = read(path).map_err(BundleError::io(path))? else { return Ok(None) };
     let mut lines = text.split('\n');
     let head: Head = serde_json::from_str(lines.next().unwrap_or_default())
@@ -119,6 +124,8 @@ pub(super) fn take_up(path: &Path, volume: impl Fn(usize) -> PathBuf) -> Result<
     }
     // A line that is half written was the last one of a process that was killed.
     let lines: Vec<Line> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let noted = lines.iter().flat_map(|line| &line.marks).map(|mark| mark.volume).collect();
+    directory.map_or(Ok(()), |directory| leftover::undo_names(directory, &noted))?;
     let proven = prove(&lines, &volume)?;
     let is_whole = |line: &&Line| {
         let found = |mark: &LineMark| proven.get(&mark.volume)?.get(&mark.length);
@@ -139,6 +146,8 @@ pub(super) fn take_up(path: &Path, volume: impl Fn(usize) -> PathBuf) -> Result<
         let (path, mark) = (volume(number), Mark { length, hasher: hasher.clone() });
         volumes.push(Volume::reopen(&path, number, mark).map_err(BundleError::io(&path))?);
     }
+    let kept = volumes.iter().map(|volume| volume.number).collect();
+    directory.map_or(Ok(()), |directory| leftover::sweep(directory, &kept))?;
     let content = whole.iter().map(|line| line.content.clone()).collect();
     Ok(Some(Left { head, content, entries: lines.len() as u64, volumes }))
 }

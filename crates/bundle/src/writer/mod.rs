@@ -5,6 +5,7 @@ mod blob;
 mod entry;
 mod finish;
 mod journal;
+mod leftover;
 mod sealing;
 mod state;
 mod target;
@@ -12,7 +13,7 @@ mod upload;
 mod volumes;
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,7 @@ use sealift_store::{
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
 use crate::held::Held;
-use crate::names::{CHECKSUMS, JOURNAL, UNFINISHED};
+use crate::names::{CHECKSUMS, JOURNAL, LOCK, UNFINISHED};
 use crate::seal::Lock;
 
 pub(crate) use finish::layout;
@@ -93,6 +94,8 @@ pub(crate) struct Shared {
     counter: AtomicU64,
     /// One manifest at a time, so that equal ones are written once.
     manifests: tokio::sync::Mutex<()>,
+    /// Keeps other processes away while this lives.
+    _held: Option<File>,
 }
 
 /// What has arrived of each upload, by repository and name.
@@ -106,7 +109,37 @@ enum Place {
     Pipe,
 }
 
+impl Place {
+    /// Keeps other processes away: a directory is locked itself, a file by another beside it.
+    fn hold(&self) -> BundleResult<Option<File>> {
+        let (path, file) = match self {
+            Self::Directory(path) => (path.clone(), File::open(path)),
+            Self::File(path) => {
+                let beside = behind(path, LOCK);
+                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+                (beside, file)
+            }
+            Self::Pipe => return Ok(None),
+        };
+        let file = file.map_err(BundleError::io(&path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(BundleError::NotABundle {
+                path,
+                reason: "another process is writing a bundle there".to_owned(),
+            }),
+            // Some file systems have no locks; one process alone is still safe there.
+            _ => Ok(Some(file)),
+        }
+    }
+}
+
 impl BundleWriter {
+    /// Tells whether content is there already, or at the other side.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.shared.has_content(digest) || self.shared.state().base.get(digest).is_some()
+    }
+
     /// Begins a bundle, or goes on with one that is unfinished at the destination.
     ///
     /// # Errors
@@ -157,18 +190,22 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
     let mut head = Head::new(&options.id, limit, options.lock.as_ref().map(draw).transpose()?);
     let mut entries = 0;
     let mut journal = None;
+    let held = place.hold()?;
     if let Some(path) = &journal_path {
-        journal = Some(Mutex::new(match journal::take_up(path, |number| volumes.path(number))? {
-            Some(left) => {
-                check_same(path, &left.head, &head, options.lock.as_ref())?;
-                entries = left.entries;
-                state.content = left.content.into_iter().map(|content| (content.digest, content)).collect();
-                volumes.adopt(left.volumes);
-                head = left.head;
-                Journal::append_to(path)?
-            }
-            None => Journal::create(path, &head)?,
-        }));
+        journal = Some(Mutex::new(
+            match journal::take_up(path, volumes.directory(), |number| volumes.path(number))? {
+                Some(left) => {
+                    check_same(path, &left.head, &head, options.lock.as_ref())?;
+                    entries = left.entries;
+                    state.content =
+                        left.content.into_iter().map(|content| (content.digest, content)).collect();
+                    volumes.adopt(left.volumes);
+                    head = left.head;
+                    Journal::append_to(path)?
+                }
+                None => Journal::create(path, &head)?,
+            },
+        ));
     }
     let shared = Shared {
         place: name,
@@ -181,6 +218,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
         uploads: Mutex::default(),
         counter: AtomicU64::new(1),
         manifests: tokio::sync::Mutex::default(),
+        _held: held,
     };
     Ok(BundleWriter { shared: Arc::new(shared) })
 }

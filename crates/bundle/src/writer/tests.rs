@@ -384,3 +384,39 @@ async fn a_sealed_bundle_shows_nothing_and_is_gone_on_with() {
         assert_eq!(content.sealed, Some(content.at.iter().map(|extent| extent.size).sum()));
     }
 }
+
+#[tokio::test]
+async fn one_process_at_a_time_writes_a_bundle() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, file) = (place.path().join("bundle"), place.path().join("release.tar"));
+    for is_file in [false, true] {
+        let destination = || match is_file {
+            true => Destination::File(file.clone()),
+            false => Destination::Directory(folder.clone()),
+        };
+        let open = || BundleWriter::open(destination(), options(None));
+        let first = open().await.unwrap();
+        let error = open().await.unwrap_err();
+        assert!(error.to_string().contains("another process"), "{error}");
+        drop(first);
+        open().await.unwrap();
+    }
+}
+
+/// A name that leads out of the directory is taken away, and not followed.
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_written_outside_the_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let (outside, folder) = (place.path().join("precious"), place.path().join("bundle"));
+    fs::write(&outside, "precious").unwrap();
+    fs::create_dir(&folder).unwrap();
+    for name in ["volume-1.tar.part", "catalogue.json", "volume-1-of-1.tar", "SHA256SUMS.minisig"] {
+        std::os::unix::fs::symlink(&outside, folder.join(name)).unwrap();
+    }
+    let writer = directory(&place, None).await;
+    let image = fixture::image("one");
+    push(&writer, "one", &image).await;
+    assert_fits(&writer.finish(contents(&[("one", &image)]), None).await.unwrap());
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "precious");
+}

@@ -168,9 +168,12 @@ impl Volumes {
         let file = match &self.output {
             Output::Pipe(pipe) => Arc::clone(pipe),
             _ => {
-                let options =
-                    OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
-                Arc::new(options?)
+                // What lies there under that name is a rest that no journal tells of, or a trap.
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+                Arc::new(OpenOptions::new().read(true).write(true).create_new(true).open(&path)?)
             }
         };
         Ok(Volume { number, path, file, length: 0, hasher: Hasher::new(Algorithm::Sha256) })

@@ -204,7 +204,7 @@ pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
     }
     Err(CommandError::Refused {
         message: format!(
-            "{}: {} are needed, and {} are free; nothing was written",
+            "{}: {} are needed, and {} are free; nothing was fetched",
             to.display(),
             bytes(wanted),
             bytes(free)

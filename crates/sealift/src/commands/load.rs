@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore, Receipt, SecretKey};
-use sealift_mirror::{Group, ImageReport, ImageRequest, Plan, Report, Selection};
+use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
 use sealift_oci::{ManifestRef, RepositoryName, Tag};
-use sealift_store::{Side, Store};
+use sealift_store::{ErrorKind, Side, Store};
 
 use super::dry_run::{self, DryRun};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
-use super::{Result, bundle, proof};
+use super::{Result, bundle, proof, verify_bundle};
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, LoadArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
@@ -45,7 +45,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     let connection = Connection::read(&args.connection, environment)?;
     // The registry is asked nothing before the bundle is proven.
     let freight = open(args, environment).await?;
-    tell_damage(ui, args, &freight).await?;
+    stop.unless_asked(tell_damage(ui, args, &freight)).await??;
     let (target, tag) = settle_target(ui, args, environment).await?;
     let mut job = job(ui, args, &freight, target, tag, &connection)?;
     job.mirror.options.recheck = args.recheck;
@@ -69,8 +69,21 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
-    write_receipt(ui, args, &job, &freight, &transfer.report, key.as_ref()).await?;
-    tell(ui, &job, &transfer, &missing, terms.format)
+    let receipt = write_receipt(ui, args, &job, &freight, &transfer.report, key.as_ref()).await;
+    let exit = tell(ui, &job, &transfer, &missing, terms.format)?;
+    stop.unless_asked(locate(ui, &freight, &transfer.report)).await??;
+    // What arrived is there, also where nothing can be written down about it.
+    match receipt {
+        Err(error) if args.receipt.is_some() || args.sign.is_some() => {
+            ui.command_error(&error);
+            Ok(if exit == Exit::Success { Exit::Failed } else { exit })
+        }
+        Err(_) => {
+            ui.warning("the receipt cannot be written here; --receipt FILE says where it goes");
+            Ok(exit)
+        }
+        Ok(()) => Ok(exit),
+    }
 }
 
 /// Proves that the target has what the bundles build on. What it lacks is asked for, and the images that need it fail.
@@ -181,15 +194,18 @@ async fn open_layout(path: &Path) -> Result<Option<LayoutStore>> {
     Ok(None)
 }
 
+/// Names the volumes that cannot be read. Whether all can be loaded is only known when every byte was looked at.
 async fn tell_damage(ui: &Ui, args: &LoadArgs, freight: &Freight) -> Result<()> {
     let Freight::Bundles(bundles) = freight else { return Ok(()) };
     let mut is_damaged = false;
     for opened in bundles {
-        let damage = opened.damage().await?;
-        bundle::tell_damage(ui, opened, &damage);
-        is_damaged |= !damage.is_empty();
+        if args.all_or_nothing {
+            is_damaged |= verify_bundle::examine(ui, opened).await?;
+        } else {
+            bundle::tell_damage(ui, opened, &opened.damage().await?);
+        }
     }
-    match is_damaged && args.all_or_nothing {
+    match is_damaged {
         true => Err(CommandError::Refused {
             message: "volumes are missing or damaged, and --all-or-nothing is set; nothing was loaded"
                 .to_owned(),
@@ -197,6 +213,23 @@ async fn tell_damage(ui: &Ui, args: &LoadArgs, freight: &Freight) -> Result<()> 
         }),
         false => Ok(()),
     }
+}
+
+/// Where content of bundles differed from its digest, says in which volumes that is.
+async fn locate(ui: &Ui, freight: &Freight, report: &Report) -> Result<()> {
+    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+    let is_damage = |image: &ImageReport| match &image.outcome {
+        Outcome::Failed(error) => error.kind() == ErrorKind::Mismatch && error.side() == Some(Side::Source),
+        _ => false,
+    };
+    if !report.images.iter().any(is_damage) {
+        return Ok(());
+    }
+    ui.status("Looking for what is damaged.");
+    for opened in bundles {
+        verify_bundle::examine(ui, opened).await?;
+    }
+    Ok(())
 }
 
 async fn settle_target(

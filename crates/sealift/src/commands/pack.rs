@@ -82,11 +82,12 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         let transfer = Transfer { report, is_refused: false };
         return tell(ui, &job, &transfer, &missing, terms.format);
     }
-    bundle::check_space(&to, plan.totals().bytes)?;
     let writer = open(args, &to, &id, &chest, &since, environment).await?;
     if writer.resumed() > 0 {
         ui.status(format_args!("{}: {} are there from before", to.display(), bytes(writer.resumed())));
     }
+    let lacking = plan.blobs.iter().map(|blob| &blob.descriptor).filter(|blob| !writer.has(&blob.digest));
+    bundle::check_space(&to, lacking.map(|blob| blob.size).sum())?;
     job.mirror.target = Arc::new(writer.clone());
     let report = job.mirror.run(plan, stop.receiver()).await;
     let contents = match &request {

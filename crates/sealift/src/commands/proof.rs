@@ -125,7 +125,11 @@ pub(super) fn request(
     let hit = images.filter(|image| needs(image).any(is_missing));
     request.images = hit.map(|image| image.request.target_name()).collect();
     request.missing = missing.to_vec();
-    bundle::write(path, &request.to_bytes())?;
+    if let Err(error) = bundle::write(path, &request.to_bytes()) {
+        ui.command_error(&error);
+        ui.note("Hint: run it in a directory that can be written to, and the request is written there.");
+        return Ok(());
+    }
     ui.note(format_args!(
         "Hint: a bundle before this one is not loaded yet: load it first. If it is lost, take {} to the other side: `sealift pack --repair {}` makes what is missing, and `sealift load` takes both bundles together.",
         path.display(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use sealift_bundle::{Finding, OpenOptions, Scope, Verified, verify};
+use sealift_bundle::{Bundle, Finding, OpenOptions, Scope, Verified, verify, verify_open};
 
 use super::mirror::write;
 use super::{Result, bundle};
@@ -44,7 +44,7 @@ async fn check(
 ) -> Result<Verified> {
     let stop = Stop::listen(ui);
     let is_interactive = environment.is_interactive;
-    let cores = available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let (began, told) = (Instant::now(), Arc::clone(ui));
     let check = async |options: &OpenOptions| {
         let options = match args.open.identity.is_empty() && !is_interactive {
@@ -59,6 +59,17 @@ async fn check(
     Ok(verified)
 }
 
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Looks at every byte of a bundle that is open and tells what is wrong; returns whether anything is.
+pub(super) async fn examine(ui: &Ui, opened: &Bundle) -> Result<bool> {
+    let verified = verify_open(opened, cores(), Arc::new(|_, _| {})).await?;
+    tell_findings(ui, &verified);
+    Ok(!verified.findings.is_empty())
+}
+
 fn exit(verified: &Verified) -> Exit {
     match (verified.findings.is_empty(), verified.scope) {
         (false, _) => Exit::Difference,
@@ -67,15 +78,19 @@ fn exit(verified: &Verified) -> Exit {
     }
 }
 
-fn tell(ui: &Ui, path: &Path, verified: &Verified, format: Format) -> Result<()> {
+/// Names what is wrong, where, and the images that it hits.
+fn tell_findings(ui: &Ui, verified: &Verified) {
+    let images: Vec<_> = verified.bundle.iter().flat_map(|opened| &opened.catalogue().images).collect();
     for finding in &verified.findings {
         ui.error(place(finding));
-        let images = verified.bundle.iter().flat_map(|opened| &opened.catalogue().images);
-        let images: Vec<_> = images.collect();
         for image in finding.images.iter().filter_map(|at| images.get(*at)) {
             ui.note(format_args!("hits {}", image.source));
         }
     }
+}
+
+fn tell(ui: &Ui, path: &Path, verified: &Verified, format: Format) -> Result<()> {
+    tell_findings(ui, verified);
     let what = match verified.scope {
         Scope::Everything => "every byte is as it was packed",
         Scope::Checksums => "every file has its checksum; --identity lets the content be checked, too",
