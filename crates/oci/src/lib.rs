@@ -11,6 +11,7 @@ pub mod media_type;
 mod name;
 mod platform;
 mod reference;
+mod referrers;
 
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError, HashStateError, Hasher};
@@ -18,3 +19,4 @@ pub use manifest::{Kind, Links, MANIFEST_LIMIT, Manifest, ManifestError};
 pub use name::{NameError, Registry, RepositoryName, Tag};
 pub use platform::{Platform, PlatformError};
 pub use reference::{ManifestRef, Reference, ReferenceError};
+pub use referrers::{is_referrers_tag, referrers_tag};
