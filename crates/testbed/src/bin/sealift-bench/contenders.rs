@@ -86,15 +86,20 @@ fn curl(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<String>
         target = ends.target,
     );
     let script = write(directory, "copy.sh", &copy)?;
+    let list = write(directory, "blobs", &blob_list(set))?;
+    let all = format!("xargs -P 4 -n 2 sh {} < {}", script.display(), list.display());
+    Ok(["sh", "-c", &all].map(str::to_owned).to_vec())
+}
+
+/// Returns a line for each distinct blob: an image that has it, and its digest.
+pub(crate) fn blob_list(set: &ImageSet) -> String {
     let mut list = String::new();
     for blob in set.blobs() {
         let holder = set.images().iter().find(|it| it.blobs().iter().any(|has| has.digest == blob.digest));
         // Every blob of a set is in one of its images; writing to a string cannot fail.
         let _ = writeln!(list, "{} {}", holder.map_or("", |it| it.name.as_str()), blob.digest);
     }
-    let list = write(directory, "blobs", &list)?;
-    let all = format!("xargs -P 4 -n 2 sh {} < {}", script.display(), list.display());
-    Ok(["sh", "-c", &all].map(str::to_owned).to_vec())
+    list
 }
 
 fn skopeo(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<String>> {
@@ -126,7 +131,7 @@ pub(crate) fn binary() -> PathBuf {
     this.with_file_name("sealift")
 }
 
-fn write(directory: &Path, name: &str, content: &str) -> io::Result<PathBuf> {
+pub(crate) fn write(directory: &Path, name: &str, content: &str) -> io::Result<PathBuf> {
     let path = directory.join(name);
     std::fs::write(&path, content)?;
     Ok(path)

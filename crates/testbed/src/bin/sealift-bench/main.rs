@@ -6,6 +6,7 @@
 //! the registries were asked from their access logs. The table goes to standard output. With `--growth` it
 //! measures how sealift's own costs grow with the number of images.
 
+mod bundles;
 mod contenders;
 mod growth;
 mod measure;
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
         // The bench runs itself around each tool, so that the kernel's account holds that tool alone.
         Some((mode, command)) if mode == measure::MODE => measure::run_inner(command),
         _ if arguments.iter().any(|it| it == "--growth") => finish(growth::bench().await),
+        _ if arguments.iter().any(|it| it == "--bundles") => finish(bundles::bench(rounds(&arguments)).await),
         _ => finish(bench(rounds(&arguments)).await),
     }
 }

@@ -64,7 +64,7 @@ fn median(costs: &[Cost], value: impl Fn(&Cost) -> f64) -> f64 {
     middle(costs.iter().map(value).collect())
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -65,7 +65,7 @@ impl World {
     }
 }
 
-async fn start(storage: PathBuf) -> io::Result<DockerRegistry> {
+pub(crate) async fn start(storage: PathBuf) -> io::Result<DockerRegistry> {
     DockerRegistry::start(&RegistryOptions { storage: Some(storage), ..RegistryOptions::default() }).await
 }
 
