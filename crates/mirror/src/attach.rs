@@ -7,18 +7,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::{Algorithm, Descriptor, Digest, ManifestRef, RepositoryName, Tag, media_type};
 use sealift_store::{Error, ErrorKind, Operation, PageRequest, Result, Side, Source, collect_pages, lock};
 use tokio::sync::OnceCell;
 
 use crate::walk::{Graph, Manifests};
-use crate::{ImageRequest, Mirror};
+use crate::{Event, ImageRequest, Mirror};
 
 /// The endings of the tags that cosign attaches by.
 const TAG_ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 /// How many manifests may be attached to one image, directly and by way of one another. Real images have
 /// a handful for each platform.
 const ATTACHMENTS_LIMIT: usize = 4096;
+/// How many manifests of one image are asked for what hangs on them at the same time.
+const SUBJECTS_CONCURRENCY: usize = 8;
 
 /// Something that is attached to an image.
 #[derive(Clone, Debug)]
@@ -70,14 +73,46 @@ impl Mirror {
         if !self.options.attachments {
             return Ok(Vec::new());
         }
-        let mut attachments = Vec::new();
-        for hanging in all_hanging(known, source, root).await? {
-            if !self.target_holds(request, &hanging).await? {
-                let graph = known.walk(source, &hanging).await?;
-                attachments.push(Attachment { graph, tag: hanging.tag });
-            }
+        let hanging = all_hanging(known, source, root).await?.into_iter();
+        let looked: Vec<_> =
+            hanging.map(|hanging| self.unless_held(known, request, source, hanging)).collect();
+        let looked = stream::iter(looked).buffered(SUBJECTS_CONCURRENCY);
+        looked.try_filter_map(|attachment| async { Ok(attachment) }).try_collect().await
+    }
+
+    async fn unless_held(
+        &self,
+        known: &Known,
+        request: &ImageRequest,
+        source: &dyn Source,
+        hanging: Hanging,
+    ) -> Result<Option<Attachment>> {
+        if self.target_holds(request, &hanging).await? {
+            return Ok(None);
         }
-        Ok(attachments)
+        let graph = self.walk_attached(known, request, source, &hanging).await?;
+        Ok(graph.map(|graph| Attachment { graph, tag: hanging.tag }))
+    }
+
+    /// Reads what is attached, down to its blobs; `None` where it is listed and no longer there. Whoever
+    /// deleted it left the list as it was, and the image is whole without it.
+    pub(crate) async fn walk_attached(
+        &self,
+        known: &Known,
+        request: &ImageRequest,
+        source: &dyn Source,
+        hanging: &Hanging,
+    ) -> Result<Option<Graph>> {
+        match known.walk(source, hanging).await {
+            Ok(graph) => Ok(Some(graph)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let Hanging { digest, subject, .. } = hanging;
+                let (digest, subject) = (*digest, *subject);
+                self.observer.notice(&Event::AttachmentGone { request, digest, subject });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn target_holds(&self, request: &ImageRequest, hanging: &Hanging) -> Result<bool> {
@@ -112,8 +147,12 @@ pub(crate) async fn all_hanging(
     }
     let mut subjects = subjects(known, source, root).await?;
     let mut seen: HashSet<Digest> = subjects.iter().copied().collect();
-    while let Some(subject) = subjects.pop() {
-        for hanging in hanging_on(known, source, &subject).await? {
+    while !subjects.is_empty() {
+        // Together: over a long line each round trip counts.
+        let asked: Vec<_> = subjects.iter().map(|subject| hanging_on(known, source, subject)).collect();
+        let found = stream::iter(asked).buffered(SUBJECTS_CONCURRENCY).try_collect::<Vec<_>>().await?;
+        subjects = Vec::new();
+        for hanging in found.into_iter().flatten() {
             if !seen.insert(hanging.digest) {
                 continue;
             }
@@ -206,7 +245,7 @@ impl Known {
 
     async fn ask_first(&self, source: &dyn Source, subject: &Digest) -> Result<&Asked> {
         let asked = self.asked.get_or_try_init(|| async {
-            let listed = referrers(source, subject).await.map_err(|error| error.on(Side::Source))?;
+            let listed = self.list_first(source, subject).await.map_err(|error| error.on(Side::Source))?;
             Ok(Asked { repository: source.repository().clone(), subject: *subject, listed })
         });
         asked.await
@@ -217,15 +256,38 @@ impl Known {
         if asked.subject == *subject && asked.repository == *source.repository() {
             return Ok(asked.listed.clone());
         }
-        if source.keeps_referrers_in_tags() {
-            // The hash is cut to 64 characters (distribution 1.1, "Referrers Tag Schema").
-            let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex()).parse();
-            let tags = self.tags(source).await?;
-            if tag.is_ok_and(|tag| !may_have(&tags, &tag)) {
-                return Ok(Vec::new());
-            }
+        if source.keeps_referrers_in_tags() && !self.may_have_list(source, subject).await? {
+            return Ok(Vec::new());
         }
         referrers(source, subject).await
+    }
+
+    /// Reads the first list. Where its first page tells that such lists are tags, the list of tags knows
+    /// whether there is one, and is on its way already.
+    async fn list_first(&self, source: &dyn Source, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let first = source.referrers(subject, None, &PageRequest::first()).await?;
+        if source.keeps_referrers_in_tags() && !self.may_have_list(source, subject).await? {
+            return Ok(Vec::new());
+        }
+        let mut first = Some(first);
+        let page = |page: PageRequest| {
+            let first = first.take();
+            async move {
+                match first {
+                    Some(first) => Ok(first),
+                    None => source.referrers(subject, None, &page).await,
+                }
+            }
+        };
+        collect_pages(Operation::ListReferrers, page).await
+    }
+
+    /// Tells whether a list of referrers may stand under the tag that is made of its subject.
+    async fn may_have_list(&self, source: &dyn Source, subject: &Digest) -> Result<bool> {
+        // The hash is cut to 64 characters (distribution 1.1, "Referrers Tag Schema").
+        let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex()).parse();
+        let tags = self.tags(source).await?;
+        Ok(tag.is_ok_and(|tag| may_have(&tags, &tag)))
     }
 
     pub(crate) async fn tags(&self, source: &dyn Source) -> Result<Listing> {

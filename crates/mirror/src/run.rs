@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sealift_oci::{Descriptor, Manifest, Platform, RepositoryName, media_type};
-use sealift_store::{Error, Result, Side, Target};
+use sealift_store::{Error, ErrorKind, Operation, Result, Side, Target};
 use serde_json::Value;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many images are finished at the same time; each needs a few small requests.
-const FINISH_CONCURRENCY: usize = 8;
+const FINISH_CONCURRENCY: usize = 16;
 
 /// The blobs, each in its repository, that were counted with some image.
 type Claimed = HashSet<(usize, RepositoryName)>;
@@ -181,8 +181,11 @@ impl Mirror {
         }
         for attached in &image.attachments {
             let Some((root, children)) = attached.manifests.split_last() else { continue };
-            push_all(target.as_ref(), children).await?;
-            target.put_manifest(root, attached.tag.as_ref()).await?;
+            let pushed = async {
+                push_all(target.as_ref(), children).await?;
+                target.put_manifest(root, attached.tag.as_ref()).await
+            };
+            pushed.await.map_err(|error| refused(error, &image.request, root))?;
         }
         Ok(())
     }
@@ -201,20 +204,23 @@ impl Mirror {
         let images = group.images.iter().zip(reports).filter(|(_, report)| ready(report));
         stream::iter(images)
             .for_each_concurrent(FINISH_CONCURRENCY, |(image, report)| async {
-                report.outcome =
-                    if *stop.borrow() { Outcome::Interrupted } else { self.tag_one(image).await };
+                report.outcome = match *stop.borrow() {
+                    true => Outcome::Interrupted,
+                    false => self.tag_one(image, &mut report.request).await,
+                };
             })
             .await;
     }
 
-    async fn tag_one(&self, image: &PlannedImage) -> Outcome {
+    /// Sets the tag, which may be another than was wished for.
+    async fn tag_one(&self, image: &PlannedImage, request: &mut ImageRequest) -> Outcome {
         let Step::Copy { root, .. } = &image.step else { return Outcome::AlreadyThere };
         let Some(manifest) = root.manifests.last() else { return Outcome::AlreadyThere };
-        let pushed = match self.target.target(&image.request.target) {
-            Ok(target) => target.put_manifest(manifest, root.tag.as_ref()).await,
-            Err(error) => Err(error),
+        let pushed = async {
+            *request = self.beside_list(request).await?;
+            self.target.target(&request.target)?.put_manifest(manifest, request.tag.as_ref()).await
         };
-        match pushed {
+        match pushed.await {
             Ok(()) => Outcome::Arrived,
             Err(error) => Outcome::Failed(Arc::new(error.on(Side::Target))),
         }
@@ -248,6 +254,19 @@ impl Mirror {
         // The limit was checked on the descriptor; a body that is longer is cut off here.
         body.collect(usize::try_from(CONFIG_LIMIT).unwrap_or(usize::MAX)).await
     }
+}
+
+/// Says that it is not the image itself that the target does not take.
+fn refused(error: Error, request: &ImageRequest, attached: &Manifest) -> Error {
+    if !matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported) {
+        return error;
+    }
+    let kind = attached.descriptor.artifact_type.as_deref().unwrap_or(&attached.descriptor.media_type);
+    Error::new(error.kind(), Operation::PushManifest)
+        .at(error.place().unwrap_or_default())
+        .object(format_args!("{}@{}", request.target, attached.digest()))
+        .because(format_args!("it is an attachment of {} ({kind}), and is refused", request.name))
+        .caused_by(error)
 }
 
 async fn push_all(target: &dyn Target, manifests: &[Arc<Manifest>]) -> Result<()> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future, stream};
-use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
+use sealift_oci::{Descriptor, Manifest, ManifestRef};
 use sealift_store::{Error, ErrorKind, Result, Side, Source};
 
 use crate::attach::{Attachment, Known};
-use crate::walk::{Graph, Manifests};
+use crate::walk::Graph;
 use crate::{Event, Group, ImageRequest, Mirror, Selection};
 
 /// How many images are asked about at the same time. Requests are small here; registries limit their rate.
@@ -65,6 +65,15 @@ pub struct Found {
     pub attachments: Vec<Attachment>,
 }
 
+/// An image as the source has it.
+struct Resolved {
+    root: Descriptor,
+    /// Where it was read to find out.
+    manifest: Option<Arc<Manifest>>,
+    /// What is attached to it, where that is known already.
+    attachments: Option<Result<Vec<Attachment>>>,
+}
+
 impl Survey {
     fn new(selection: &Selection, surveyed: Vec<(usize, Surveyed)>) -> Self {
         let empty = |group: &Group| SurveyedGroup { name: group.name.clone(), images: Vec::new() };
@@ -94,8 +103,12 @@ impl Mirror {
         });
         let known = &Known::default();
         let surveyed: Vec<(usize, Surveyed)> = stream::iter(wishes.map(|(position, request)| async move {
-            let state = self.look(known, &request).await;
-            (position, Surveyed { request, state })
+            let beside = self.beside_list(&request).await;
+            let state = match &beside {
+                Ok(request) => self.look(known, request).await,
+                Err(error) => State::Failed(Arc::new(error.clone())),
+            };
+            (position, Surveyed { request: beside.unwrap_or(request), state })
         }))
         .buffered(SURVEY_CONCURRENCY)
         .collect()
@@ -105,30 +118,57 @@ impl Mirror {
 
     async fn look(&self, known: &Known, request: &ImageRequest) -> State {
         let source = self.source.source(&request.source);
-        let root = match self.resolve(known, request, source.as_ref()).await {
-            Ok(root) => root,
+        let source = source.as_ref();
+        let asked = async {
+            let there = match self.name_at_target(request) {
+                Some(name) => self.at_target(request, &name).await,
+                None => Ok(None),
+            };
+            let expected = there.as_ref().ok().and_then(Option::as_ref);
+            (self.resolve(known, request, source, expected).await, there)
+        };
+        let ((resolved, there), ()) = future::join(asked, self.list_tags(known, request, source)).await;
+        let resolved = match resolved {
+            Ok(resolved) => resolved,
             Err(error) if error.kind() == ErrorKind::NotFound && request.optional => return State::NotPart,
             Err(error) if error.kind() == ErrorKind::NotFound => return State::Missing,
             Err(error) => return State::Failed(Arc::new(error.on(Side::Source))),
         };
-        match self.examine(known, request, source.as_ref(), root).await {
+        let examined = async { self.examine(known, request, source, resolved, there?).await };
+        match examined.await {
             Ok(found) => State::Found(Box::new(found)),
             Err(error) => State::Failed(Arc::new(error)),
         }
     }
 
-    /// The list of tags, which the attachments need, is on its way at the same time: over a long line each
-    /// round trip counts. For an image that may not be there it is not worth a request.
+    /// The list of tags, which the attachments need, is on its way while the rest is asked: over a long line
+    /// each round trip counts. For an image that may not be there it is not worth a request. What goes wrong
+    /// is told to who needs it.
+    async fn list_tags(&self, known: &Known, request: &ImageRequest, source: &dyn Source) {
+        if self.options.attachments && !request.optional {
+            let _ = known.tags(source).await;
+        }
+    }
+
+    /// Finds the image at the source. What the target lacks is going to be copied, so its manifest is read at
+    /// once; what is there has most likely not changed, so it is asked for what is attached to it meanwhile.
     async fn resolve(
         &self,
         known: &Known,
         request: &ImageRequest,
         source: &dyn Source,
-    ) -> Result<Descriptor> {
-        if !self.options.attachments || request.optional {
-            return source.resolve(&request.reference).await;
-        }
-        future::join(source.resolve(&request.reference), known.tags(source)).await.0
+        there: Option<&Descriptor>,
+    ) -> Result<Resolved> {
+        let Some(there) = there.filter(|_| self.options.platform.is_none()) else {
+            let manifest = known.manifests.find(source, &request.reference).await?;
+            let root = manifest.descriptor.clone();
+            return Ok(Resolved { root, manifest: Some(manifest), attachments: None });
+        };
+        let attached = self.attachments(known, request, source, there);
+        let (root, attached) = future::join(source.resolve(&request.reference), attached).await;
+        let root = root?;
+        let attachments = (root.digest == there.digest).then_some(attached);
+        Ok(Resolved { root, manifest: None, attachments })
     }
 
     async fn examine(
@@ -136,59 +176,82 @@ impl Mirror {
         known: &Known,
         request: &ImageRequest,
         source: &dyn Source,
-        root: Descriptor,
+        resolved: Resolved,
+        there: Option<Descriptor>,
     ) -> Result<Found> {
-        let chosen = self.choose_platform(&known.manifests, source, &root).await?;
-        let root = chosen.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
-        // What is attached is asked for at the same time: over a long line each round trip counts.
-        let walked = self.walk_unless_there(known, request, source, &root, chosen);
-        let attached = self.attachments(known, request, source, &root);
+        let Resolved { root, manifest, attachments } = resolved;
+        let manifest = self.choose_platform(known, source, manifest).await?;
+        let root = manifest.as_ref().map_or(root, |manifest| manifest.descriptor.clone());
+        let there = match self.name_at_target(request) {
+            Some(_) => there,
+            None => self.at_target(request, &root.digest.into()).await?,
+        };
+        let is_there = there.is_some_and(|there| there.digest == root.digest);
+        let walked = async {
+            match is_there {
+                true => Ok(None),
+                false => walk(known, source, &root, manifest).await.map(Some),
+            }
+        };
+        // What is attached is asked for at the same time.
+        let attached = async {
+            match attachments {
+                Some(attachments) => attachments,
+                None => self.attachments(known, request, source, &root).await,
+            }
+        };
         let (graph, attachments) = future::try_join(walked, attached).await?;
         // The manifest itself tells its media type best.
-        let read = graph.as_ref().and_then(|graph| graph.manifests.last());
+        let read = graph.as_ref().and_then(|graph: &Graph| graph.manifests.last());
         let root = read.map_or(root, |manifest| manifest.descriptor.clone());
         Ok(Found { root, graph, attachments })
-    }
-
-    /// Finds everything below a root, unless the target has it.
-    async fn walk_unless_there(
-        &self,
-        known: &Known,
-        request: &ImageRequest,
-        source: &dyn Source,
-        root: &Descriptor,
-        chosen: Option<Arc<Manifest>>,
-    ) -> Result<Option<Graph>> {
-        // Foreign layers may be absent below a tag that is right; only their manifests tell.
-        let believe = !self.options.recheck && self.options.foreign.is_none();
-        if believe && self.target_has(request, &root.digest).await? {
-            return Ok(None);
-        }
-        let manifest = match chosen {
-            Some(manifest) => manifest,
-            None => known.manifests.read(source, &root.digest).await?,
-        };
-        Graph::walk(&known.manifests, source, manifest).await.map(Some)
     }
 
     /// With `--platform` the root to copy is a child, and only the manifest tells which.
     async fn choose_platform(
         &self,
-        manifests: &Manifests,
+        known: &Known,
         source: &dyn Source,
-        root: &Descriptor,
+        root: Option<Arc<Manifest>>,
     ) -> Result<Option<Arc<Manifest>>> {
-        let Some(platform) = &self.options.platform else { return Ok(None) };
-        let manifest = manifests.read(source, &root.digest).await?;
-        manifests.choose(source, manifest, platform).await.map(Some)
+        match (&self.options.platform, root) {
+            (Some(platform), Some(root)) => known.manifests.choose(source, root, platform).await.map(Some),
+            (_, root) => Ok(root),
+        }
     }
 
-    /// A tag that points at the right digest is believed: a registry checks what a manifest links to
-    /// before it takes it, and sealift sets the tag last. `recheck` believes nothing.
-    async fn target_has(&self, request: &ImageRequest, digest: &Digest) -> Result<bool> {
-        let target = self.target.target(&request.target)?;
-        let reference = request.tag.clone().map_or(ManifestRef::Digest(*digest), ManifestRef::Tag);
-        let there = target.stat_manifest(&reference).await.map_err(|error| error.on(Side::Target))?;
-        Ok(there.is_some_and(|there| there.digest == *digest))
+    /// Returns what the image is called at the target; `None` where that is a digest that only the source
+    /// tells.
+    fn name_at_target(&self, request: &ImageRequest) -> Option<ManifestRef> {
+        match (&request.tag, &request.reference) {
+            (Some(tag), _) => Some(tag.clone().into()),
+            (None, ManifestRef::Digest(digest)) if self.options.platform.is_none() => Some((*digest).into()),
+            _ => None,
+        }
     }
+
+    /// Finds what the target has under a name. A tag that points at the right digest is believed: a registry
+    /// checks what a manifest links to before it takes it, and sealift sets the tag last. `recheck` believes
+    /// nothing. Foreign layers may be absent below a tag that is right; only their manifests tell.
+    async fn at_target(&self, request: &ImageRequest, name: &ManifestRef) -> Result<Option<Descriptor>> {
+        if self.options.recheck || self.options.foreign.is_some() {
+            return Ok(None);
+        }
+        let target = self.target.target(&request.target)?;
+        target.stat_manifest(name).await.map_err(|error| error.on(Side::Target))
+    }
+}
+
+/// Finds everything below a root.
+async fn walk(
+    known: &Known,
+    source: &dyn Source,
+    root: &Descriptor,
+    manifest: Option<Arc<Manifest>>,
+) -> Result<Graph> {
+    let manifest = match manifest {
+        Some(manifest) => manifest,
+        None => known.manifests.read(source, &root.digest).await?,
+    };
+    Graph::walk(&known.manifests, source, manifest).await
 }

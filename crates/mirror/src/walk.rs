@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use sealift_oci::{Descriptor, Digest, Kind, Manifest, ManifestRef, Platform};
 use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, lock};
 use tokio::sync::OnceCell;
@@ -11,6 +12,8 @@ use tokio::sync::OnceCell;
 const DEPTH_LIMIT: usize = 8;
 /// How many manifests one image may have. The largest public indexes have a few dozen.
 const MANIFESTS_LIMIT: usize = 10_000;
+/// How many children of one index are read at the same time.
+pub(crate) const CHILDREN_CONCURRENCY: usize = 8;
 
 /// Everything that belongs to one image.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,7 @@ impl Graph {
         root: Arc<Manifest>,
     ) -> Result<Self> {
         let mut graph = Self { platforms: platforms(&root), ..Self::default() };
+        manifests.read_ahead(source, &root).await?;
         let mut seen = HashSet::from([root.digest()]);
         let mut stack = vec![Visit { left: children(&root), manifest: root }];
         while let Some(visit) = stack.last_mut() {
@@ -49,6 +53,9 @@ impl Graph {
                 return Err(endless(source));
             }
             let manifest = manifests.child(source, &child).await?;
+            if stack.len() + 1 < DEPTH_LIMIT {
+                manifests.read_ahead(source, &manifest).await?;
+            }
             stack.push(Visit { left: children(&manifest), manifest });
         }
         graph.collect_blobs();
@@ -87,6 +94,27 @@ impl Manifests {
             manifest.map(Arc::new).map_err(|error| error.on(Side::Source))
         });
         read.await.cloned()
+    }
+
+    /// Reads the manifest that a tag points at, or that has a digest.
+    pub(crate) async fn find(&self, source: &dyn Source, reference: &ManifestRef) -> Result<Arc<Manifest>> {
+        if let ManifestRef::Digest(digest) = reference {
+            return self.read(source, digest).await;
+        }
+        let manifest = source.manifest(reference).await.map_err(|error| error.on(Side::Source))?;
+        let cell = Arc::clone(lock(&self.0).entry(manifest.digest()).or_default());
+        Ok(Arc::clone(cell.get_or_init(|| future::ready(Arc::new(manifest))).await))
+    }
+
+    /// Reads the children of an index at the same time: over a long line each round trip counts.
+    async fn read_ahead(&self, source: &dyn Source, index: &Manifest) -> Result<()> {
+        let children = &index.links.manifests;
+        if children.len() > MANIFESTS_LIMIT {
+            return Err(endless(source));
+        }
+        let reads: Vec<_> = children.iter().map(|child| self.read(source, &child.digest)).collect();
+        let reads = stream::iter(reads).buffered(CHILDREN_CONCURRENCY);
+        reads.try_for_each(|_| future::ready(Ok(()))).await
     }
 
     /// Reads a child and holds its parent to its word: a child of another size is another child.
