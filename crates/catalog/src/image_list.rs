@@ -102,10 +102,11 @@ impl ImageList {
     /// the tag that the rule has for every image, else to its own tag. Where a line has both tag and digest, the
     /// digest says what is copied and the tag is set to it.
     ///
-    /// What has no tag gets the one that the rule has for such images, else `sha256-<hash>`, so that no registry takes it for rubbish. OCI keeps the referrers
-    /// of that very image under the same tag where a registry has no referrers API (distribution 1.1,
-    /// "Referrers Tag Schema"): there an image with something attached needs a tag of its own. A SHA-512 hash
-    /// is too long for a tag, and such an image is put by its digest alone.
+    /// What has no tag gets the one that the rule has for such images, else `sha256-<hash>`, so that no registry
+    /// takes it for rubbish. OCI keeps the referrers of that very image under the same tag where a registry has
+    /// no referrers API (distribution 1.1, "Referrers Tag Schema"): where there is such a list it keeps the tag,
+    /// and the engine gives the image `sha256-<hash>.image`. A SHA-512 hash is too long for a tag, and such an
+    /// image is put by its digest alone.
     ///
     /// # Errors
     /// Every two images that would meet, and every name that would be too long.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sealift_oci::Digest;
 use sealift_store::Error;
 
-use crate::{Carried, ImageReport, PlanTotals};
+use crate::{Carried, ImageReport, ImageRequest, PlanTotals};
 
 /// Something that happened. Progress of one blob is told by the pieces it comes in.
 #[derive(Debug)]
@@ -51,6 +51,15 @@ pub enum Event<'a> {
         error: &'a Error,
         /// How long the engine waits first.
         wait: Duration,
+    },
+    /// Something is listed as attached at the source, and is not there any more; it is left out.
+    AttachmentGone {
+        /// The image.
+        request: &'a ImageRequest,
+        /// What is not there.
+        digest: Digest,
+        /// What it was attached to: the image, a part of it, or something attached.
+        subject: Digest,
     },
     /// It is decided what becomes of an image.
     ImageFinished {

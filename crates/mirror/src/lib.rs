@@ -14,6 +14,7 @@
 //! way leaves as [`Event`]s.
 
 mod attach;
+mod beside;
 mod blobs;
 mod copy;
 mod event;

@@ -147,8 +147,15 @@ impl Mirror {
 
 impl Check<'_> {
     async fn image(&self, request: ImageRequest, group: Option<String>) -> ImageVerdict {
-        let source = self.mirror.source.source(&request.source);
         let (mut digest, mut absent, mut attachments) = (None, Vec::new(), 0);
+        let request = match self.mirror.beside_list(&request).await {
+            Ok(request) => request,
+            Err(error) => {
+                let verdict = Verdict::Failed(Arc::new(error));
+                return ImageVerdict { request, group, digest, verdict, absent, attachments };
+            }
+        };
+        let source = self.mirror.source.source(&request.source);
         let verdict = match self.expected(source.as_ref(), &request).await {
             Ok(root) => {
                 digest = Some(root.digest());
@@ -232,9 +239,10 @@ impl Check<'_> {
     ) -> Result<()> {
         let target = self.mirror.target.source(&request.target);
         for hanging in all_hanging(&self.known, source, root).await? {
+            let graph = self.mirror.walk_attached(&self.known, request, source, &hanging).await?;
+            let Some(graph) = graph else { continue };
             compared.attachments += 1;
             compared.findings.extend(attachment_finding(target.as_ref(), &hanging).await?);
-            let graph = self.known.walk(source, &hanging).await?;
             self.compare_graph(request, target.as_ref(), &graph, compared).await?;
         }
         Ok(())

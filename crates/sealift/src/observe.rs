@@ -90,6 +90,10 @@ impl Observer for Progress {
                     if wait.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(*wait)) };
                 self.ui.status(format_args!("Trying again {when}: {error}"));
             }
+            Event::AttachmentGone { request, digest, subject } => self.ui.warning(format_args!(
+                "{}: {digest} is listed as attached to {subject}, and is not at the source any more; it is left out",
+                self.names.of(request)
+            )),
             Event::ImageFinished { report } => self.image(report),
             _ => {}
         }

@@ -34,6 +34,7 @@ pub(crate) fn text(report: &Report, width: Option<usize>) -> String {
         text.push_str(&absent(&group, width));
     }
     text.push_str(&skipped(report));
+    text.push_str(&beside(report));
     text.push_str(&totals(report));
     text
 }
@@ -122,6 +123,18 @@ fn skipped(report: &Report) -> String {
             "{}: {layers} left out, which the source lacks (--foreign-urls fetches them).\n",
             image.request.name
         ));
+    }
+    text
+}
+
+/// Images that got another tag than they were to have.
+fn beside(report: &Report) -> String {
+    let mut text = String::new();
+    for image in report.images.iter().filter(|image| image.is_there()) {
+        if let Some(tag) = image.request.tag_of_list() {
+            let (name, target) = (&image.request.name, image.request.target_name());
+            text.push_str(&format!("{name}: tagged {target}; {tag} lists what is attached to it.\n"));
+        }
     }
     text
 }
