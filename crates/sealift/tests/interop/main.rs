@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod attachments;
+mod bundles;
 mod faults;
 mod round_trip;
 mod secured;

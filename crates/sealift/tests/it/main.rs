@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attachments;
+mod bundles;
 mod certificates;
 mod creation;
 mod credentials;

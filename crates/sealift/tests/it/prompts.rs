@@ -46,7 +46,7 @@ impl Write for Kept {
 }
 
 /// Runs the library on a terminal where these answers are typed.
-async fn typed(args: &[&str], answers: &[&str]) -> (Exit, String) {
+pub(crate) async fn typed(args: &[&str], answers: &[&str]) -> (Exit, String) {
     let kept = Kept::default();
     let environment = Environment {
         variables: std::collections::HashMap::new(),

@@ -112,7 +112,7 @@ impl Site {
     }
 
     /// Ports and times differ from run to run.
-    fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let text = text.replace(&self.source.address, "SOURCE").replace(&self.target.address, "TARGET");
         text.lines().map(|line| redact_time(line) + "\n").collect()
     }

@@ -1,0 +1,14 @@
+//! Bundles: what `pack`, `load`, `inspect` and `keygen` do together, from registry to registry.
+
+mod damage;
+mod interrupted;
+mod keys;
+mod plain;
+mod receipts;
+mod room;
+mod round_trip;
+mod scene;
+mod several;
+mod trust;
+mod usage;
+mod verified;

@@ -1,0 +1,106 @@
+//! The closed loop: what `load` says that the target holds, `pack` leaves out; what was lost on the way is asked for.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::scene::{Gap, NAMES, files};
+use super::several::pack_one;
+
+const RECEIPT: &str = "arc-dns.receipt.json";
+const REPAIR: &str = "arc-sqlmi.repair.json";
+
+/// The bytes that every blob of the release has, and those of the images but `arc-dns`.
+const SHARED: u64 = 300_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receipt_says_is_left_out() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    let receipt: Value = serde_json::from_slice(&fs::read(gap.path(RECEIPT)).unwrap()).unwrap();
+    assert_eq!(receipt["format"], "sealift-receipt");
+    assert_eq!(receipt["repositories"][0]["name"], "arc-dns");
+    gap.source.clear();
+    let run = gap.pack("next", &["--since", RECEIPT]).await.expect(0);
+    assert!(run.stderr.contains("are left out: the other side has them"), "{}", run.stderr);
+    let dns = super::scene::own_layer("arc-dns").digest.to_string();
+    assert_eq!(gap.source.count(|it| it.head.path.ends_with(&dns)), 0, "it is not even fetched");
+    let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
+    assert!(looked["bytesLeftOut"].as_u64().unwrap() >= SHARED + 600_000, "{looked}");
+    assert_eq!(looked["buildsOn"], Value::Array(vec![receipt["id"].clone()]));
+    gap.load("next", &[]).await.expect(0);
+    gap.assert_arrived(&NAMES).await;
+}
+
+/// Two bundles on their way at once: the second is packed before anything of the first is known to have arrived.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_was_lost_is_repaired() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    pack_one(&gap, "arc-sqlmi", &["--since", "arc-dns", "--assume-delivered"]).await;
+    fs::rename(gap.path("arc-dns"), gap.path("lost")).unwrap();
+    let run = gap.load("arc-sqlmi", &["--all-or-nothing"]).await.expect(6);
+    assert!(run.stderr.contains("arc-sqlmi: the target lacks 1 blob (300 kB)"), "{}", run.stderr);
+    assert_eq!(gap.target.count(|it| it.head.method != "HEAD" && it.head.method != "GET"), 0);
+    let run = gap.load("arc-sqlmi", &[]).await;
+    assert!(matches!(run.code, Some(1 | 3)), "{run:?}");
+    assert!(run.stderr.contains(&format!("sealift pack --repair {REPAIR}")), "{}", run.stderr);
+    assert_eq!(gap.tagged().await, [""; 0]);
+    let request: Value = serde_json::from_slice(&fs::read(gap.path(REPAIR)).unwrap()).unwrap();
+    assert_eq!(
+        (&request["format"], &request["missing"][0]["size"]),
+        (&"sealift-repair".into(), &SHARED.into())
+    );
+    gap.source.clear();
+    let run = gap.run(&["pack", "--repair", REPAIR, "--to", "repair", "--source-anonymous"]).await.expect(0);
+    assert!(run.stdout.is_empty() && gap.source.count(|it| it.head.path.contains("/blobs/")) == 1, "{run:?}");
+    gap.run(&gap.loading(&["arc-sqlmi", "repair"], &[])).await.expect(0);
+    gap.assert_arrived(&["arc-sqlmi"]).await;
+}
+
+/// A bundle that came out of order waits for the one before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn bundles_that_come_out_of_order_are_loaded_in_order() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    pack_one(&gap, "arc-sqlmi", &["--since", "arc-dns", "--assume-delivered"]).await;
+    gap.load("arc-sqlmi", &[]).await.expect(3);
+    gap.load("arc-dns", &[]).await.expect(0);
+    gap.load("arc-sqlmi", &[]).await.expect(0);
+    gap.assert_arrived(&["arc-dns", "arc-sqlmi"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_signed_and_its_signature_counts() {
+    let gap = Gap::new().await;
+    gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &["--receipt", "there.json", "--sign", "sealift.key"]).await.expect(0);
+    let names = files(&gap.path(""));
+    assert!(names.contains(&"there.json".to_owned()) && names.contains(&"there.json.minisig".to_owned()));
+    let since = ["--since", "there.json", "--trust", "sealift.pub"];
+    gap.pack("next", &since).await.expect(0);
+    let receipt = fs::read_to_string(gap.path("there.json")).unwrap();
+    fs::write(gap.path("there.json"), receipt.replace("arc-dns", "arc-sns")).unwrap();
+    gap.source.clear();
+    let run = gap.pack("other", &since).await.expect(6);
+    assert!(run.stderr.contains("error: there.json: "), "{}", run.stderr);
+    fs::remove_file(gap.path("there.json.minisig")).unwrap();
+    let run = gap.pack("other", &since).await.expect(6);
+    assert!(run.stderr.contains("error: there.json: it is not signed"), "{}", run.stderr);
+    assert_eq!((gap.source.count(|_| true), gap.path("other").exists()), (0, false));
+}
+
+/// A dry run and a run in which nothing arrives say nothing of what the target holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_arrive_is_in_no_receipt() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &["--dry-run"]).await.expect(0);
+    for volume in super::scene::volumes(&gap.path("arc-dns")) {
+        fs::remove_file(volume).unwrap();
+    }
+    gap.load("arc-dns", &[]).await.expect(1);
+    assert!(!gap.path(RECEIPT).exists());
+}

@@ -1,0 +1,135 @@
+//! Room: limits, dry runs, and disks that are full. Small disks are mounted, which needs the rights of root:
+//! those tests fail without, unless `SEALIFT_NO_INTEROP=1` is set.
+
+use std::fs;
+use std::sync::Arc;
+
+use sealift_testbed::http_proxy::Action;
+use sealift_testbed::peers::interop_wanted;
+use sealift_testbed::small_disk::SmallDisk;
+
+use super::scene::{Gap, NAMES, VOLUMES, files, own_layer};
+
+/// The bytes of all distinct blobs, without the manifests.
+const ALL: u64 = 300_000 + 2 * 600_000 + 1_400_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_writes_nothing_and_counts() {
+    let gap = Gap::new().await;
+    let dry = [&VOLUMES[..], &["--dry-run"]].concat();
+    let run = gap.pack("release", &dry).await.expect(0);
+    assert!(run.stdout.contains("3 images: 3 to copy.\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("Nothing was written.\n"), "{}", run.stdout);
+    assert_eq!(files(&gap.path("")), [""; 0]);
+    gap.pack("release", &VOLUMES).await.expect(0);
+    let count = super::scene::volumes(&gap.path("release")).len();
+    let told = run.stdout.split("7 blobs, in ").nth(1).expect("a number of volumes");
+    let told: usize = told.split(' ').next().unwrap().parse().unwrap();
+    assert!((told..=told + 3).contains(&count), "{told} volumes told, {count} written");
+    let run = gap.load("release", &["--dry-run"]).await.expect(0);
+    assert!(run.stdout.contains("3 images: 3 to copy.\n"), "{}", run.stdout);
+    assert_eq!(gap.target.count(|it| it.head.method != "HEAD" && it.head.method != "GET"), 0);
+    let run = gap.load("release", &["--dry-run", "--output", "json"]).await.expect(0);
+    assert_eq!(run.json()["schema"], "sealift.plan/1");
+    assert!(run.json()["totals"]["bytesToFetch"].as_u64().unwrap() > ALL);
+    assert_eq!(gap.tagged().await, [""; 0]);
+    assert_eq!(files(&gap.path("")), ["release"]);
+}
+
+/// Without a place for the bundle a dry run still tells what it would hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_needs_no_place() {
+    let gap = Gap::new().await;
+    let args: Vec<String> =
+        gap.packing("", &["--dry-run"]).into_iter().filter(|it| !it.is_empty() && it != "--to").collect();
+    let run = gap.run(&args).await.expect(0);
+    assert!(run.stdout.contains("\n7 blobs, in 1 volume at least.\n"), "{}", run.stdout);
+    let run = gap.run(&args[..args.len() - 1]).await.expect(2);
+    assert!(run.stderr.contains("--to"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_is_allowed_is_refused_before_it_moves() {
+    let gap = Gap::new().await;
+    let run = gap.pack("release", &["--max-bytes", "2MB"]).await.expect(6);
+    assert!(
+        run.stderr.contains("would be fetched, and --max-bytes allows 2.00 MB; nothing was moved"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(files(&gap.path("")), [""; 0]);
+    gap.pack("release", &["--max-bytes", "3MB"]).await.expect(0);
+    gap.load("release", &["--max-bytes", "2MB"]).await.expect(6);
+    assert_eq!(gap.tagged().await, [""; 0]);
+    gap.load("release", &["--max-bytes", "3MB"]).await.expect(0);
+    gap.assert_arrived(&NAMES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_too_small_is_refused_before_anything_is_fetched() {
+    if !interop_wanted() {
+        return;
+    }
+    let (gap, disk) = (Gap::new().await, SmallDisk::new(3_000_000).await.unwrap());
+    for name in ["release", "release.tar", "below/release"] {
+        let to = disk.path().join(name).display().to_string();
+        let run = gap.pack(&to, &[]).await.expect(6);
+        let words = format!("error: {to}: 4.01 MB are needed, and ");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        assert!(run.stderr.contains(" MB are free; nothing was fetched\n"), "{}", run.stderr);
+    }
+    assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 0);
+}
+
+/// The disk is filled by somebody else at the moment when the large layer is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room() {
+    if !interop_wanted() {
+        return;
+    }
+    for name in ["release", "release.tar"] {
+        let (gap, disk) = (Gap::new().await, Arc::new(SmallDisk::new(8_000_000).await.unwrap()));
+        let to = disk.path().join(name).display().to_string();
+        let (large, full) = (own_layer("arc-sqlmi").digest.to_string(), Arc::clone(&disk));
+        gap.source.set_rule(move |request| {
+            if request.path.ends_with(&large) && request.earlier == 0 {
+                full.fill().unwrap();
+            }
+            Action::Pass
+        });
+        let run = gap.pack(&to, &[]).await.expect(1);
+        assert!(run.stderr.contains(&to) && run.stderr.contains("No space left on device"), "{}", run.stderr);
+        assert!(run.stderr.contains("Make room"), "{}", run.stderr);
+        let run = gap.inspect(&to, &[]).await;
+        assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
+        disk.empty().unwrap();
+        gap.pack(&to, &[]).await.expect(0);
+        gap.load(&to, &[]).await.expect(0);
+        gap.assert_arrived(&NAMES).await;
+    }
+}
+
+/// A pipe whose reader goes away, and one that takes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_takes_nothing_is_told() {
+    let gap = Gap::new().await;
+    let mut child = gap.start(&gap.packing("-", &[]));
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    let stderr = gap.redact(&String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("Caused by: Broken pipe (os error 32)"), "{stderr}");
+    assert!(stderr.contains("error: -: the bundle is not finished"), "{stderr}");
+}
+
+/// Nothing can be made in a place that is no directory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_written_is_named() {
+    let gap = Gap::new().await;
+    fs::write(gap.path("file"), "no directory").unwrap();
+    for to in ["file", "file/release", "file/release.tar"] {
+        let run = gap.pack(to, &[]).await.expect(1);
+        assert!(run.stderr.contains(&format!("error: {to}")), "{}", run.stderr);
+    }
+    assert_eq!(fs::read(gap.path("file")).unwrap(), b"no directory");
+}

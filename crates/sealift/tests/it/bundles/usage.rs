@@ -1,0 +1,76 @@
+//! What makes no sense is refused before anything is asked or written.
+
+use std::fs;
+
+use super::scene::{Gap, files};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_before_anything_moves() {
+    let gap = Gap::new().await;
+    for (to, more, words) in [
+        ("-", &["--output", "json"][..], "the bundle and the report cannot both go to standard output"),
+        ("-", &["--sign", "some.key"], "a signature has no place in a pipe"),
+        ("-", &["--volume-size", "2MiB"], "one file has no volumes"),
+        ("a.tar", &["--volume-size", "2MiB"], "one file has no volumes"),
+        ("a", &["--volume-size", "1MB"], "a volume has at least 1 MiB"),
+        ("a", &["--volume-size", "large"], "a size reads 20GB"),
+        (
+            "a",
+            &["--encrypt-passphrase", "--encrypt-to", super::trust::CAPTAIN.recipient],
+            "cannot be used with",
+        ),
+        ("a", &["--assume-delivered"], "--since"),
+        ("a", &["--target-registry", "reg.lan"], "unexpected argument"),
+        ("a", &["--images-file", "x", "--tag", "v1"], "cannot be used with"),
+    ] {
+        let run = gap.pack(to, more).await.expect(2);
+        assert!(run.stderr.contains(words), "{more:?}: {}", run.stderr);
+    }
+    assert_eq!((gap.source.count(|_| true), files(&gap.path(""))), (0, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_bundle_is_told() {
+    let gap = Gap::new().await;
+    fs::create_dir(gap.path("empty")).unwrap();
+    fs::write(gap.path("text"), "no bundle").unwrap();
+    for (path, code, words) in [
+        ("nowhere", 2, "error: nowhere: No such file or directory"),
+        ("empty", 2, "error: empty: it has no SHA256SUMS: the bundle is unfinished, or this is none"),
+        ("text", 2, "error: text: "),
+    ] {
+        for run in [gap.inspect(path, &[]).await, gap.load(path, &[]).await] {
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            run.expect(code);
+        }
+    }
+    gap.assert_untouched();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_is_not_written_over() {
+    let gap = Gap::new().await;
+    gap.pack("release", &[]).await.expect(0);
+    gap.pack("release.tar", &[]).await.expect(0);
+    let before = |name: &str| fs::read(gap.path(name)).unwrap();
+    let [directory, file] = ["release/SHA256SUMS", "release.tar"].map(before);
+    for to in ["release", "release.tar"] {
+        gap.source.clear();
+        let run = gap.pack(to, &[]).await.expect(2);
+        assert!(
+            run.stderr.contains(&format!("error: {to}: a finished bundle is there already")),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 0);
+    }
+    assert_eq!(["release/SHA256SUMS", "release.tar"].map(before), [directory, file]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_no_receipt() {
+    let gap = Gap::new().await;
+    gap.pack("release", &[]).await.expect(0);
+    let run = gap.pack("next", &["--since", "release"]).await.expect(2);
+    assert!(run.stderr.contains("--assume-delivered"), "{}", run.stderr);
+}
