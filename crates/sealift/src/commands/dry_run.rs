@@ -123,6 +123,11 @@ impl Proposal {
         missing.map(|(_, image, _)| &image.request)
     }
 
+    /// Puts the images together that the source lacks.
+    pub(crate) fn lacking(&self, ends: &Ends) -> Vec<Failure<'_>> {
+        failures::lacking(ends, self.missing(), None)
+    }
+
     /// Puts images together that cannot be planned for the same reason.
     pub(crate) fn failures(&self, ends: &Ends) -> Vec<Failure<'_>> {
         failures::gather(

@@ -295,19 +295,19 @@ fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_named: bool, tr
     for image in missing.iter().filter(|_| !is_named) {
         ui.note(job.ends.names.of(image));
     }
-    if let Some(hint) = missing_hint(job, transfer) {
+    if let Some(hint) = missing_hint(&job.ends, transfer) {
         ui.note(format_args!("Hint: {hint}"));
     }
 }
 
-fn missing_hint(job: &Job, transfer: &Transfer) -> Option<String> {
+fn missing_hint(ends: &Ends, transfer: &Transfer) -> Option<String> {
     let outcomes: Vec<&Outcome> = transfer.report.wanted().map(|image| &image.outcome).collect();
-    if matches!(job.ends.source, SourceEnd::List(_)) {
+    if matches!(ends.source, SourceEnd::List(_)) {
         let hint = "check their lines in the list; --allow-missing goes on without them.";
         return transfer.is_refused.then(|| hint.to_owned());
     }
     if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Missing)) {
-        let registries = job.ends.source.registries();
+        let registries = ends.source.registries();
         return Some(format!(
             "nothing has that tag there: check it; `sealift releases --source-registry {registries}` lists the releases that are there."
         ));
@@ -337,6 +337,13 @@ impl Transfer {
                 _ => None,
             }),
         )
+    }
+
+    /// Puts the images together that the source lacks.
+    pub(crate) fn lacking(&self, ends: &Ends) -> Vec<Failure<'_>> {
+        let images = self.report.images.iter().filter(|it| matches!(it.outcome, Outcome::Missing));
+        let hint = missing_hint(ends, self);
+        failures::lacking(ends, images.map(|image| &image.request), hint.as_deref())
     }
 
     pub(super) fn exit(&self) -> Exit {

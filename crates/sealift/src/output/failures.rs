@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sealift_mirror::ImageRequest;
 use sealift_oci::ManifestRef;
-use sealift_store::{Error, ErrorKind, Side};
+use sealift_store::{Error, ErrorKind, Operation, Side};
 
-use crate::ends::Ends;
+use crate::ends::{Ends, SourceEnd};
 use crate::errors::{CommandError, causes};
 use crate::output::table::wrap;
 use crate::output::units::count;
@@ -29,9 +29,9 @@ pub(crate) struct Failure<'a> {
 }
 
 /// Puts images together that failed for the same reason.
-pub(crate) fn gather<'a>(
+pub(crate) fn gather<'a, 'e>(
     ends: &Ends,
-    failures: impl IntoIterator<Item = (&'a ImageRequest, &'a Arc<Error>)>,
+    failures: impl IntoIterator<Item = (&'a ImageRequest, &'e Arc<Error>)>,
 ) -> Vec<Failure<'a>> {
     let mut gathered: Vec<(String, Failure<'a>)> = Vec::new();
     for (image, error) in failures {
@@ -46,6 +46,31 @@ pub(crate) fn gather<'a>(
         }
     }
     gathered.into_iter().map(|(_, failure)| failure.referring(ends)).collect()
+}
+
+/// Puts the images together that the source lacks, for documents: on a terminal they are a list of their own,
+/// with that `hint`.
+pub(crate) fn lacking<'a>(
+    ends: &Ends,
+    images: impl IntoIterator<Item = &'a ImageRequest>,
+    hint: Option<&str>,
+) -> Vec<Failure<'a>> {
+    let lacking = |image: &'a ImageRequest| {
+        let name = ends.names.of(image);
+        // What a list names begins with its registry.
+        let (place, object) = match (&ends.source, name.split_once('/')) {
+            (SourceEnd::List(_), Some((registry, object))) => (registry.to_owned(), object),
+            _ => (ends.source.registries(), name.as_str()),
+        };
+        let error = Error::new(ErrorKind::NotFound, Operation::Resolve).at(place).object(object);
+        (image, Arc::new(error.on(Side::Source)))
+    };
+    let lacking: Vec<(&ImageRequest, Arc<Error>)> = images.into_iter().map(lacking).collect();
+    let mut gathered = gather(ends, lacking.iter().map(|(image, error)| (*image, error)));
+    for failure in &mut gathered {
+        failure.hint = hint.map_or_else(|| std::mem::take(&mut failure.hint), str::to_owned);
+    }
+    gathered
 }
 
 impl Failure<'_> {
@@ -165,7 +190,6 @@ mod tests {
     use crate::identity::Identity;
     use crate::settings::PlaceSettings;
     use sealift_oci::Digest;
-    use sealift_store::Operation;
 
     fn image(name: &str) -> ImageRequest {
         ImageRequest {

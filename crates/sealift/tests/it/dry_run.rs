@@ -56,8 +56,10 @@ async fn what_is_missing_or_cannot_be_asked_is_in_the_plan() {
     assert!(run.stdout.contains("3 images: 2 to copy, 1 missing."), "{}", run.stdout);
     assert!(run.stderr.contains("error: images are missing at the source SOURCE\n  arcdata/arc-dns:v1.42.0"));
     assert!(is_empty(&site));
+    let run = site.run("mirror", &three(&["--dry-run", "--output", "json"])).await.expect(3);
+    assert_eq!(run.json()["failures"][0]["kind"], "not-found");
     let refusing = Site::broken(|call| match call.method {
-        Method::Resolve if call.repository.as_ref().is_some_and(|it| it.as_str().ends_with("dns")) => {
+        Method::Manifest if call.repository.as_ref().is_some_and(|it| it.as_str().ends_with("dns")) => {
             Action::Fail(ErrorKind::Denied)
         }
         _ => Action::Pass,

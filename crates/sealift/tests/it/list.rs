@@ -186,6 +186,11 @@ async fn what_is_missing_is_named_with_its_registry() {
         "{}",
         run.stderr
     );
+    let run = fleet.run("mirror", &["--output", "json"]).await.expect(3);
+    let failure = run.json()["failures"][0].clone();
+    let message =
+        format!("{}: cannot look up org/app:9: it is not there", failure["place"].as_str().unwrap());
+    assert_eq!((failure["kind"].as_str(), failure["message"].as_str()), (Some("not-found"), Some(&*message)));
     let run = fleet.run("mirror", &["--allow-missing"]).await.expect(3);
     assert!(run.stdout.contains("2 images: 1 arrived, 1 missing."), "{}", run.stdout);
     fleet.run("verify", &[]).await.expect(3);

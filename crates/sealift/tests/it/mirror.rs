@@ -1,4 +1,5 @@
 use sealift_store::{Action, ErrorKind, Method};
+use serde_json::json;
 
 use crate::site::{KNOWN, Site, UNKNOWN, image, names};
 
@@ -84,6 +85,18 @@ async fn what_is_missing_is_listed_before_anything_moves() {
     assert_eq!(std::fs::read_dir(site.directory.path()).unwrap().count(), 0, "something was written");
     let run = site.run("mirror", &["--tag", KNOWN, "--output", "json"]).await.expect(3);
     assert_eq!((run.outcome("arc-dns"), run.outcome("arc-sqlmi")), ("missing".into(), "not-begun".into()));
+    let run =
+        site.run("mirror", &[&["--tag", KNOWN, "--output", "json"][..], &five].concat()).await.expect(3);
+    let (report, hint) =
+        (run.json(), "--allow-missing goes on without them; --image NAME names the images to take.");
+    let [failure] = report["failures"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!((&failure["kind"], &failure["side"]), (&json!("not-found"), &json!("source")));
+    assert_eq!((&failure["operation"], &failure["hint"]), (&json!("resolve"), &json!(hint)));
+    let images = ["arc-dns", "arc-sb-plugin"].map(|name| format!("arcdata/{name}:{KNOWN}"));
+    assert_eq!(failure["images"], json!(images));
+    let message =
+        format!("{}: cannot look up {}: it is not there", failure["place"].as_str().unwrap(), images[0]);
+    assert_eq!(failure["message"], json!(message));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,5 +104,7 @@ async fn what_the_source_lacks_is_missing() {
     let site = Site::with(&[(KNOWN, &["arc-dns"])]).await;
     site.run("mirror", &["--tag", KNOWN, "--image", NAME]).await.expect(0);
     verify(&site, &[]).await.expect(3);
+    let run = verify(&site, &["--output", "json"]).await.expect(3);
+    assert_eq!(run.json()["failures"][0]["kind"], "not-found");
     verify(&site, &["--image", NAME]).await.expect(0);
 }

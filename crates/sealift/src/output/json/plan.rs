@@ -39,7 +39,7 @@ pub(crate) struct PlanReport {
     estimated_milliseconds: u64,
     /// How many volumes the bundle takes at least; null where nothing goes into a bundle.
     volumes: Option<usize>,
-    /// Why images cannot be planned, each reason once.
+    /// Why images cannot be planned, and which the source lacks, each reason once.
     failures: Vec<Failure>,
 }
 
@@ -109,6 +109,7 @@ impl PlanReport {
     pub(crate) fn new(ends: &Ends, proposal: &Proposal, exit: Exit) -> Self {
         let total = &proposal.weights.total;
         let plan = proposal.plan.totals();
+        let (failures, lacking) = (proposal.failures(ends), proposal.lacking(ends));
         Self {
             schema: SCHEMA,
             version: VERSION,
@@ -128,7 +129,7 @@ impl PlanReport {
             is_rate_assumed: proposal.is_assumed,
             estimated_milliseconds: milliseconds(proposal.time()),
             volumes: proposal.volumes,
-            failures: proposal.failures(ends).iter().map(|it| Failure::of(ends, it)).collect(),
+            failures: lacking.iter().chain(&failures).map(|it| Failure::of(ends, it)).collect(),
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Report {
     images: Vec<Image>,
     /// What the run came to.
     totals: Totals,
-    /// Why images failed, each reason once.
+    /// Why images failed, and which the source lacks, each reason once.
     failures: Vec<Failure>,
 }
 
@@ -79,7 +79,7 @@ enum OutcomeName {
     AlreadyThere,
     /// The source does not have it and need not: it is not part of this release.
     NotPart,
-    /// The source does not have it, and should.
+    /// The source does not have it, and should; `failures` tells what to do.
     Missing,
     /// It has its content at the target and not its tag, because others of its release are not there.
     Withheld,
@@ -116,7 +116,7 @@ struct Totals {
 impl Report {
     pub(crate) fn new(ends: &Ends, transfer: &Transfer, exit: Exit) -> Self {
         let report = &transfer.report;
-        let failures = transfer.failures(ends);
+        let (failures, lacking) = (transfer.failures(ends), transfer.lacking(ends));
         Self {
             schema: SCHEMA,
             version: VERSION,
@@ -126,7 +126,7 @@ impl Report {
             interrupted: report.interrupted,
             images: report.images.iter().map(|it| Image::of(ends, it, transfer.is_refused)).collect(),
             totals: Totals::of(report),
-            failures: failures.iter().map(|it| Failure::of(ends, it)).collect(),
+            failures: lacking.iter().chain(&failures).map(|it| Failure::of(ends, it)).collect(),
         }
     }
 

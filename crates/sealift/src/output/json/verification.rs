@@ -40,7 +40,7 @@ pub(crate) struct VerificationReport {
     bytes_read: u64,
     /// From the first request to the last.
     elapsed_milliseconds: u64,
-    /// Why images could not be compared, each reason once.
+    /// Why images could not be compared, and which the source lacks, each reason once.
     failures: Vec<Failure>,
 }
 
@@ -119,6 +119,8 @@ impl VerificationReport {
                 _ => None,
             }),
         );
+        let missing = verification.images.iter().filter(|it| matches!(it.verdict, Verdict::Missing));
+        let lacking = failures::lacking(ends, missing.map(|image| &image.request), None);
         let mut damaged: Vec<String> = verification.damaged().iter().map(ToString::to_string).collect();
         damaged.sort();
         Self {
@@ -129,7 +131,7 @@ impl VerificationReport {
             blobs: verification.blobs,
             bytes_read: verification.bytes_read,
             elapsed_milliseconds: milliseconds(verification.elapsed),
-            failures: failed.iter().map(|it| Failure::of(ends, it)).collect(),
+            failures: lacking.iter().chain(&failed).map(|it| Failure::of(ends, it)).collect(),
             ..Self::empty(deep, exit)
         }
     }
