@@ -200,9 +200,6 @@ impl Case {
         let is_final = match self.fault {
             // To who gives tokens, nobody can show a better one.
             Fault::Stale => self.kind.is_token(),
-            // Only blobs are worth a second look: whoever sends wrong manifests sends them again.
-            Fault::Flipped => self.kind == Kind::Manifest,
-            Fault::SentFlipped => self.kind == Kind::Push,
             fault => !fault.passes(),
         };
         !self.for_ever && !is_final
@@ -218,7 +215,7 @@ impl Case {
     /// Tells whether the tag may point at what the line made of the manifest: a registry takes what comes
     /// under a tag for what was meant. It is told, and the next run sets it right.
     pub(super) fn spoils_tags(&self) -> bool {
-        self.kind == Kind::Push && self.fault == Fault::SentFlipped
+        self.kind == Kind::Push && self.fault == Fault::SentFlipped && self.for_ever
     }
 
     /// The number of the request that goes wrong first.
