@@ -23,13 +23,22 @@ impl SetPlan {
     /// # Errors
     /// When the directory cannot be written, or the disk is full.
     pub fn cached(&self, cache: &Path) -> io::Result<ImageSet> {
+        self.cached_with(cache, Self::build_layers)
+    }
+
+    /// Does so with layers that `layers` puts into the pool.
+    pub(super) fn cached_with(
+        &self,
+        cache: &Path,
+        layers: impl FnOnce(&Self, &Path) -> io::Result<Vec<Layer>>,
+    ) -> io::Result<ImageSet> {
         fs::create_dir_all(cache)?;
         let name = format!("{}-{}", self.name, self.version);
         let directory = cache.join(&name);
         let lock = File::create(cache.join(name + ".lock"))?;
         lock.lock()?;
         if !directory.join(INDEX).exists() {
-            self.build(&directory)?;
+            self.build_with(&directory, layers)?;
         }
         ImageSet::load(&directory)
     }
@@ -39,12 +48,20 @@ impl SetPlan {
     /// # Errors
     /// When the directory cannot be written, or the disk is full.
     pub fn build(&self, directory: &Path) -> io::Result<ImageSet> {
+        self.build_with(directory, Self::build_layers)
+    }
+
+    fn build_with(
+        &self,
+        directory: &Path,
+        layers: impl FnOnce(&Self, &Path) -> io::Result<Vec<Layer>>,
+    ) -> io::Result<ImageSet> {
         if directory.exists() {
             fs::remove_dir_all(directory)?;
         }
         let pool = directory.join("blobs/sha256");
         fs::create_dir_all(&pool)?;
-        let layers = self.build_layers(&pool)?;
+        let layers = layers(self, &pool)?;
         let mut manifests = Vec::new();
         for image in &self.images {
             let mut descriptor = image.build(&pool, &layers)?;

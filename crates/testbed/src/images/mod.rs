@@ -15,12 +15,14 @@ mod layer;
 mod plan;
 mod release;
 mod set;
+mod sparse;
 mod tiny;
 
 pub use filler::Filler;
 pub use plan::{ImagePlan, PlatformPlan, SetPlan, Style};
 pub use release::{RELEASE_NAMES, RELEASE_TAG, ReleaseOptions, Size, release_plan, release_set};
 pub use set::{Image, ImageSet};
+pub use sparse::sparse_set;
 pub use tiny::{tiny_plan, tiny_set};
 
 use std::path::PathBuf;

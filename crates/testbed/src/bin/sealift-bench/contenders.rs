@@ -22,7 +22,7 @@ pub(crate) enum Contender {
 }
 
 /// What lies between the tool and the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Link {
     /// Nothing.
     Loopback,
@@ -31,6 +31,7 @@ pub(crate) enum Link {
 }
 
 impl Link {
+    pub(crate) const ALL: [Self; 2] = [Self::Loopback, Self::Wan];
     /// Bytes a second of the long line.
     pub(crate) const WAN_RATE: u64 = 100_000_000;
     /// One way of the long line.
@@ -116,12 +117,18 @@ fn skopeo(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<Strin
 }
 
 fn sealift(ends: &Ends) -> Vec<String> {
+    let source = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
+    mirror(
+        &ends.target,
+        &[&source[..], &["--source-tag", RELEASE_TAG, "--plain-http", &ends.source]].concat(),
+    )
+}
+
+/// `sealift mirror` of what `source` names. As the other tools, it is told what the registries speak.
+pub(crate) fn mirror(target: &str, source: &[&str]) -> Vec<String> {
     let binary = binary().display().to_string();
-    let from = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
-    let to = ["--target-registry", &ends.target, "--target-repository", "site"];
-    // As the others, it is told what the registries speak.
-    let more = ["--source-tag", RELEASE_TAG, "--plain-http", &ends.source, "--plain-http", &ends.target];
-    let all = [binary.as_str(), "mirror"].into_iter().chain(from).chain(to).chain(more);
+    let to = ["--target-registry", target, "--target-repository", "site", "--plain-http", target];
+    let all = [binary.as_str(), "mirror"].into_iter().chain(to).chain(source.iter().copied());
     all.map(str::to_owned).collect()
 }
 

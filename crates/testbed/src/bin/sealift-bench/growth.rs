@@ -5,13 +5,13 @@ use std::io;
 use std::path::Path;
 
 use sealift_oci::Platform;
-use sealift_testbed::docker_registry::{DockerRegistry, RegistryOptions};
+use sealift_testbed::docker_registry::DockerRegistry;
 use sealift_testbed::images::{ImagePlan, ImageSet, PlatformPlan, SetPlan, Style, cache_directory};
 use sealift_testbed::pushing::seed_image;
 
-use crate::contenders::binary;
+use crate::contenders::mirror;
 use crate::measure::{Cost, measure};
-use crate::world::settled;
+use crate::world::{settled, start};
 
 /// How many images each step has.
 const STEPS: [usize; 3] = [10, 100, 1000];
@@ -41,8 +41,8 @@ async fn step(images: usize) -> io::Result<(Cost, Cost)> {
     let directory = tempfile::tempdir_in(&cache)?;
     let storage = directory.path().join("source");
     seed(&storage, &set)?;
-    let source = start(&storage).await?;
-    let target = start(&directory.path().join("target")).await?;
+    let source = start(storage).await?;
+    let target = start(directory.path().join("target")).await?;
     let list = directory.path().join("images");
     std::fs::write(&list, lines(&set, &source))?;
     let command = command(&list, &source, &target);
@@ -90,20 +90,18 @@ fn lines(set: &ImageSet, source: &DockerRegistry) -> String {
     lines
 }
 
-async fn start(storage: &Path) -> io::Result<DockerRegistry> {
-    let options = RegistryOptions { storage: Some(storage.to_owned()), ..RegistryOptions::default() };
-    DockerRegistry::start(&options).await
-}
-
 fn command(list: &Path, source: &DockerRegistry, target: &DockerRegistry) -> Vec<String> {
-    let (from, to) = (source.address().to_string(), target.address().to_string());
-    let (binary, list) = (binary().display().to_string(), list.display().to_string());
-    let plain = ["--plain-http", &from, "--plain-http", &to, "--quiet", "--output", "json"];
-    let all = [binary.as_str(), "mirror", "--images-file", &list, "--target-registry", &to];
-    all.iter().chain(&["--target-repository", "site"]).chain(&plain).map(|it| (*it).to_owned()).collect()
+    let (from, to, list) =
+        (source.address().to_string(), target.address().to_string(), list.display().to_string());
+    let wanted = ["--images-file", &list, "--plain-http", &from, "--quiet", "--output", "json"];
+    mirror(&to, &wanted)
 }
 
-async fn run(command: &[String], source: &DockerRegistry, target: &DockerRegistry) -> io::Result<Cost> {
+pub(crate) async fn run(
+    command: &[String],
+    source: &DockerRegistry,
+    target: &DockerRegistry,
+) -> io::Result<Cost> {
     let mut cost = measure(command).await?;
     cost.source_requests = settled(source).await?.len();
     cost.target_requests = settled(target).await?.len();

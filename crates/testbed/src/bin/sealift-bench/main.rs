@@ -4,11 +4,14 @@
 //! Each tool copies a release of 15 images and over 1.2 GB from one `docker-registry` into an empty one; the
 //! tools take turns, so that a busy machine hits all of them. What a tool costs is taken from the kernel, what
 //! the registries were asked from their access logs. The table goes to standard output. With `--growth` it
-//! measures how sealift's own costs grow with the number of images.
+//! measures how sealift's own costs grow with the number of images, with `--large` what one large blob costs, and
+//! with `--bundles` what bundles cost.
 
+mod arguments;
 mod bundles;
 mod contenders;
 mod growth;
+mod large;
 mod measure;
 mod table;
 mod world;
@@ -16,12 +19,11 @@ mod world;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use arguments::{Arguments, Mode};
+use clap::Parser as _;
 use contenders::{Contender, Link};
 use measure::Cost;
 use world::World;
-
-/// How often each tool runs; the table shows medians.
-const ROUNDS: usize = 5;
 
 /// One row of the table: a tool, what lies before the source, and what its runs cost.
 #[derive(Debug)]
@@ -33,19 +35,18 @@ pub(crate) struct Row {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.split_first() {
-        // The bench runs itself around each tool, so that the kernel's account holds that tool alone.
-        Some((mode, command)) if mode == measure::MODE => measure::run_inner(command),
-        _ if arguments.iter().any(|it| it == "--growth") => finish(growth::bench().await),
-        _ if arguments.iter().any(|it| it == "--bundles") => finish(bundles::bench(rounds(&arguments)).await),
-        _ => finish(bench(rounds(&arguments)).await),
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    // The bench runs itself around each tool, so that the kernel's account holds that tool alone.
+    if let Some((measure::MODE, command)) = given.split_first().map(|(mode, rest)| (mode.as_str(), rest)) {
+        return measure::run_inner(command);
     }
-}
-
-fn rounds(arguments: &[String]) -> usize {
-    let given = arguments.iter().position(|it| it == "--rounds").and_then(|at| arguments.get(at + 1));
-    given.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+    let arguments = Arguments::parse();
+    finish(match arguments.mode() {
+        Mode::Mirror => bench(&arguments).await,
+        Mode::Bundles => bundles::bench(arguments.rounds).await,
+        Mode::Growth => growth::bench().await,
+        Mode::Large => large::bench().await,
+    })
 }
 
 fn finish(result: std::io::Result<String>) -> ExitCode {
@@ -62,13 +63,11 @@ fn finish(result: std::io::Result<String>) -> ExitCode {
     }
 }
 
-async fn bench(rounds: usize) -> std::io::Result<String> {
+async fn bench(arguments: &Arguments) -> std::io::Result<String> {
     let world = World::new().await?;
-    let rows = [Link::Loopback, Link::Wan].into_iter().flat_map(|link| {
-        Contender::ALL.into_iter().map(move |contender| Row { contender, link, costs: Vec::new() })
-    });
-    let mut rows: Vec<Row> = rows.collect();
-    for _ in 0..rounds {
+    let row = |(contender, link)| Row { contender, link, costs: Vec::new() };
+    let mut rows: Vec<Row> = arguments.rows().into_iter().map(row).collect();
+    for _ in 0..arguments.rounds {
         for row in &mut rows {
             row.costs.push(world.measure(row.contender, row.link).await?);
         }
