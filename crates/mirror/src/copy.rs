@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use sealift_oci::{Descriptor, media_type};
 use sealift_store::{
-    BlobBody, ByteStream, Checkpoint, Error, ErrorKind, Expected, Pace, Result, Side, Target, Upload,
-    UploadId, lock, verified_from,
+    BlobBody, Checkpoint, Error, ErrorKind, Expected, Pace, Result, Side, Target, Upload, UploadId, lock,
+    verified_from,
 };
 
 use crate::reader::{Origin, Reader};
@@ -48,6 +47,8 @@ pub(crate) struct Transfer<'a> {
 struct Broken {
     error: Error,
     upload: Option<Box<dyn Upload>>,
+    /// What the upload is called: also one whose end failed can be found again, with all its bytes.
+    id: UploadId,
 }
 
 impl Transfer<'_> {
@@ -65,7 +66,7 @@ impl Transfer<'_> {
                     begun.map_err(|error| error.on(Side::Target))?
                 }
             };
-            let Broken { error, upload: broken } = match self.attempt(session, origin).await {
+            let Broken { error, upload: broken, id } = match self.attempt(session, origin).await {
                 Ok(config) => return Ok(config),
                 Err(broken) => broken,
             };
@@ -85,21 +86,26 @@ impl Transfer<'_> {
                 self.forget().await;
                 return Ok(None);
             }
-            upload = self.go_on(broken, is_mismatch).await;
+            upload = self.go_on(broken, &id, is_mismatch).await;
         }
     }
 
     /// Finds the upload again where the target keeps it; wrong bytes in it are not gone on from.
-    async fn go_on(&self, broken: Option<Box<dyn Upload>>, is_mismatch: bool) -> Option<Box<dyn Upload>> {
+    async fn go_on(
+        &self,
+        broken: Option<Box<dyn Upload>>,
+        id: &UploadId,
+        is_mismatch: bool,
+    ) -> Option<Box<dyn Upload>> {
         if is_mismatch {
             self.trail.clear();
             self.forget().await;
             cancel(broken).await;
             return None;
         }
-        let id = broken?.id().clone();
+        drop(broken);
         let patience = lock(&self.budget).renewed();
-        match resume(self.target, &id, self.blob.size, patience, self.observer.as_ref()).await {
+        match resume(self.target, id, self.blob.size, patience, self.observer.as_ref()).await {
             Resumed::At(upload) => Some(upload),
             Resumed::Lost | Resumed::Unknown => None,
         }
@@ -129,11 +135,13 @@ impl Transfer<'_> {
                 page.keep(&self.trail.unfinished(upload.id()));
             }
             if let Err(error) = upload.append(body).await {
-                return Err(Broken { error: self.name_blob(error.on(Side::Target)), upload: Some(upload) });
+                let (error, id) = (self.name_blob(error.on(Side::Target)), upload.id().clone());
+                return Err(Broken { error, upload: Some(upload), id });
             }
         }
+        let id = upload.id().clone();
         let finished = upload.finish(&self.blob.digest).await;
-        finished.map_err(|error| Broken { error: error.on(Side::Target), upload: None })?;
+        finished.map_err(|error| Broken { error: error.on(Side::Target), upload: None, id })?;
         self.forget().await;
         let config = std::mem::take(&mut *lock(&kept)).freeze();
         Ok((!config.is_empty()).then_some(config))
@@ -155,15 +163,12 @@ impl Transfer<'_> {
         let start = self.trail.before(upload.offset());
         let again = upload.offset() - start.offset;
         let source = BlobBody::from_stream(None, self.reader(first, start.offset).into_stream());
-        let checked = verified_from(source, start, digest, size, self.mark(upload)).into_stream();
+        let checked = verified_from(source, start, digest, size, self.mark(upload));
         let origin = self.origins.get(first % self.origins.len().max(1)).map(|it| it.describe(&digest));
         let place = self.place.to_owned();
-        let marked =
-            checked.map(move |piece| piece.map_err(|error| name(error.on(side), &place, origin.as_deref())));
+        let marked = checked.map_error(move |error| name(error.on(side), &place, origin.as_deref()));
         // The first of them were hashed again, and the target has them.
-        let rest = BlobBody::from_stream(None, marked.boxed()).skip(again).into_stream();
-        let stream = self.keep_config(rest, upload.offset(), kept);
-        BlobBody::from_stream(Some(size - upload.offset()), stream)
+        self.keep_config(marked.skip(again), upload.offset(), kept)
     }
 
     fn reader(&self, first: usize, offset: u64) -> Reader {
@@ -193,18 +198,13 @@ impl Transfer<'_> {
         }
     }
 
-    fn keep_config(&self, stream: ByteStream, offset: u64, kept: &Arc<Mutex<BytesMut>>) -> ByteStream {
+    fn keep_config(&self, body: BlobBody, offset: u64, kept: &Arc<Mutex<BytesMut>>) -> BlobBody {
         let is_config = media_type::is_image_config(&self.blob.media_type) && self.blob.size <= CONFIG_LIMIT;
         if !is_config || offset > 0 {
-            return stream;
+            return body;
         }
         let kept = Arc::clone(kept);
-        let keep = move |piece: &Result<Bytes>| {
-            if let Ok(piece) = piece {
-                lock(&kept).extend_from_slice(piece);
-            }
-        };
-        stream.inspect(keep).boxed()
+        body.inspect(move |piece| lock(&kept).extend_from_slice(piece))
     }
 
     async fn forget(&self) {

@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::AsyncReadExt;
 
-use crate::{Error, Operation, Result};
+use crate::{Error, Operation, Result, RunningHash};
 
 /// A stream of pieces of a blob.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
@@ -21,6 +21,8 @@ pub const FILE_CHUNK: usize = 256 * 1024;
 pub struct BlobBody {
     length: Option<u64>,
     content: Content,
+    /// Set by who hashes the bytes on their way, as long as they are passed on unchanged.
+    hashed: Option<RunningHash>,
 }
 
 enum Content {
@@ -31,10 +33,14 @@ enum Content {
 }
 
 impl BlobBody {
+    fn new(length: Option<u64>, content: Content) -> Self {
+        Self { length, content, hashed: None }
+    }
+
     /// Wraps a stream; `length` is how many bytes it will give, where that is known.
     #[must_use]
     pub fn from_stream(length: Option<u64>, stream: ByteStream) -> Self {
-        Self { length, content: Content::Stream(stream) }
+        Self::new(length, Content::Stream(stream))
     }
 
     /// Wraps the part of a file from `offset` to its end.
@@ -44,7 +50,7 @@ impl BlobBody {
     pub fn from_file(mut file: std::fs::File, offset: u64) -> std::io::Result<Self> {
         let end = file.seek(SeekFrom::End(0))?;
         let start = file.seek(SeekFrom::Start(offset.min(end)))?;
-        Ok(Self { length: Some(end - start), content: Content::File(file) })
+        Ok(Self::new(Some(end - start), Content::File(file)))
     }
 
     /// Returns how many bytes will come, where that is known.
@@ -65,7 +71,7 @@ impl BlobBody {
             Content::File(file) => Content::File(file),
             Content::Stream(stream) => Content::Stream(take(stream, limit)),
         };
-        Self { length, content }
+        Self::new(length, content)
     }
 
     /// Leaves out the first `count` bytes.
@@ -75,7 +81,35 @@ impl BlobBody {
             return self;
         }
         let length = self.length.map(|length| length.saturating_sub(count));
-        Self { length, content: Content::Stream(skip(self.into_stream(), count)) }
+        Self::new(length, Content::Stream(skip(self.into_stream(), count)))
+    }
+
+    /// Returns the hash that is made of all bytes of this body as they are read. Whoever has the hash of what comes
+    /// before them need not make it once more.
+    #[must_use]
+    pub fn running_hash(&self) -> Option<&RunningHash> {
+        self.hashed.as_ref()
+    }
+
+    /// Says that every byte that is read goes into `hash`.
+    pub(crate) fn hashed_by(self, hash: RunningHash) -> Self {
+        Self { hashed: Some(hash), ..self }
+    }
+
+    /// Puts another error in the place of the one that the body breaks off with.
+    #[must_use]
+    pub fn map_error(self, change: impl FnMut(Error) -> Error + Send + 'static) -> Self {
+        let (length, hashed) = (self.length, self.hashed.clone());
+        let stream = self.into_stream().map_err(change);
+        Self { length, content: Content::Stream(stream.boxed()), hashed }
+    }
+
+    /// Shows every piece as it is read.
+    #[must_use]
+    pub fn inspect(self, mut show: impl FnMut(&Bytes) + Send + 'static) -> Self {
+        let (length, hashed) = (self.length, self.hashed.clone());
+        let stream = self.into_stream().inspect_ok(move |piece| show(piece));
+        Self { length, content: Content::Stream(stream.boxed()), hashed }
     }
 
     /// Turns the body into a stream.
@@ -109,7 +143,7 @@ impl BlobBody {
 
 impl From<Bytes> for BlobBody {
     fn from(bytes: Bytes) -> Self {
-        Self { length: Some(bytes.len() as u64), content: Content::Bytes(bytes) }
+        Self::new(Some(bytes.len() as u64), Content::Bytes(bytes))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Verification: no content from outside becomes visible before its digest and its size were checked.
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealift_oci::{Algorithm, Digest, Hasher};
 
-use crate::{BlobBody, ByteStream, Error, ErrorKind, Expected, Operation, Result, Target};
+use crate::{BlobBody, ByteStream, Error, ErrorKind, Expected, Operation, Result, Target, lock};
 
 /// How far a blob was hashed, and what came of it: enough to go on from there.
 #[derive(Clone, Debug)]
@@ -20,6 +22,23 @@ impl Checkpoint {
     #[must_use]
     pub fn start(algorithm: Algorithm) -> Self {
         Self { offset: 0, hasher: Hasher::new(algorithm) }
+    }
+}
+
+/// The hash of a body that is being read: who writes the bytes to this machine's own disk takes it over, in place of
+/// making it a second time.
+#[derive(Clone, Debug)]
+pub struct RunningHash(Arc<Mutex<Checkpoint>>);
+
+impl RunningHash {
+    fn new(from: Checkpoint) -> Self {
+        Self(Arc::new(Mutex::new(from)))
+    }
+
+    /// Returns how it stands behind what was read so far.
+    #[must_use]
+    pub fn now(&self) -> Checkpoint {
+        lock(&self.0).clone()
     }
 }
 
@@ -41,14 +60,17 @@ pub fn verified_from(
     passed: impl FnMut(&Checkpoint) + Send + 'static,
 ) -> BlobBody {
     let length = size.saturating_sub(from.offset);
-    let state = Check { stream: body.into_stream(), point: from, passed };
+    let hash = RunningHash::new(from.clone());
+    let state = Check { stream: body.into_stream(), point: from, shared: hash.clone(), passed };
     let stream = stream::try_unfold(Some(state), move |state| next(state, digest, size));
-    BlobBody::from_stream(Some(length), stream.boxed())
+    BlobBody::from_stream(Some(length), stream.boxed()).hashed_by(hash)
 }
 
 struct Check<P> {
     stream: ByteStream,
     point: Checkpoint,
+    /// How the hash stands behind the pieces that were given.
+    shared: RunningHash,
     passed: P,
 }
 
@@ -73,6 +95,7 @@ async fn next<P: FnMut(&Checkpoint)>(
     check.point.hasher.update(&piece);
     (check.passed)(&check.point);
     if check.point.offset < size {
+        check.share();
         return Ok(Some((piece, Some(check))));
     }
     // The last piece is given only when the whole is right and nothing follows it.
@@ -81,8 +104,15 @@ async fn next<P: FnMut(&Checkpoint)>(
             return Err(wrong_size(digest, size, size + extra.len() as u64));
         }
     }
-    finished::<()>(check.point.hasher, digest)?;
+    finished::<()>(check.point.hasher.clone(), digest)?;
+    check.share();
     Ok(Some((piece, None)))
+}
+
+impl<P> Check<P> {
+    fn share(&self) {
+        *lock(&self.shared.0) = self.point.clone();
+    }
 }
 
 fn finished<T>(hasher: Hasher, digest: Digest) -> Result<Option<T>> {
@@ -171,6 +201,46 @@ mod tests {
             assert_eq!(rest.length(), Some(2));
             assert_eq!(rest.collect(10).await.is_ok(), is_right, "{tail:?}");
         }
+    }
+
+    /// What is left out of a body or lost on its way is in no hash that its reader could take over.
+    #[tokio::test]
+    async fn the_running_hash_is_that_of_what_was_read() {
+        let content = &b"0123456789"[..];
+        let body = || {
+            let pieces: Vec<_> = content.chunks(4).map(|piece| Ok(Bytes::from_static(piece))).collect();
+            verified(BlobBody::from_stream(None, stream::iter(pieces).boxed()), Digest::sha256(content), 10)
+        };
+        let loose = |body: BlobBody| BlobBody::from_stream(body.length(), body.into_stream());
+        let cases = [
+            (body(), true),
+            (body().skip(0).map_error(|error| error).inspect(|_| {}), true),
+            (body().skip(1), false),
+            (body().take(9), false),
+            (loose(body()), false),
+        ];
+        for (number, (body, is_kept)) in cases.into_iter().enumerate() {
+            assert_eq!(body.running_hash().is_some(), is_kept, "{number}");
+        }
+        let body = body();
+        let hash = body.running_hash().unwrap().clone();
+        let mut stream = body.into_stream();
+        for read in [0, 4, 8, 10] {
+            let now = hash.now();
+            assert_eq!((now.offset, now.hasher.finish()), (read as u64, Digest::sha256(&content[..read])));
+            let _ = stream.try_next().await.unwrap();
+        }
+    }
+
+    /// The last piece of wrong content is not given, so it is not in the hash either.
+    #[tokio::test]
+    async fn the_running_hash_stops_before_a_piece_that_is_kept_back() {
+        let pieces = [Ok(Bytes::from_static(b"0123")), Ok(Bytes::from_static(b"4567"))];
+        let body = BlobBody::from_stream(None, stream::iter(pieces).boxed());
+        let body = verified(body, Digest::sha256(b"01234568"), 8);
+        let hash = body.running_hash().unwrap().clone();
+        body.collect(8).await.unwrap_err();
+        assert_eq!(hash.now().offset, 4);
     }
 
     #[tokio::test]
