@@ -205,8 +205,8 @@ impl Case {
         !self.for_ever && !is_final
     }
 
-    /// Tells whether it takes minutes: each of many requests is tried to its end before there is a way around
-    /// it, or an error.
+    /// Tells whether it takes long: each of many requests is tried to its end before there is a way around it,
+    /// or an error.
     pub(super) fn is_slow(&self) -> bool {
         let is_many = self.kind.is_token() || matches!(self.kind, Kind::Mount | Kind::Blob);
         self.for_ever && is_many && self.position != Position::Last

@@ -23,9 +23,8 @@ const SEED: &str = "1";
 const PROCESSES: u8 = 8;
 /// How many cases run at the same time; they wait more than they work.
 const AT_ONCE: usize = 16;
-/// No case may take longer. The longest is a source that never sends a blob: each of eight is asked for
-/// twenty times, for a second and the wait before the next time.
-const DEADLINE: Duration = Duration::from_secs(600);
+/// No case may take longer, also where many of them share two processors.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// How many requests of each kind a run has of which nothing breaks.
 async fn counted(source: &Served) -> Vec<(Kind, usize)> {
