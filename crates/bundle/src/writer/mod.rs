@@ -4,6 +4,7 @@
 mod blob;
 mod entry;
 mod finish;
+mod flush;
 mod journal;
 mod leftover;
 mod sealing;
@@ -281,7 +282,8 @@ impl Shared {
         };
         let found = lock(&self.uploads).get(&key).cloned();
         let arriving = found.ok_or_else(|| refused(ErrorKind::NotFound))?;
-        let offset = arriving.try_lock().map_err(|_| refused(ErrorKind::Busy))?.offset();
+        let offset = arriving.try_lock().map_err(|_| refused(ErrorKind::Busy))?.resumable();
+        let offset = offset.ok_or_else(|| refused(ErrorKind::NotFound))?;
         self.session(repository, id.as_str(), offset, arriving)
     }
 

@@ -1,5 +1,6 @@
 //! A blob on its way into a bundle.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,8 +8,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sealift_oci::{Digest, Hasher, RepositoryName};
 use sealift_store::batch::{self, BatchSink, Failed};
-use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation, Result, Upload, UploadId};
+use sealift_store::{
+    BlobBody, ByteStream, Error, ErrorKind, Expected, Operation, Result, RunningHash, Upload, UploadId,
+};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::spawn_blocking;
 
 use super::Shared;
 use super::blob::Blob;
@@ -19,7 +23,9 @@ pub(super) struct Arriving {
     expected: Expected,
     /// `None` before the first byte, and when the upload is over.
     blob: Option<Blob>,
-    hasher: Hasher,
+    /// The hash of what has arrived; `None` while who sends it keeps the hash, and for good where what was sent and
+    /// what has arrived came apart.
+    hasher: Option<Hasher>,
     offset: u64,
     is_over: bool,
 }
@@ -36,12 +42,35 @@ pub(super) struct Session {
 
 impl Arriving {
     pub(super) fn new(expected: Expected) -> Self {
-        let hasher = Hasher::new(expected.digest.algorithm());
+        let hasher = Some(Hasher::new(expected.digest.algorithm()));
         Self { expected, blob: None, hasher, offset: 0, is_over: false }
     }
 
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
+    /// Returns where the upload can be gone on with, if it can.
+    pub(super) fn resumable(&self) -> Option<u64> {
+        self.hasher.as_ref().map(|_| self.offset)
+    }
+
+    /// Leaves the hash to the body, where that makes the same one of the same bytes.
+    fn borrow_hash(&mut self, body: &BlobBody) -> Option<RunningHash> {
+        let running = body.running_hash()?;
+        let now = running.now();
+        let is_same = |own: &Hasher| now.offset == self.offset && now.hasher.save() == own.save();
+        self.hasher.take_if(|own| is_same(own)).map(|_| running.clone())
+    }
+
+    /// Takes the hash over, if all that went into it has arrived. Else nothing can be gone on with.
+    fn take_hash(&mut self, running: &RunningHash) -> io::Result<()> {
+        let now = running.now();
+        self.hasher = (now.offset == self.offset).then_some(now.hasher);
+        match &self.hasher {
+            Some(_) => Ok(()),
+            None => self.cut(),
+        }
+    }
+
+    fn cut(&mut self) -> io::Result<()> {
+        self.blob.take().map_or(Ok(()), Blob::cut)
     }
 }
 
@@ -50,7 +79,7 @@ impl Session {
         error.at(&self.shared.place).object(format_args!("to {}", self.repository))
     }
 
-    fn failed(&self, error: std::io::Error) -> Error {
+    fn failed(&self, error: io::Error) -> Error {
         self.name(Error::io(Operation::PushBlob, error))
     }
 
@@ -66,6 +95,27 @@ impl Session {
         Ok(held)
     }
 
+    /// What was sent and what has arrived came apart.
+    fn lost(&self) -> Error {
+        self.name(Error::new(ErrorKind::NotFound, Operation::PushBlob))
+    }
+
+    /// The first piece is waited for before a volume is taken, so that a source that is slow to begin holds up
+    /// nobody else.
+    async fn receive(&self, held: &mut Arriving, mut body: ByteStream) -> Result<()> {
+        let Some(first) = body.next().await else { return Ok(()) };
+        let all = stream::iter([first]).chain(body).boxed();
+        if held.blob.is_none() {
+            let opened = self.shared.open_blob(&held.expected).await;
+            held.blob = Some(opened.map_err(|error| self.failed(error))?);
+        }
+        let copied = batch::copy(all, &mut Sink { arriving: held }).await;
+        copied.map_err(|error| match error {
+            Failed::Reading(error) => error,
+            Failed::Writing(error) => self.failed(error),
+        })
+    }
+
     fn forget(&self) {
         self.shared.forget(&self.repository, &self.id);
     }
@@ -77,23 +127,31 @@ struct Sink<'a> {
 }
 
 impl BatchSink for Sink<'_> {
-    async fn append(&mut self, pieces: Arc<[Bytes]>) -> std::io::Result<()> {
+    async fn append(&mut self, pieces: Arc<[Bytes]>) -> io::Result<()> {
         let size: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         let Arriving { blob, hasher, offset, expected, .. } = &mut *self.arriving;
         if size > expected.size - *offset {
-            return Err(std::io::Error::other(format!("more than its {} bytes came", expected.size)));
+            return Err(io::Error::other(format!("more than its {} bytes came", expected.size)));
         }
-        let Some(blob) = blob else { return Err(std::io::Error::other("the upload is over")) };
-        let (content, mut hash) = (Arc::clone(&pieces), hasher.clone());
-        let hashing = tokio::task::spawn_blocking(move || {
-            content.iter().for_each(|piece| hash.update(piece));
-            hash
-        });
-        let written = blob.write(pieces).await;
-        *hasher = hashing.await?;
-        written?;
+        let Some(blob) = blob else { return Err(io::Error::other("the upload is over")) };
+        match hasher {
+            None => blob.write(pieces).await?,
+            Some(own) => {
+                let hashing = spawn_blocking(hash(own.clone(), Arc::clone(&pieces)));
+                let written = blob.write(pieces).await;
+                *hasher = Some(hashing.await?);
+                written?;
+            }
+        }
         *offset += size;
         Ok(())
+    }
+}
+
+fn hash(mut hasher: Hasher, pieces: Arc<[Bytes]>) -> impl FnOnce() -> Hasher {
+    move || {
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        hasher
     }
 }
 
@@ -107,32 +165,20 @@ impl Upload for Session {
         self.offset
     }
 
-    /// The first piece is waited for before a volume is taken, so that a source that is slow to begin holds up
-    /// nobody else.
     async fn append(&mut self, body: BlobBody) -> Result<u64> {
         let mut held = self.hold()?;
-        let mut body = body.into_stream();
-        if let Some(first) = body.next().await {
-            let all = stream::iter([first]).chain(body).boxed();
-            if held.blob.is_none() {
-                let opened = self.shared.open_blob(&held.expected).await;
-                held.blob = Some(opened.map_err(|error| self.failed(error))?);
-            }
-            let copied = batch::copy(all, &mut Sink { arriving: &mut held }).await;
-            if let Err(error) = copied {
-                let offset = held.offset;
-                drop(held);
-                self.offset = offset;
-                return Err(match error {
-                    Failed::Reading(error) => error,
-                    Failed::Writing(error) => self.failed(error),
-                });
-            }
+        if held.hasher.is_none() {
+            return Err(self.lost());
+        }
+        let running = held.borrow_hash(&body);
+        let received = self.receive(&mut held, body.into_stream()).await;
+        if let Some(running) = &running {
+            held.take_hash(running).map_err(|error| self.failed(error))?;
         }
         let offset = held.offset;
         drop(held);
         self.offset = offset;
-        Ok(offset)
+        received.map(|()| offset)
     }
 
     async fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
@@ -140,6 +186,10 @@ impl Upload for Session {
         let mut held = self.hold()?;
         held.is_over = true;
         let Expected { digest: expected, size } = held.expected;
+        let Some(hasher) = held.hasher.take() else {
+            held.cut().map_err(|error| self.failed(error))?;
+            return Err(self.lost());
+        };
         let blob = match held.blob.take() {
             Some(blob) => blob,
             None => {
@@ -147,7 +197,7 @@ impl Upload for Session {
                 opened.map_err(|error| self.failed(error))?
             }
         };
-        let actual = held.hasher.clone().finish();
+        let actual = hasher.finish();
         let is_there = self.shared.has_content(digest);
         if actual != *digest || expected != *digest || held.offset != size || is_there {
             blob.cut().map_err(|error| self.failed(error))?;
@@ -168,9 +218,9 @@ impl Upload for Session {
         self.forget();
         let mut held = self.hold()?;
         held.is_over = true;
-        match held.blob.take() {
-            Some(blob) => blob.cut().map_err(|error| self.failed(error)),
-            None => Ok(()),
-        }
+        held.cut().map_err(|error| self.failed(error))
     }
 }
+
+#[cfg(test)]
+mod tests;

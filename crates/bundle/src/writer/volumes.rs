@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use sealift_oci::{Algorithm, Hasher};
 use sealift_store::batch::write_and_hash;
 use sealift_store::lock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::flush::Flush;
 use crate::entry::BLOCK;
 use crate::names::{VOLUME_LIMIT, unfinished_volume};
 
@@ -63,6 +65,8 @@ pub(super) struct Volume {
     file: Arc<File>,
     pub(super) length: u64,
     hasher: Hasher,
+    /// A pipe keeps nothing.
+    flush: Option<Flush>,
 }
 
 /// How a volume stood at some point.
@@ -176,7 +180,9 @@ impl Volumes {
                 Arc::new(OpenOptions::new().read(true).write(true).create_new(true).open(&path)?)
             }
         };
-        Ok(Volume { number, path, file, length: 0, hasher: Hasher::new(Algorithm::Sha256) })
+        let hasher = Hasher::new(Algorithm::Sha256);
+        let flush = (!self.is_pipe()).then(Flush::default);
+        Ok(Volume { number, path, file, length: 0, hasher, flush })
     }
 
     /// Takes back a volume whose entry is whole, or was cut off.
@@ -216,10 +222,12 @@ impl Volumes {
     }
 
     /// Makes a volume durable; nothing is added to it any more.
-    pub(super) async fn close(&self, volume: Volume) -> io::Result<()> {
-        let is_pipe = self.is_pipe();
+    pub(super) async fn close(&self, mut volume: Volume) -> io::Result<()> {
+        if let Some(flush) = &mut volume.flush {
+            flush.settle().await?;
+        }
         let sync = move || {
-            if !is_pipe {
+            if volume.flush.is_some() {
                 volume.file.sync_all()?;
             }
             let sha256 = volume.hasher.finish().hex();
@@ -257,9 +265,7 @@ impl Volumes {
             return Err(io::Error::other("an entry was not finished"));
         }
         let idle = std::mem::take(&mut lock(&self.state).idle);
-        for volume in idle {
-            self.close(volume).await?;
-        }
+        try_join_all(idle.into_iter().map(|volume| self.close(volume))).await?;
         let mut closed = std::mem::take(&mut lock(&self.state).closed);
         closed.sort_by_key(|volume| volume.number);
         Ok(closed)
@@ -276,6 +282,7 @@ impl Volume {
             file: Arc::new(file),
             length: 0,
             hasher: mark.hasher.clone(),
+            flush: Some(Flush::default()),
         };
         volume.reset(mark)?;
         Ok(volume)
@@ -290,7 +297,10 @@ impl Volume {
         let size: usize = batch.iter().map(Bytes::len).sum();
         self.hasher = write_and_hash(Arc::clone(&self.file), self.hasher.clone(), batch).await?;
         self.length += size as u64;
-        Ok(())
+        match &mut self.flush {
+            Some(flush) => flush.wrote(&self.file, size as u64).await,
+            None => Ok(()),
+        }
     }
 
     /// Cuts off what came behind a mark.
