@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod attachments;
+mod beside;
 mod depth;
 mod faults;
 mod platforms;

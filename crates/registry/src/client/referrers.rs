@@ -3,8 +3,8 @@
 //! ("Referrers Tag Schema").
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
-use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, Tag, media_type};
+use http::{Method, header};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, media_type, referrers_tag};
 use sealift_store::{ErrorKind, Operation, PAGE_LIMIT, Page, PageRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::fault::{Fault, Purpose};
 use super::lists::{LIST_LIMIT, page_query, parse};
+use super::redirect::RedirectError;
 use super::repository::{Repository, found};
 use super::request::{Reading, Request};
 use crate::wire::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
@@ -26,9 +27,18 @@ struct Index {
     manifests: Option<Vec<Descriptor>>,
 }
 
+/// What comes of the question for referrers.
+enum Heard {
+    /// The list, or a page of it.
+    List(Index, Answer),
+    /// The registry does not know the question; `for_certain` where it would say so of every subject.
+    NoApi { for_certain: bool },
+}
+
 impl Repository {
-    /// Lists the referrers of a subject. Only "404" means that the registry has no such list: any other
-    /// refusal must not look like "nothing attached" to whoever looks for signatures.
+    /// Lists the referrers of a subject. What shows that the registry does not know the question leads on to
+    /// the list under the tag; a refusal for another reason must not look like "nothing attached" to whoever
+    /// looks for signatures.
     pub(super) async fn list_referrers(
         &self,
         subject: &Digest,
@@ -40,22 +50,43 @@ impl Repository {
             return self.referrers_by_tag(subject, artifact_type).await;
         }
         let request = self.referrers_request(subject, artifact_type, page, &purpose).await?;
-        let answer = self.connection.send(&request).await?;
-        match answer.status {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => {
-                // An error of the protocol may be about the repository; anything else is about the path.
-                if ErrorBody::parse(&answer.bytes()).is_none() {
-                    self.connection.learn(|quirks| quirks.has_no_referrers = true);
-                }
-                return self.referrers_by_tag(subject, artifact_type).await;
+        match self.ask_for_referrers(&request).await? {
+            Heard::List(index, answer) => {
+                let unfiltered = artifact_type.filter(|_| !is_filtered(&answer));
+                let next = self.connection.next_page(&answer, &purpose).await?;
+                Ok(Page { items: select(index, unfiltered), next })
             }
-            _ => return Err(self.connection.refusal(&request, &answer)),
+            // Who has given a page knows the question.
+            Heard::NoApi { .. } if page.after.is_some() => {
+                Err(purpose.fault(ErrorKind::Invalid).because("the list breaks off"))
+            }
+            Heard::NoApi { for_certain } => {
+                if !for_certain {
+                    return self.referrers_by_tag(subject, artifact_type).await;
+                }
+                self.connection.learn(|quirks| quirks.has_no_referrers = true);
+                // Who has the list of tags need not ask for a tag that is not there.
+                let next = referrers_tag(subject).map(|tag| tag.to_string());
+                Ok(Page { items: Vec::new(), next })
+            }
         }
-        let index: Index = parse(&answer, &purpose)?;
-        let unfiltered = artifact_type.filter(|_| !is_filtered(&answer));
-        let next = self.connection.next_page(&answer, &purpose).await?;
-        Ok(Page { items: select(index, unfiltered), next })
+    }
+
+    async fn ask_for_referrers(&self, request: &Request) -> Result<Heard, Fault> {
+        let answer = match self.connection.send(request).await {
+            // What is redirected to nowhere is a path that nobody serves.
+            Err(fault) if fault.cause().is_some_and(|cause| cause.is::<RedirectError>()) => {
+                return Ok(Heard::NoApi { for_certain: true });
+            }
+            answer => answer?,
+        };
+        match answer.status.as_u16() {
+            200 => hear(answer, &request.purpose),
+            // An error of the protocol may be about the repository; anything else is about the path.
+            400 | 404 | 406 => Ok(Heard::NoApi { for_certain: ErrorBody::parse(&answer.bytes()).is_none() }),
+            405 | 501 => Ok(Heard::NoApi { for_certain: true }),
+            _ => Err(self.connection.refusal(request, &answer)),
+        }
     }
 
     async fn referrers_request(
@@ -85,10 +116,15 @@ impl Repository {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Page<Descriptor>, Fault> {
-        let Some(tag) = referrers_tag(subject) else { return Ok(Page { items: Vec::new(), next: None }) };
-        let index = found(self.fetch_manifest(&ManifestRef::Tag(tag), Operation::ListReferrers).await)?;
-        let manifests = index.map(|index| index.links.manifests);
-        Ok(Page { items: select(Index { manifests }, artifact_type), next: None })
+        let mut page = Page { items: Vec::new(), next: None };
+        let Some(tag) = referrers_tag(subject) else { return Ok(page) };
+        let reference = ManifestRef::Tag(tag.clone());
+        let index = found(self.fetch_manifest(&reference, Operation::ListReferrers).await)?;
+        // An image can have this tag; what belongs to it is not attached to it.
+        if let Some(index) = index.filter(|index| index.is_referrers_list(&tag)) {
+            page.items = select(Index { manifests: Some(index.links.manifests) }, artifact_type);
+        }
+        Ok(page)
     }
 
     /// Adds a manifest to the list under its subject's tag, because the registry does not ("Pushing
@@ -99,10 +135,13 @@ impl Repository {
     pub(super) async fn list_by_tag(&self, subject: &Digest, manifest: &Manifest) -> Result<(), Fault> {
         let Some(tag) = referrers_tag(subject) else { return Ok(()) };
         let _turn = self.connection.referrers_turn.lock().await;
-        let reference = ManifestRef::Tag(tag);
+        let reference = ManifestRef::Tag(tag.clone());
         let purpose = self.purpose(Operation::PushManifest, &reference);
         let mut list = self.read_list(&reference).await?;
         for _ in 0..LIST_ROUNDS {
+            if list.as_ref().is_some_and(|list| !list.is_referrers_list(&tag)) {
+                return Err(no_list(&purpose));
+            }
             let Some(merged) = with_entry(list.as_ref(), &manifest.descriptor, &purpose)? else {
                 return Ok(());
             };
@@ -128,11 +167,7 @@ fn with_entry(
     entry: &Descriptor,
     purpose: &Purpose,
 ) -> Result<Option<Manifest>, Fault> {
-    let unusable = || {
-        purpose
-            .fault(ErrorKind::Invalid)
-            .because("this tag is where the registry's clients list what is attached, and it holds no list")
-    };
+    let unusable = || no_list(purpose);
     if list.is_some_and(|list| list.links.manifests.iter().any(|it| it.digest == entry.digest)) {
         return Ok(None);
     }
@@ -147,10 +182,25 @@ fn with_entry(
     Manifest::parse(Some(media_type::OCI_INDEX), bytes).map(Some).map_err(|_| unusable())
 }
 
-/// The tag under which a subject's referrers are listed. The hash is cut to 64 characters, and a SHA-512
-/// would not fit a tag otherwise.
-fn referrers_tag(subject: &Digest) -> Option<Tag> {
-    format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex()).parse().ok()
+fn no_list(purpose: &Purpose) -> Fault {
+    purpose
+        .fault(ErrorKind::Invalid)
+        .because("this tag is where the registry's clients list what is attached, and it holds no list")
+}
+
+/// Reads a list. Registries that know the question name the type of an index; from others, which may answer
+/// every path with a page, only what has entries is taken for a list.
+fn hear(answer: Answer, purpose: &Purpose) -> Result<Heard, Fault> {
+    let content_type = answer.header(&header::CONTENT_TYPE).unwrap_or_default();
+    let is_index = content_type.split(';').next().unwrap_or_default().trim() == media_type::OCI_INDEX;
+    match parse::<Index>(&answer, purpose) {
+        Ok(index) if is_index || index.manifests.as_ref().is_some_and(|it| !it.is_empty()) => {
+            Ok(Heard::List(index, answer))
+        }
+        Ok(_) => Ok(Heard::NoApi { for_certain: false }),
+        Err(fault) if is_index => Err(fault),
+        Err(_) => Ok(Heard::NoApi { for_certain: true }),
+    }
 }
 
 fn is_filtered(answer: &Answer) -> bool {

@@ -14,9 +14,11 @@ use sealift_testbed::peers::interop_wanted;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::site::{SOURCE, TARGET, sealift};
+use crate::site::{Run, SOURCE, TARGET, run, sealift};
 
 const NAME: &str = "arc-sqlmi";
+/// Where a list goes, so that its images come below [`TARGET`].
+const BELOW: &str = "site";
 
 /// A source with an index, of which the root has an SBOM that refers to it, and both root and child have what
 /// cosign hangs on by tags.
@@ -120,4 +122,62 @@ async fn a_list_that_clients_keep_is_merged_and_nothing_of_it_is_lost() {
     assert_eq!(digests(&list), [first, own, second]);
     let value: Value = serde_json::from_slice(&list.bytes).unwrap();
     assert_eq!(value["manifests"][1]["annotations"]["site"], "keep this");
+}
+
+/// A list file with one line that names the root by its digest alone.
+fn line(signed: &Signed, directory: &tempfile::TempDir) -> String {
+    let path = directory.path().join("images.txt");
+    let text = format!("{}/{}@{}\n", signed.address, repository(SOURCE), signed.index.digest());
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+async fn run_list(command: &str, file: &str, target: &DockerRegistry) -> Run {
+    let target = target.address().to_string();
+    let to = ["--target-registry", &target, "--target-repository", BELOW];
+    run([&[command, "--images-file", file][..], &to].concat(), &[]).await
+}
+
+/// An image that is named by its digest alone, and the list of what is attached to it, want the same tag.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_clients_keep_keeps_its_tag() {
+    if !interop_wanted() {
+        return;
+    }
+    for (is_signed, is_listed) in [(true, false), (true, true), (false, true), (false, false)] {
+        let signed = Signed::new().await;
+        if is_signed {
+            signed.attach("its own").await;
+        }
+        let target = DockerRegistry::start(&RegistryOptions::default()).await.unwrap();
+        let client =
+            RegistryClient::new(target.address().to_string().parse().unwrap(), ClientConfig::default());
+        let client = client.unwrap();
+        let theirs = signed.artifact("a third party's");
+        if is_listed {
+            signed.index.push(&client, &repository(TARGET), None).await;
+            theirs.push(&client, &repository(TARGET), None).await;
+        }
+        let expected = [(is_listed, theirs), (is_signed, signed.artifact("its own"))].into_iter();
+        let expected: Vec<String> =
+            expected.filter(|(is_there, _)| *is_there).map(|(_, it)| it.digest().to_string()).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let (file, source) = (line(&signed, &directory), client.source(&repository(TARGET)));
+        let beside: ManifestRef = format!("{}.image", signed.list()).parse().unwrap();
+        for round in 0..3 {
+            let run = run_list("mirror", &file, &target).await.expect(0);
+            let words = if round == 0 { "1 arrived." } else { "1 there already." };
+            assert!(run.stdout.contains(words), "{}", run.stdout);
+            let at_tag = source.manifest(&signed.list()).await.unwrap();
+            if expected.is_empty() {
+                assert_eq!(at_tag.digest(), signed.index.digest());
+            } else {
+                assert_eq!(digests(&at_tag), expected, "{is_signed} {is_listed} {round}");
+                assert_eq!(source.resolve(&beside).await.unwrap().digest, signed.index.digest());
+                let note = format!("tagged {}:{beside}; {} lists", repository(TARGET), signed.list());
+                assert!(run.stdout.contains(&note), "{}", run.stdout);
+            }
+            run_list("verify", &file, &target).await.expect(0);
+        }
+    }
 }

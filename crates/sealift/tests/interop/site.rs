@@ -101,13 +101,16 @@ pub async fn sealift(
     more: &[&str],
     variables: &[(&str, &str)],
 ) -> Run {
+    let from = ["--source-registry", source, "--source-repository", SOURCE, "--source-tag", RELEASE_TAG];
+    let to = ["--target-registry", target, "--target-repository", TARGET];
+    run([&[command][..], &from, &to, more].concat(), variables).await
+}
+
+/// Runs the binary with nothing but these arguments.
+pub async fn run(args: Vec<&str>, variables: &[(&str, &str)]) -> Run {
     let home = tempfile::tempdir().unwrap();
     let mut run = Command::new(env!("CARGO_BIN_EXE_sealift"));
-    run.arg(command)
-        .args(["--source-registry", source, "--source-repository", SOURCE])
-        .args(["--target-registry", target, "--target-repository", TARGET])
-        .args(["--source-tag", RELEASE_TAG])
-        .args(more)
+    run.args(args)
         .env_clear()
         .env("HOME", home.path())
         .env("PATH", "/usr/bin:/bin")

@@ -76,11 +76,29 @@ async fn what_was_overwritten_is_written_again() {
 #[tokio::test]
 async fn a_list_that_is_none_is_an_error_and_stays() {
     let (artifact, put, lists) = artifact();
-    let image = fixture::image("no list").manifest;
-    let answer = reply(200).header("content-type", media_type::OCI_MANIFEST).body(image.bytes);
-    let peer = peer(&put, &lists, vec![Some(answer)]).await;
+    let mut child = entry(&fixture::image("child").manifest);
+    child["artifactType"].take();
+    child["platform"] = json!({"os": "linux", "architecture": "amd64"});
+    let of_platforms = Manifest::parse(None, list(&[child])).unwrap();
+    for image in [fixture::image("no list").manifest, of_platforms] {
+        let answer = reply(200).header("content-type", &image.descriptor.media_type).body(image.bytes);
+        let peer = peer(&put, &lists, vec![Some(answer)]).await;
+        let error = target(&peer.client()).put_manifest(&artifact, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("it holds no list"), "{error}");
+        peer.finish();
+    }
+}
+
+/// What an index lists itself is not attached to it, although its tag can be the one of the list.
+#[tokio::test]
+async fn the_subject_itself_is_no_list() {
+    let subject = Manifest::parse(None, list(&[entry(&fixture::image("child").manifest)])).unwrap();
+    let artifact = fixture::artifact("artifact", &subject, "application/vnd.example").manifest;
+    let lists = format!("/v2/a/b/manifests/sha256-{}", subject.digest().hex());
+    let put = format!("PUT /v2/a/b/manifests/{}", artifact.digest());
+    let peer = peer(&put, &lists, vec![Some(told(&subject.bytes))]).await;
     let error = target(&peer.client()).put_manifest(&artifact, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("it holds no list"), "{error}");
     peer.finish();
 }

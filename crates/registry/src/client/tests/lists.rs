@@ -1,6 +1,6 @@
 //! Lists and their pages: links are followed within the registry, and nowhere else.
 
-use sealift_oci::{Descriptor, media_type};
+use sealift_oci::{Descriptor, Digest, media_type};
 use sealift_store::{Error, ErrorKind, Operation, PageRequest, Store, collect_pages};
 use serde_json::json;
 
@@ -112,8 +112,13 @@ fn index() -> Reply {
 }
 
 async fn referrers(client: &RegistryClient, kind: Option<&str>) -> Result<usize, ErrorKind> {
-    let page = source(client).referrers(&digest(), kind, &PageRequest::first()).await;
-    page.map(|page| page.items.len()).map_err(|error| error.kind())
+    let source = source(client);
+    let page = |page: PageRequest| {
+        let source = &source;
+        async move { source.referrers(&digest(), kind, &page).await }
+    };
+    let listed = collect_pages(Operation::ListReferrers, page).await;
+    listed.map(|listed| listed.len()).map_err(|error| error.kind())
 }
 
 #[tokio::test]
@@ -151,11 +156,23 @@ async fn a_registry_without_the_list_has_it_under_a_tag() {
     peer.finish();
 }
 
+/// Who has listed the tags need not ask for one that is not there.
+#[tokio::test]
+async fn the_list_under_a_tag_is_a_page_of_its_own() {
+    let peer = peer().await;
+    peer.on(&format!("GET /v2/a/b/referrers/{}", digest()), reply(404));
+    let source = source(&peer.client());
+    let first = source.referrers(&digest(), None, &PageRequest::first()).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some() && source.keeps_referrers_in_tags(), "{first:?}");
+    peer.finish();
+}
+
 #[tokio::test]
 async fn a_refusal_is_not_nothing_attached() {
     let list = format!("GET /v2/a/b/referrers/{}", digest());
     let tag = format!("GET /v2/a/b/manifests/sha256-{}", digest().hex());
-    for (status, kind) in [(403, ErrorKind::Denied), (429, ErrorKind::Busy), (400, ErrorKind::Invalid)] {
+    let cases = [(401, ErrorKind::Unauthenticated), (403, ErrorKind::Denied), (429, ErrorKind::Busy)];
+    for (status, kind) in cases {
         for is_late in [false, true] {
             let peer = peer().await;
             if is_late {
@@ -166,5 +183,92 @@ async fn a_refusal_is_not_nothing_attached() {
             assert_eq!(referrers(&peer.client(), None).await, Err(kind));
             peer.finish();
         }
+    }
+}
+
+/// What is answered to the question, and whether it is asked again for another subject.
+#[tokio::test]
+async fn a_registry_that_does_not_know_the_question_has_the_list_under_a_tag() {
+    let list = format!("GET /v2/a/b/referrers/{}", digest());
+    let tag = format!("GET /v2/a/b/manifests/sha256-{}", digest().hex());
+    let page = || reply(200).header("content-type", "text/html").body("<html>");
+    let json = |body: &str| reply(200).header("content-type", "application/json").body(body.to_owned());
+    let cases = [
+        (reply(400).body("bad request"), false),
+        (reply(400).error("DIGEST_INVALID", "no such algorithm"), true),
+        (reply(404).error("NAME_UNKNOWN", ""), true),
+        (reply(405).error("UNSUPPORTED", ""), false),
+        (reply(406), false),
+        (reply(501), false),
+        (reply(303), false),
+        (reply(302).header("location", "ftp://elsewhere.example/"), false),
+        (page(), false),
+        (json("{}"), true),
+        (json(r#"{"manifests":[]}"#), true),
+    ];
+    for (answer, asks_again) in cases {
+        let peer = peer().await;
+        let client = peer.client();
+        peer.on(&list, answer.clone());
+        peer.on(&tag, index());
+        assert_eq!(referrers(&client, None).await, Ok(2), "{answer:?}");
+        if asks_again {
+            peer.on(&list, index());
+        } else {
+            peer.on(&tag, index());
+        }
+        assert_eq!(referrers(&client, None).await, Ok(2), "{answer:?}");
+        peer.finish();
+    }
+    // A list is a list, whatever its type is said to be; and one of the right type that is none is a fault.
+    for (answer, expected) in [
+        (index().replace("content-type", "application/json"), Ok(2)),
+        (page().replace("content-type", media_type::OCI_INDEX), Err(ErrorKind::Invalid)),
+    ] {
+        let peer = peer().await;
+        peer.on(&list, answer);
+        assert_eq!(referrers(&peer.client(), None).await, expected);
+        peer.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_is_not_its_beginning() {
+    let list = format!("GET /v2/a/b/referrers/{}", digest());
+    let peer = peer().await;
+    peer.on(&list, index().header("link", format!("</v2/a/b/referrers/{}?last=x>; rel=next", digest())));
+    peer.on(&format!("{list}?last=x"), reply(404));
+    let (client, first) = (peer.client(), PageRequest::first());
+    let source = source(&client);
+    let next = source.referrers(&digest(), None, &first).await.unwrap().next;
+    let error = source.referrers(&digest(), None, &PageRequest { after: next, ..first }).await.unwrap_err();
+    assert!(error.to_string().contains("breaks off"), "{error}");
+    peer.finish();
+}
+
+/// An image can have the tag of its own list, or of another's.
+#[tokio::test]
+async fn an_image_under_the_tag_is_no_list() {
+    let platform = json!({"os": "linux", "architecture": "amd64"});
+    let mut entry = serde_json::to_value(referrer("1", "x")).unwrap();
+    entry["artifactType"].take();
+    entry["platform"] = platform;
+    let of_platforms = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [entry]});
+    let (bare, subject) =
+        (json!({"schemaVersion": 2, "manifests": [referrer("1", "x")]}).to_string(), digest());
+    for (content, subject) in
+        [(of_platforms.to_string(), subject), (bare.clone(), Digest::sha256(bare.as_bytes()))]
+    {
+        let peer = peer().await;
+        peer.on(&format!("GET /v2/a/b/referrers/{subject}"), reply(404));
+        let tag = format!("GET /v2/a/b/manifests/sha256-{}", subject.hex());
+        peer.on(&tag, reply(200).header("content-type", media_type::OCI_INDEX).body(content));
+        let source = source(&peer.client());
+        let page = |page: PageRequest| {
+            let source = &source;
+            async move { source.referrers(&subject, None, &page).await }
+        };
+        assert_eq!(collect_pages(Operation::ListReferrers, page).await.unwrap(), []);
+        peer.finish();
     }
 }
