@@ -189,6 +189,11 @@ struct Rule {
 }
 
 const ANY: &[&str] = &[];
+/// What is asked to find signatures.
+const LISTING: &[&str] = &["cannot list what is attached to"];
+/// What the engine says of an attachment that the target does not take.
+const ATTACHMENT: &[&str] = &["it is an attachment of"];
+const WITHOUT_ATTACHMENTS: &str = "{place} does not take this kind of attachment; another version or product may. --no-attachments goes on without signatures, attestations and SBOMs.";
 const SOURCE: Option<Side> = Some(Side::Source);
 const TARGET: Option<Side> = Some(Side::Target);
 
@@ -298,6 +303,50 @@ const RULES: &[Rule] = &[
         Exit::Usage,
         "Check the user: no name of one has a colon.",
     ),
+    rule(
+        ErrorKind::Unauthenticated,
+        None,
+        LISTING,
+        Exit::Access,
+        "Check user and password for the {side}, and the right to see what is attached there; --no-attachments goes on without signatures, attestations and SBOMs.",
+    ),
+    rule(
+        ErrorKind::Denied,
+        None,
+        LISTING,
+        Exit::Access,
+        "Ask who runs {place} for the right to see what is attached; --no-attachments goes on without signatures, attestations and SBOMs.",
+    ),
+    rule(
+        ErrorKind::Unavailable,
+        None,
+        LISTING,
+        Exit::Failed,
+        "Run the same command again: what arrived is not moved again. If it stays, look at the log of {place}; --no-attachments goes on without signatures, attestations and SBOMs.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        None,
+        LISTING,
+        Exit::Failed,
+        "Check that no proxy answers in the name of {place}; --no-attachments goes on without signatures, attestations and SBOMs.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        TARGET,
+        &["it holds no list"],
+        Exit::Failed,
+        "Delete that tag at {place} and run the same command again: an image with something attached gets another one. --no-attachments goes on without signatures, attestations and SBOMs.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        TARGET,
+        &["no image overwrites it"],
+        Exit::Failed,
+        "Take its line out of the list: what is attached comes with its image. Or name the image by its digest alone.",
+    ),
+    rule(ErrorKind::Invalid, TARGET, ATTACHMENT, Exit::Failed, WITHOUT_ATTACHMENTS),
+    rule(ErrorKind::Unsupported, TARGET, ATTACHMENT, Exit::Failed, WITHOUT_ATTACHMENTS),
     rule(
         ErrorKind::Unavailable,
         None,
@@ -541,6 +590,30 @@ mod tests {
         for (cause, words) in cases {
             let advice = Advice::of(&error(ErrorKind::Unavailable, Side::Target).caused_by(cause));
             assert!(advice.hint.contains(words), "{cause}: {}", advice.hint);
+        }
+    }
+
+    /// Images that can be pulled need not wait for signatures that cannot be seen, or put.
+    #[test]
+    fn what_fails_for_attachments_names_the_way_without_them() {
+        use ErrorKind as K;
+        let listing =
+            |kind, side| Error::new(kind, Operation::ListReferrers).at("r").object("a/b@x").on(side);
+        let pushing = |kind, words: &str| {
+            Error::new(kind, Operation::PushManifest).at("r").because(words).on(Side::Target)
+        };
+        for (error, exit) in [
+            (listing(K::Unauthenticated, Side::Source), Exit::Access),
+            (listing(K::Denied, Side::Target), Exit::Access),
+            (listing(K::Unavailable, Side::Source).because("it answers 502"), Exit::Failed),
+            (listing(K::Invalid, Side::Source), Exit::Failed),
+            (pushing(K::Invalid, "it is an attachment of a (x), and is refused"), Exit::Failed),
+            (pushing(K::Unsupported, "it is an attachment of a (x), and is refused"), Exit::Failed),
+            (pushing(K::Invalid, "x").caused_by("this tag is where …, and it holds no list"), Exit::Failed),
+        ] {
+            let advice = Advice::of(&error);
+            assert_eq!(advice.exit, exit, "{error}");
+            assert!(advice.hint.contains("--no-attachments"), "{error}: {}", advice.hint);
         }
     }
 
