@@ -8,7 +8,7 @@ use sealift_mirror::ImageRequest;
 use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{Error, ErrorKind, Side};
 
-use crate::errors::{Advice, CommandError};
+use crate::errors::{Advice, CommandError, is_about_credentials};
 use crate::identity::Identities;
 use crate::settings::PlaceSettings;
 
@@ -113,8 +113,7 @@ fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) ->
 /// Says what an error of one registry means; `note` is what to know of the credentials.
 fn advice(error: &Error, note: Option<String>) -> Advice {
     let mut advice = Advice::of(error);
-    let is_about_access = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
-    if let (true, Some(note)) = (is_about_access, note) {
+    if let (true, Some(note)) = (is_about_credentials(error), note) {
         advice.hint = format!("{note} {}", advice.hint);
     }
     advice

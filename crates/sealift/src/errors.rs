@@ -3,11 +3,13 @@
 //! The libraries say what is wrong and never what to do. The one table here, [`RULES`], turns their errors
 //! into an exit code and a hint.
 
+mod elsewhere;
+
 use std::fmt;
 use std::io;
 
 use sealift_bundle::BundleError;
-use sealift_store::{Error, ErrorKind, Side};
+use sealift_store::{Error, ErrorKind, Side, in_words};
 
 use crate::credentials::CredentialsError;
 use crate::prompt::PromptError;
@@ -184,11 +186,30 @@ struct Rule {
     /// Words of which one must stand somewhere in the error and its causes, in lower case; none: any error.
     words: &'static [&'static str],
     exit: Exit,
-    /// `{side}`, `{SIDE}` and `{place}` are filled in.
+    /// `{side}`, `{SIDE}` and `{place}` are filled in; `{host}` is where the place leads, or itself, and
+    /// `{name}` that without its port; `{wait}` is how long the place asked to wait.
     hint: &'static str,
 }
 
 const ANY: &[&str] = &[];
+/// A tag that is there and stays what it is: registries have many numbers and codes for that.
+const IMMUTABLE: Rule = Rule {
+    kind: None,
+    side: TARGET,
+    words: &["immutable", "it answers 412", "precondition", "tag_invalid"],
+    exit: Exit::Failed,
+    hint: "{place} lets nobody change a tag that is there. Delete the tag there, or let who runs {place} lift the rule on immutable tags; or mirror to another repository (--target-repository).",
+};
+const WANTED_BY_THE_PROXY: Rule = rule(
+    ErrorKind::Unauthenticated,
+    None,
+    &["the proxy "],
+    Exit::Access,
+    "Name the proxy's user and password in the variable that names the proxy (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT), or leave {host} out of it by NO_PROXY.",
+);
+/// What refuses access and is not about anybody's user and password.
+const NOT_ABOUT_THE_USER: [&str; 4] =
+    ["the proxy ", "a client certificate", "amazon's api", "to which it leads"];
 /// What is asked to find signatures.
 const LISTING: &[&str] = &["cannot list what is attached to"];
 /// What the engine says of an attachment that the target does not take.
@@ -214,13 +235,7 @@ const fn connecting(words: &'static [&'static str], hint: &'static str) -> Rule 
 
 /// The first row that fits counts.
 const RULES: &[Rule] = &[
-    rule(
-        ErrorKind::Unauthenticated,
-        None,
-        &["the proxy "],
-        Exit::Access,
-        "Name the proxy's user and password in the variable that names the proxy (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT), or leave {place} out of it by NO_PROXY.",
-    ),
+    WANTED_BY_THE_PROXY,
     rule(
         ErrorKind::Unauthenticated,
         None,
@@ -256,6 +271,11 @@ const RULES: &[Rule] = &[
         Exit::Access,
         "Let the keys have the right ecr:CreateRepository, or make the repositories with others (`aws ecr create-repository`) and leave out --create-repositories.",
     ),
+    connecting(
+        &["for tokens, by plain http"],
+        "Passwords and tokens would go there unencrypted: who runs {place} has to name an https address for its tokens.",
+    ),
+    IMMUTABLE,
     connecting(
         &["the clock here is wrong"],
         "Set this machine's clock right; if it is right, who runs {place} has to renew the certificate.",
@@ -293,7 +313,7 @@ const RULES: &[Rule] = &[
         "If plain HTTP is meant, allow it with --plain-http {place}.",
     ),
     connecting(
-        &["cannot connect: it answers 400"],
+        &["cannot connect: it answers 400", "invalid http version"],
         "If {place} speaks TLS, leave --plain-http {place} out; else check that it is a container registry.",
     ),
     rule(
@@ -419,6 +439,13 @@ const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Mismatch,
+        TARGET,
+        &["the tag is wrong now"],
+        Exit::Difference,
+        "Something between here and {place} changes what passes. Run the same command again: it sets the tag right.",
+    ),
+    rule(
+        ErrorKind::Mismatch,
         None,
         ANY,
         Exit::Difference,
@@ -436,7 +463,7 @@ const RULES: &[Rule] = &[
         None,
         ANY,
         Exit::Failed,
-        "{place} limits how much it is asked. Wait, then run again, with a smaller --max-connections.",
+        "{host} limits how much it is asked. Wait{wait}, then run again, with a smaller --max-connections.",
     ),
     rule(ErrorKind::ReadOnly, TARGET, ANY, Exit::Failed, "{place} can only be read. Choose another target."),
     rule(ErrorKind::ReadOnly, None, ANY, Exit::Failed, "{place} can only be read."),
@@ -488,24 +515,48 @@ const RULES: &[Rule] = &[
 impl Advice {
     /// Looks an error up in the table.
     pub(crate) fn of(error: &Error) -> Self {
-        let text = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("\n");
-        let text = text.to_lowercase();
+        let text = whole_text(error);
         let fits = |rule: &&Rule| {
             rule.kind.is_none_or(|kind| kind == error.kind())
                 && (rule.side.is_none() || rule.side == error.side())
                 && (rule.words.is_empty() || rule.words.iter().any(|word| text.contains(word)))
         };
-        match RULES.iter().find(fits) {
+        let elsewhere = error.host().map_or(&[][..], |_| elsewhere::RULES);
+        match elsewhere.iter().chain(RULES).find(fits) {
             Some(rule) => Self { exit: rule.exit, hint: fill_in(rule.hint, error) },
             None => Self { exit: Exit::Failed, hint: "Run again with -v to see more.".to_owned() },
         }
     }
 }
 
+/// Tells whether the credentials of the user are in question.
+pub(crate) fn is_about_credentials(error: &Error) -> bool {
+    let text = whole_text(error);
+    matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
+        && !NOT_ABOUT_THE_USER.iter().any(|words| text.contains(words))
+}
+
+fn whole_text(error: &Error) -> String {
+    let text = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("\n");
+    text.to_lowercase()
+}
+
 fn fill_in(hint: &str, error: &Error) -> String {
     let side = error.side().unwrap_or(Side::Source).to_string();
     let place = error.place().unwrap_or("the registry");
-    hint.replace("{side}", &side).replace("{SIDE}", &side.to_uppercase()).replace("{place}", place)
+    let host = error.host().unwrap_or(place);
+    let wait = error.wait().map(|wait| format!(" {}", in_words(wait))).unwrap_or_default();
+    hint.replace("{side}", &side)
+        .replace("{SIDE}", &side.to_uppercase())
+        .replace("{place}", place)
+        .replace("{host}", host)
+        .replace("{name}", without_port(host))
+        .replace("{wait}", &wait)
+}
+
+fn without_port(host: &str) -> &str {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
 }
 
 /// What the HTTP client says of every failure alike.
@@ -614,6 +665,79 @@ mod tests {
             let advice = Advice::of(&error);
             assert_eq!(advice.exit, exit, "{error}");
             assert!(advice.hint.contains("--no-attachments"), "{error}: {}", advice.hint);
+        }
+    }
+
+    /// The host that is at fault is the one to put right, never the registry that leads there.
+    #[test]
+    fn failures_of_another_host_are_told_of_that_host() {
+        use ErrorKind::{Busy, Denied, Invalid, Unauthenticated, Unavailable};
+        let cases = [
+            (Unavailable, "its name cannot be resolved", "--resolve cdn.example:IP"),
+            (
+                Unavailable,
+                "it cannot be reached: the connection is refused",
+                "allow that host in the firewall",
+            ),
+            (Unavailable, "it cannot be reached in time", "allow that host in the firewall"),
+            (Unavailable, "nothing came for 60 seconds", "allow that host in the firewall"),
+            (
+                Unavailable,
+                "it cannot be reached (by way of the proxy http://p)",
+                "allow that host in the proxy",
+            ),
+            (
+                Invalid,
+                "its certificate is not trusted: no authority that is known here has signed it",
+                "--ca-file",
+            ),
+            (Invalid, "its certificate is for another name", "--resolve cdn.example:IP"),
+            (Invalid, "it cannot be spoken to by TLS", "which speaks no TLS"),
+            (Unauthenticated, "it answers 401", "nobody's user and password are sent"),
+            (Denied, "it answers 403", "nobody's user and password are sent"),
+            (Busy, "it answers 429", "cdn.example:8443 limits"),
+        ];
+        for (kind, reason, words) in cases {
+            let error = error(kind, Side::Source).because(reason).led_to(Some("cdn.example:8443".to_owned()));
+            let hint = Advice::of(&error).hint;
+            assert!(hint.contains(words) && hint.contains("cdn.example"), "{reason}: {hint}");
+            for wrong in ["Nothing listens", "--plain-http", "--source-registry", "SOURCE_DOCKER"] {
+                assert!(!hint.contains(wrong) && !hint.contains('{'), "{reason}: {hint}");
+            }
+            assert!(!is_about_credentials(&error), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_in_question_where_something_else_refuses() {
+        let refused = |words| error(ErrorKind::Unauthenticated, Side::Source).because(words);
+        assert!(is_about_credentials(&refused("it answers 401")));
+        for words in ["the proxy http://p wants a user and password", "it wants a client certificate"] {
+            assert!(!is_about_credentials(&refused(words)), "{words}");
+        }
+        assert!(!is_about_credentials(&error(ErrorKind::Unavailable, Side::Source)));
+    }
+
+    #[test]
+    fn a_wait_is_told() {
+        let wait = Some(std::time::Duration::from_secs(7200));
+        let hint = Advice::of(&error(ErrorKind::Busy, Side::Source).retry_after(wait)).hint;
+        assert!(hint.contains("Wait 2 hours, then run again"), "{hint}");
+        assert!(Advice::of(&error(ErrorKind::Busy, Side::Source)).hint.contains("Wait, then run again"));
+    }
+
+    /// What registries answer where a tag stays what it is.
+    #[test]
+    fn a_tag_that_nobody_may_change_has_a_next_step_of_its_own() {
+        for (kind, reason) in [
+            (ErrorKind::Invalid, "it answers 412"),
+            (ErrorKind::Invalid, "it answers 412 PRECONDITION: Failed to process request"),
+            (ErrorKind::Invalid, "it answers 400 TAG_INVALID: The image tag 'x' already exists"),
+            (ErrorKind::Denied, "it answers 403 DENIED: the tag is immutable"),
+        ] {
+            let advice = Advice::of(&error(kind, Side::Target).because(reason));
+            assert_eq!(advice.exit, Exit::Failed, "{reason}");
+            assert!(advice.hint.contains("lift the rule on immutable tags"), "{reason}: {}", advice.hint);
         }
     }
 

@@ -145,6 +145,7 @@ struct Inner {
     object: Option<String>,
     side: Option<Side>,
     reason: Option<String>,
+    host: Option<String>,
     retry_after: Option<Duration>,
     source: Option<Kept>,
 }
@@ -160,6 +161,7 @@ impl Error {
             object: None,
             side: None,
             reason: None,
+            host: None,
             retry_after: None,
             source: None,
         }))
@@ -190,6 +192,13 @@ impl Error {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Cause>) -> Self {
         self.0.source = Some(Kept::from(source.into()));
+        self
+    }
+
+    /// Names the host that was asked, where the place leads to another one.
+    #[must_use]
+    pub fn led_to(mut self, host: Option<String>) -> Self {
+        self.0.host = host;
         self
     }
 
@@ -231,6 +240,12 @@ impl Error {
         self.0.side
     }
 
+    /// Returns the host that was asked, where it is not the place itself: what is wrong is wrong there.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
+    }
+
     /// Returns how long the place asked to wait.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
@@ -266,6 +281,20 @@ impl Error {
     }
 }
 
+/// Tells a wait as people do, rounded up.
+#[must_use]
+pub fn in_words(wait: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds")];
+    // From two of a unit on; no place is waited for longer than that.
+    const DAYS: u64 = 30;
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    match UNITS.iter().find(|(unit, _)| seconds >= 2 * unit) {
+        Some((unit, "days")) if seconds > DAYS * unit => format!("more than {DAYS} days"),
+        Some((unit, name)) => format!("{} {name}", seconds.div_ceil(*unit)),
+        None => "a second".to_owned(),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
@@ -275,6 +304,9 @@ impl fmt::Display for Error {
         write!(f, "cannot {}", inner.operation)?;
         if let Some(object) = &inner.object {
             write!(f, " {object}")?;
+        }
+        if let Some(host) = &inner.host {
+            write!(f, ": {host}, to which it leads")?;
         }
         write!(f, ": {}", inner.reason.as_deref().unwrap_or_else(|| inner.kind.as_str()))
     }
@@ -313,6 +345,34 @@ mod tests {
         );
         assert_eq!(error.source().unwrap().to_string(), "reset by peer");
         assert_eq!(error.because("no route").to_string().rsplit(": ").next(), Some("no route"));
+    }
+
+    #[test]
+    fn the_message_names_the_host_that_the_place_leads_to() {
+        let error = Error::new(ErrorKind::Unavailable, Operation::FetchBlob)
+            .at("r.example")
+            .because("its name cannot be resolved")
+            .led_to(Some("cdn.example:8443".to_owned()));
+        let words = "cdn.example:8443, to which it leads: its name cannot be resolved";
+        assert_eq!(error.to_string(), format!("r.example: cannot fetch blob: {words}"));
+        assert_eq!(error.host(), Some("cdn.example:8443"));
+    }
+
+    #[test]
+    fn waits_are_told_in_words() {
+        for (seconds, words) in [
+            (0, "a second"),
+            (1, "a second"),
+            (119, "119 seconds"),
+            (600, "10 minutes"),
+            (601, "11 minutes"),
+            (7200, "2 hours"),
+            (200_000, "3 days"),
+            (u64::MAX, "more than 30 days"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+        assert_eq!(in_words(Duration::from_millis(2500)), "3 seconds");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{ByteStream, ErrorKind};
 use std::time::Duration;
 use url::Url;
 
+use super::auth::Veil;
 use super::failure::failure;
 use super::fault::{Fault, Purpose};
 use super::transport::silence;
@@ -77,12 +78,15 @@ pub(super) async fn collect(
     Ok(all.freeze())
 }
 
-/// Reads the body of an error: the beginning of it is better than nothing, and how it ends tells nothing.
+/// Reads the body of an error: the beginning of it is better than nothing, and how it ends tells nothing. The
+/// words of an error are passed on, so secrets that it repeats are taken out of it here, before anything else
+/// is done with it.
 pub(super) async fn collect_error(
     response: &mut reqwest::Response,
     limit: usize,
     stall_timeout: Duration,
     purpose: &Purpose,
+    veil: &Veil,
 ) -> Bytes {
     let mut all = BytesMut::new();
     while let Ok(Some(piece)) = next(response, stall_timeout, purpose).await {
@@ -92,22 +96,7 @@ pub(super) async fn collect_error(
             break;
         }
     }
-    all.freeze()
-}
-
-/// Takes what proved who asks out of the body of an error, where a server repeats it: the words of an error
-/// are passed on.
-pub(super) fn without_proof(body: Bytes, sent: Option<&HeaderValue>) -> Bytes {
-    let proof = sent.and_then(|value| value.to_str().ok()?.split_once(' '));
-    // The padding says nothing, and a message may have been cut before it.
-    let proof = proof.map(|(_, proof)| proof.trim_end_matches('='));
-    match (proof, std::str::from_utf8(&body)) {
-        (Some(proof), Ok(text)) if !proof.is_empty() && text.contains(proof) => {
-            Bytes::from(text.replace(proof, "…"))
-        }
-        // What is not UTF-8 is no JSON, and is not quoted.
-        _ => body,
-    }
+    Bytes::from(veil.cover(&String::from_utf8_lossy(&all)))
 }
 
 /// Passes a body on piece by piece. `place` stands in the errors.

@@ -130,6 +130,7 @@ impl Connection {
 
     fn open(&self, answer: Answer, purpose: Purpose) -> ByteStream {
         let (stall_timeout, place) = (self.transport.stall_timeout(), self.place().to_owned());
+        let purpose = self.transport.purpose(&answer.url, &purpose);
         match answer.body {
             Body::Whole(bytes) => stream::once(future::ready(Ok(bytes))).boxed(),
             Body::Open(response) => stream(response, stall_timeout, purpose, place),

@@ -12,14 +12,14 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use sealift_oci::Registry;
 use sealift_store::{Error, ErrorKind, Operation, Result};
 use url::Url;
 
 use super::ClientConfig;
-use super::answer::{Answer, Body, collect, collect_error, without_proof};
-use super::auth::{Authenticator, Authorization};
+use super::answer::{Answer, Body, collect, collect_error};
+use super::auth::{Authenticator, Authorization, Veil};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Purpose};
 use super::flight::Flight;
@@ -158,11 +158,12 @@ impl Connection {
     ) -> Result<Answer, Fault> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let (stall, purpose) = (self.transport.stall_timeout(), &request.purpose);
+        let stall = self.transport.stall_timeout();
+        let purpose = &self.transport.purpose(&url, &request.purpose);
         let body = match request.reading {
             _ if !status.is_success() => {
-                let body = collect_error(&mut response, ERROR_BODY_LIMIT, stall, purpose).await;
-                Body::Whole(without_proof(body, authorization.header()))
+                let veil = self.veil(authorization.header());
+                Body::Whole(collect_error(&mut response, ERROR_BODY_LIMIT, stall, purpose, &veil).await)
             }
             Reading::Whole(limit) => Body::Whole(collect(&mut response, limit, stall, purpose).await?),
             Reading::Stream => Body::Open(response),
@@ -174,7 +175,16 @@ impl Connection {
     pub(super) fn refusal(&self, request: &Request, answer: &Answer) -> Fault {
         let is_sensitive = request.is_sensitive || answer.is_foreign;
         let fault = refusal(&request.purpose, answer, is_sensitive, asked_wait(answer, self.config.now));
-        fault.reworded(|reason| self.authenticator.hide(reason))
+        fault.reworded(|reason| self.veil(None).cover(reason))
+    }
+
+    /// Returns what must not be repeated of what a server says: all secrets of this client, and what proved who
+    /// asked in a request.
+    pub(super) fn veil(&self, sent: Option<&HeaderValue>) -> Veil {
+        let mut veil = Veil::default();
+        self.authenticator.hide(&mut veil, sent);
+        self.transport.hide(&mut veil);
+        veil
     }
 
     /// Sends a request and makes an error of every status that is not among `wanted`.

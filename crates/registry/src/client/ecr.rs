@@ -10,7 +10,7 @@ use serde_json::json;
 use url::Url;
 
 use super::answer::Answer;
-use super::auth::Authorization;
+use super::auth::{Authorization, Veil};
 use super::connection::Connection;
 use super::creation::Created;
 use super::fault::{Fault, Purpose};
@@ -89,14 +89,14 @@ impl Connection {
         if answer.status == StatusCode::OK {
             return Ok(Created::Made);
         }
-        let refused = Refused::read(&answer);
+        let refused = Refused::read(&answer, &amazon.keys);
         if refused.name == "RepositoryAlreadyExistsException" {
             return Ok(Created::Existed);
         }
         let fault = self.refusal(&request, &answer);
         let kind = refused.kind().unwrap_or(fault.kind);
         let reason = format_args!("Amazon's API answers {}: {}", answer.status.as_str(), refused.words());
-        Err(purpose.fault(kind).because(amazon.keys.hide(&reason.to_string())))
+        Err(purpose.fault(kind).because(reason))
     }
 
     fn creation(
@@ -148,8 +148,10 @@ struct Refused {
 }
 
 impl Refused {
-    fn read(answer: &Answer) -> Self {
-        let mut refused: Self = serde_json::from_slice(&answer.bytes()).unwrap_or_default();
+    /// Some servers repeat what they were sent, so the keys are taken out before anything else is done.
+    fn read(answer: &Answer, keys: &AmazonKeys) -> Self {
+        let body = keys.veil().cover(&String::from_utf8_lossy(&answer.bytes()));
+        let mut refused: Self = serde_json::from_str(&body).unwrap_or_default();
         if let Some((_, name)) = refused.name.rsplit_once('#') {
             refused.name = name.to_owned();
         }
@@ -196,10 +198,13 @@ fn command(host: &str, name: &RepositoryName) -> String {
 }
 
 impl AmazonKeys {
-    /// Takes the keys out of words, where a server repeats them.
-    fn hide(&self, text: &str) -> String {
-        let secrets = [Some(&self.secret), self.session.as_ref()].into_iter().flatten();
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "…"))
+    fn veil(&self) -> Veil {
+        let mut veil = Veil::default();
+        [Some(&self.secret), self.session.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|it| veil.add(it.expose()));
+        veil
     }
 }
 

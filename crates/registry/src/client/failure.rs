@@ -13,7 +13,7 @@ use super::guard::Misled;
 pub(super) fn failure(error: reqwest::Error, purpose: &Purpose) -> Fault {
     let error = error.without_url();
     if let Some(misled) = chain(&error).find_map(|it| it.downcast_ref::<Misled>()) {
-        return purpose.fault(ErrorKind::Invalid).because(misled).without_effect(true);
+        return purpose.of_place().fault(ErrorKind::Invalid).because(misled).without_effect(true);
     }
     let (kind, reason) = match tls_error(&error) {
         Some(tls) => tls_reason(tls),

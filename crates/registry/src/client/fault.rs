@@ -7,21 +7,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_store::{Error, ErrorKind, Operation};
+use url::{Position, Url};
 
 /// What a request is for; it stands in every error.
 #[derive(Clone, Debug)]
 pub(super) struct Purpose {
     pub(super) operation: Operation,
     pub(super) object: Option<String>,
+    /// The host that is asked, where it is not the place that the error names.
+    host: Option<String>,
 }
 
 impl Purpose {
     pub(super) fn new(operation: Operation, object: impl fmt::Display) -> Self {
-        Self { operation, object: Some(object.to_string()) }
+        Self { operation, object: Some(object.to_string()), host: None }
     }
 
     pub(super) fn of(operation: Operation) -> Self {
-        Self { operation, object: None }
+        Self { operation, object: None, host: None }
+    }
+
+    /// Is for a request to another host than the one that is wanted, because that one leads there. Nothing but
+    /// the host and its port is told: the rest of a URL may be signed.
+    pub(super) fn led_to(&self, url: &Url) -> Self {
+        let host = url[Position::BeforeHost..Position::AfterPort].to_owned();
+        Self { host: Some(host), ..self.clone() }
+    }
+
+    /// Is about the place that is wanted, whoever was asked.
+    pub(super) fn of_place(&self) -> Self {
+        Self { host: None, ..self.clone() }
     }
 
     /// Starts an error of this purpose.
@@ -87,7 +102,9 @@ impl Fault {
 
     /// Names the registry and gives the error away.
     pub(super) fn at(self, place: &str) -> Error {
-        let mut error = Error::new(self.kind, self.purpose.operation).at(place).retry_after(self.wait);
+        let host = self.purpose.host.filter(|host| host != place);
+        let mut error = Error::new(self.kind, self.purpose.operation).at(place).led_to(host);
+        error = error.retry_after(self.wait);
         if let Some(object) = self.purpose.object {
             error = error.object(object);
         }

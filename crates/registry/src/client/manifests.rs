@@ -11,11 +11,14 @@ use super::answer::Answer;
 use super::fault::{Fault, Purpose};
 use super::repository::{Repository, found};
 use super::request::{Reading, Request};
+use super::status::plain;
 use crate::wire::Route;
 use crate::wire::header::{DOCKER_DISTRIBUTION_API_VERSION, OCI_SUBJECT};
 
 /// The types of schema 1 begin so.
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
+/// The longest name of an encoding that is told, in characters.
+const ENCODING_LIMIT: usize = 20;
 
 impl Repository {
     /// Finds out what a reference means: by HEAD, or where its answer does not tell, by reading the
@@ -55,19 +58,16 @@ impl Repository {
     }
 
     async fn receive(&self, request: &Request, reference: &ManifestRef) -> Result<Manifest, Fault> {
-        let purpose = &request.purpose;
         let answer = self.connection.expect(request, &[200]).await?;
-        let bytes = answer.bytes();
-        let named = match reference {
-            ManifestRef::Digest(digest) => Some(*digest),
-            ManifestRef::Tag(_) => None,
-        };
-        for expected in named.iter().chain(&answer.digest()) {
-            check_digest(expected, &bytes, purpose)?;
-        }
-        let algorithm = named.or(answer.digest()).map_or(Algorithm::Sha256, |it| it.algorithm());
-        let content_type = answer.header(&header::CONTENT_TYPE);
-        Manifest::parse_as(algorithm, content_type, bytes).map_err(|error| unreadable(error, purpose))
+        let read = read(&answer, reference, &request.purpose);
+        // What is no manifest because it is packed is told so.
+        let encoding = answer.header(&header::CONTENT_ENCODING).map(|it| plain(it, ENCODING_LIMIT));
+        read.map_err(|fault| match encoding.filter(|it| !it.is_empty() && it != "identity") {
+            Some(encoding) => fault.reworded(|reason| {
+                format!("{reason}; it comes encoded by {encoding}, which nobody asked for")
+            }),
+            None => fault,
+        })
     }
 
     async fn manifest_request(
@@ -208,6 +208,21 @@ fn described(
 fn comes_from_registry(answer: &Answer) -> bool {
     let content_type = answer.header(&header::CONTENT_TYPE).unwrap_or_default();
     content_type.contains("json") || answer.headers.contains_key(DOCKER_DISTRIBUTION_API_VERSION)
+}
+
+/// Reads a manifest and checks its digest against all that is known of it.
+fn read(answer: &Answer, reference: &ManifestRef, purpose: &Purpose) -> Result<Manifest, Fault> {
+    let bytes = answer.bytes();
+    let named = match reference {
+        ManifestRef::Digest(digest) => Some(*digest),
+        ManifestRef::Tag(_) => None,
+    };
+    for expected in named.iter().chain(&answer.digest()) {
+        check_digest(expected, &bytes, purpose)?;
+    }
+    let algorithm = named.or(answer.digest()).map_or(Algorithm::Sha256, |it| it.algorithm());
+    let content_type = answer.header(&header::CONTENT_TYPE);
+    Manifest::parse_as(algorithm, content_type, bytes).map_err(|error| unreadable(error, purpose))
 }
 
 fn check_digest(expected: &Digest, bytes: &Bytes, purpose: &Purpose) -> Result<(), Fault> {

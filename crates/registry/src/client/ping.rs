@@ -46,17 +46,31 @@ impl Connection {
             Err(fault) => fault,
         };
         if speaks_no_tls(&fault)
-            && let Ok((endpoint, answer)) = self.ping("http", Repeat::Never, purpose).await
+            && let Ok((endpoint, answer)) = self.ask_base("http", Repeat::Never, purpose).await
             && is_registry(&answer)
         {
+            // A registry that cannot be trusted with what it asks for is one, too.
+            self.remember(&answer, &endpoint, purpose)?;
             return Ok(Some(endpoint));
         }
         // What is wrong with HTTPS is what has to be put right.
         if fault.kind.is_transient() { Ok(None) } else { Err(fault) }
     }
 
-    /// Asks for the base of the API, without credentials, and remembers what the registry asks for.
+    /// Asks for the base of the API, and remembers what the registry asks for.
     async fn ping(
+        &self,
+        scheme: &str,
+        repeat: Repeat,
+        purpose: &Purpose,
+    ) -> Result<(Endpoint, Answer), Fault> {
+        let (endpoint, answer) = self.ask_base(scheme, repeat, purpose).await?;
+        self.remember(&answer, &endpoint, purpose)?;
+        Ok((endpoint, answer))
+    }
+
+    /// Asks for the base of the API, without credentials.
+    async fn ask_base(
         &self,
         scheme: &str,
         repeat: Repeat,
@@ -69,10 +83,11 @@ impl Connection {
         };
         let request = Request::new(Method::GET, url, purpose).repeat(repeat);
         let answer = self.exchange(&request, &Authorization::None).await?;
-        if is_transient(answer.status) {
+        // Servers that speak TLS answer plain HTTP with 400.
+        let wants_tls = scheme == "http" && answer.status == StatusCode::BAD_REQUEST;
+        if wants_tls || is_transient(answer.status) {
             return Err(self.refusal(&request, &answer));
         }
-        self.remember(&answer, &endpoint, purpose)?;
         Ok((endpoint, answer))
     }
 

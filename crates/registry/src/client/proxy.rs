@@ -7,9 +7,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sealift_store::ErrorKind;
 use url::{Host, ParseError, Url};
+use zeroize::Zeroizing;
 
+use super::auth::Veil;
 use super::fault::{Fault, Purpose};
 use super::transport::is_loopback;
 
@@ -96,12 +100,29 @@ impl FromStr for Proxy {
 }
 
 impl Proxy {
+    /// Puts the password in the address under a veil.
+    fn hide(&self, veil: &mut Veil) {
+        let [user, password] = [self.url.username(), self.url.password().unwrap_or_default()].map(decoded);
+        if !password.is_empty() {
+            veil.add(&password);
+            let pair = Zeroizing::new(format!("{}:{}", *user, *password));
+            veil.add_encoded(&STANDARD.encode(pair.as_bytes()));
+        }
+    }
+
     /// Makes the fault of a proxy that wants to know who asks.
     pub(super) fn wants_credentials(&self, purpose: &Purpose) -> Fault {
         let has_user = !self.url.username().is_empty();
         let what = if has_user { "refuses the user and password" } else { "wants a user and password" };
         purpose.fault(ErrorKind::Unauthenticated).because(format_args!("the proxy {self} {what}"))
     }
+}
+
+/// Undoes the encoding of a part of a URL. A form has it too, but for two characters.
+fn decoded(part: &str) -> Zeroizing<String> {
+    let form = Zeroizing::new(part.replace('+', "%2B").replace('&', "%26").replacen("", "=", 1));
+    let value = url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned());
+    Zeroizing::new(value.unwrap_or_default())
 }
 
 /// The proxies of one client.
@@ -121,6 +142,11 @@ impl Proxies {
             https: config.https.clone(),
             direct: exceptions.map(Exception::read).collect(),
         }
+    }
+
+    /// Puts the passwords under a veil.
+    pub(super) fn hide(&self, veil: &mut Veil) {
+        [&self.http, &self.https].into_iter().flatten().for_each(|proxy| proxy.hide(veil));
     }
 
     /// Returns the proxy for a URL.

@@ -1,12 +1,13 @@
 //! An answer that refuses: what it means to a caller, and in which words it is told.
 //!
 //! The registry's own code and message are the best explanation there is, so they are passed on; bounded,
-//! without control characters, and without what may be a secret.
+//! without control characters, and without what may be a secret: what is known of those was taken out when the
+//! answer was read.
 
 use std::time::{Duration, SystemTime};
 
 use http::{StatusCode, header};
-use sealift_store::{ErrorKind, Operation};
+use sealift_store::{ErrorKind, Operation, in_words};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -46,17 +47,20 @@ pub(super) fn asked_wait(answer: &Answer, now: fn() -> SystemTime) -> Option<Dur
 /// Makes the error of an answer that is not what was wanted. A `sensitive` request has signed state in its
 /// URL, which a message may repeat.
 pub(super) fn refusal(purpose: &Purpose, answer: &Answer, sensitive: bool, wait: Option<Duration>) -> Fault {
-    let words = Words::read(&answer.bytes(), sensitive);
+    // What is no error has no words, and may have anything in it.
+    let is_error = !answer.status.is_success();
+    let words = if is_error { Words::read(&answer.bytes(), sensitive) } else { Words::default() };
     let kind = kind(answer, &words, purpose.operation, wait);
-    purpose.fault(kind).because(reason(answer, &words, kind, purpose.operation)).wait(wait)
+    let purpose = if answer.is_foreign { &purpose.led_to(&answer.url) } else { purpose };
+    let mut reason = reason(answer, &words, kind, purpose.operation);
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        reason = format!("{reason}; it asks to come back in {}", in_words(wait));
+    }
+    purpose.fault(kind).because(reason).wait(wait)
 }
 
 fn reason(answer: &Answer, words: &Words, kind: ErrorKind, operation: Operation) -> String {
-    let mut reason = match answer.url.host_str() {
-        Some(host) if answer.is_foreign => format!("{host}, to which it redirects, answers "),
-        _ => "it answers ".to_owned(),
-    };
-    reason.push_str(answer.status.as_str());
+    let mut reason = format!("it answers {}", answer.status.as_str());
     for (separator, text) in [(" ", words.code.as_str()), (": ", words.message.as_str())] {
         if !text.is_empty() {
             reason.push_str(separator);

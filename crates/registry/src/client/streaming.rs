@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use sealift_store::ErrorKind;
 
-use super::answer::{Answer, Body, collect_error, without_proof};
+use super::answer::{Answer, Body, collect_error};
 use super::auth::{Authorization, Scheme};
 use super::connection::Connection;
 use super::fault::Fault;
@@ -29,21 +29,22 @@ impl Connection {
         *built.body_mut() = Some(reqwest::Body::wrap(body));
         self.transport.turn().await;
         let silence_of = &self.transport.silence;
-        let listening = silence_of.listen(&request.method, &request.url, &request.purpose)?;
+        let purpose = self.transport.purpose(&request.url, &request.purpose);
+        let listening = silence_of.listen(&request.method, &request.url, &purpose)?;
         let limit = self.transport.stall_timeout();
         let patience = limit.saturating_mul(request.patience);
         let mut response = tokio::select! {
             response = self.transport.execute(built, &request.purpose) => response?,
             () = progress.stalled(patience) => {
                 silence_of.unanswered(listening);
-                return Err(silence(patience, &request.purpose));
+                return Err(silence(patience, &purpose));
             }
         };
         silence_of.answered(&listening);
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let body = collect_error(&mut response, ERROR_BODY_LIMIT, limit, &request.purpose).await;
-        let body = without_proof(body, authorization.header());
+        let veil = self.veil(authorization.header());
+        let body = collect_error(&mut response, ERROR_BODY_LIMIT, limit, &request.purpose, &veil).await;
         let url = request.url.clone();
         let is_foreign = request.scopes.is_none();
         let answer = Answer { status, headers, url, is_foreign, body: Body::Whole(body) };
@@ -60,9 +61,13 @@ impl Connection {
             return Ok(answer);
         }
         self.forget(scopes, sent, &answer.headers).await?;
-        // Where the registry names nothing to prove who asks by, the next request would be refused as well.
-        let asks_for_nothing = matches!(self.authenticator.scheme(), Scheme::Open);
-        let is_final = asks_for_nothing || matches!(sent, Authorization::Basic(_));
+        // Where there is nothing to prove who asks by, the next request would be refused as well.
+        let has_nothing = match self.authenticator.scheme() {
+            Scheme::Open => true,
+            Scheme::Basic => self.authenticator.basic().is_none(),
+            Scheme::Bearer(_) => false,
+        };
+        let is_final = has_nothing || matches!(sent, Authorization::Basic(_));
         if is_final || !slot.refused(sent.generation()) {
             return Ok(answer);
         }

@@ -16,6 +16,7 @@ use sealift_store::{Error, ErrorKind, Operation, Pace, Result};
 use url::{Host, Url};
 
 use super::ClientConfig;
+use super::auth::Veil;
 use super::endpoint::Endpoint;
 use super::failure::{failure, is_proxy_refusal};
 use super::fault::{Fault, Purpose};
@@ -66,6 +67,11 @@ impl Transport {
         })
     }
 
+    /// Puts the secrets of the proxies under a veil.
+    pub(super) fn hide(&self, veil: &mut Veil) {
+        self.proxies.hide(veil);
+    }
+
     /// Returns how long a peer may keep silent.
     pub(super) fn stall_timeout(&self) -> Duration {
         self.stall_timeout
@@ -78,6 +84,16 @@ impl Transport {
         }
     }
 
+    /// Tells whether a URL is one of the registry itself.
+    fn is_own(&self, url: &Url) -> bool {
+        self.origins.iter().any(|origin| same_origin(origin, url))
+    }
+
+    /// Says with the purpose who is asked, where that is another host than the registry.
+    pub(super) fn purpose(&self, url: &Url, purpose: &Purpose) -> Purpose {
+        if self.is_own(url) { purpose.of_place() } else { purpose.led_to(url) }
+    }
+
     /// Sends one request and waits for the head of its answer, without a time limit.
     pub(super) async fn execute(
         &self,
@@ -85,10 +101,12 @@ impl Transport {
         purpose: &Purpose,
     ) -> Result<reqwest::Response, Fault> {
         let url = request.url();
-        let is_own = self.origins.iter().any(|origin| same_origin(origin, url));
+        let is_own = self.is_own(url);
         if !is_own {
-            self.guard.check(url).map_err(|misled| purpose.fault(ErrorKind::Invalid).because(misled))?;
+            let refuse = |misled| purpose.of_place().fault(ErrorKind::Invalid).because(misled);
+            self.guard.check(url).map_err(refuse)?;
         }
+        let purpose = &self.purpose(url, purpose);
         let clients = if is_own { &self.own } else { &self.foreign };
         match self.proxies.of(url) {
             None => clients.direct.execute(request).await.map_err(|error| failure(error, purpose)),
@@ -104,6 +122,7 @@ impl Transport {
         purpose: &Purpose,
     ) -> Result<reqwest::Response, Fault> {
         self.turn().await;
+        let purpose = &self.purpose(request.url(), purpose);
         let limit = self.stall_timeout.saturating_mul(patience);
         let listening = self.silence.listen(request.method(), request.url(), purpose)?;
         let answer = tokio::time::timeout(limit, self.execute(request, purpose)).await;

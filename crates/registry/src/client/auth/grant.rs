@@ -14,7 +14,7 @@ use bytes::Bytes;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use super::{Scopes, TokenService};
+use super::{Scopes, TokenService, Veil};
 use crate::client::{Credentials, Secret};
 
 /// Under this name the client introduces itself to token services.
@@ -22,9 +22,6 @@ const CLIENT_ID: &str = "sealift";
 
 /// The user for whom Azure Container Registry takes a refresh token as the password.
 const ACR_TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
-
-/// The shortest secret that is looked for in the words of a server: a shorter one is in every word.
-const SHORTEST_HIDDEN: usize = 4;
 
 /// One way to ask a token service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +127,13 @@ impl Grants {
         self.refresh_token().unwrap_or_default().0
     }
 
-    /// Takes secrets out of what a server says: some repeat what they were sent.
-    pub(super) fn hide(&self, text: &str) -> String {
-        let secret = match &self.proof {
-            Proof::Nothing => return text.to_owned(),
-            Proof::Password { password, .. } => Zeroizing::new(password.expose().to_owned()),
-            Proof::Refresh { .. } => self.refresh_token().unwrap_or_default().1,
-        };
-        if secret.len() < SHORTEST_HIDDEN { text.to_owned() } else { text.replace(secret.as_str(), "…") }
+    /// Puts the secrets under a veil.
+    pub(super) fn hide(&self, veil: &mut Veil) {
+        match &self.proof {
+            Proof::Nothing => {}
+            Proof::Password { password, .. } => veil.add(password.expose()),
+            Proof::Refresh { .. } => veil.add(&self.refresh_token().unwrap_or_default().1),
+        }
     }
 
     fn refresh_token(&self) -> Option<(u64, Zeroizing<String>)> {
@@ -205,6 +201,8 @@ mod tests {
         assert_eq!(grants.generation(), 1);
         assert!(form(&grants, "").ends_with("refresh_token=r2-secret"));
         assert!(!format!("{grants:?}").contains("r2-secret"));
-        assert_eq!(grants.hide("bad token r2-secret!"), "bad token …!");
+        let mut veil = Veil::default();
+        grants.hide(&mut veil);
+        assert_eq!(veil.cover("bad token r2-secret!"), "bad token …!");
     }
 }

@@ -6,6 +6,7 @@
 //!    realm, is the registry's word and is checked before credentials go there.
 //! 4. The service is asked in one of two ways ([`grant`]).
 //! 5. Tokens are kept until shortly before they end, or until the registry refuses one ([`token`]).
+//! 6. What a server says is passed on without the secrets that it repeats ([`veil`]).
 //!
 //! Nothing in here sends anything: requests are made and answers are read.
 
@@ -14,6 +15,7 @@ mod grant;
 mod scope;
 mod timestamp;
 mod token;
+mod veil;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,7 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
 use sealift_store::ErrorKind;
-use url::Url;
+use url::{Position, Url};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Purpose};
@@ -33,6 +35,7 @@ pub(super) use challenge::{Challenge, challenges};
 pub(super) use grant::{Grants, Way};
 pub(super) use scope::Scopes;
 pub(super) use token::{Granted, TOKEN_ANSWER_LIMIT, Token, TokenSlot, Tokens};
+pub(super) use veil::Veil;
 
 /// How the registry wants to be spoken to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,14 +126,13 @@ impl Authenticator {
         self.grants.form(service, scopes)
     }
 
-    /// Takes the credentials out of what a server says: some repeat what they were sent.
-    pub(super) fn hide(&self, text: &str) -> String {
-        let text = self.grants.hide(text);
-        match self.basic.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic ")) {
-            // The padding says nothing, and a message may have been cut before it.
-            Some(pair) => text.replace(pair.trim_end_matches('='), "…"),
-            None => text,
-        }
+    /// Puts the credentials under a veil, and what proves who asks in a request.
+    pub(super) fn hide(&self, veil: &mut Veil, sent: Option<&HeaderValue>) {
+        self.grants.hide(veil);
+        let proofs = self.basic.iter().chain(sent).filter_map(|header| header.to_str().ok()?.split_once(' '));
+        // Of what proves an Amazon key, only the last part says anything that is secret.
+        let proofs = proofs.map(|(_, proof)| proof.rsplit_once(" Signature=").map_or(proof, |it| it.1));
+        proofs.for_each(|proof| veil.add_encoded(proof));
     }
 
     /// Learns from the challenges of the registry at `base`.
@@ -171,7 +173,8 @@ fn check_realm(realm: &str, base: &Url, purpose: &Purpose) -> Result<Url, Fault>
     }
     let is_own_host = base.scheme() == "http" && realm.host() == base.host();
     if realm.scheme() != "https" && !is_own_host {
-        return Err(refuse("it sends its clients elsewhere for tokens, by plain HTTP"));
+        let host = &realm[Position::BeforeHost..Position::AfterPort];
+        return Err(refuse(&format!("it sends its clients to {host} for tokens, by plain HTTP")));
     }
     Ok(realm)
 }

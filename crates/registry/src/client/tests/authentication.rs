@@ -254,6 +254,20 @@ async fn a_stream_that_loses_its_token_may_be_tried_once_more() {
     }
 }
 
+/// Nobody was named, so asking for new credentials would be in vain.
+#[tokio::test]
+async fn a_stream_that_wants_a_user_is_refused_where_there_is_none() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
+    peer.on("PATCH /u", reply(401).header("www-authenticate", "Basic realm=x"));
+    let mut upload = target(&peer.client()).begin_upload(None).await.unwrap();
+    let error = upload.append(BlobBody::from(bytes::Bytes::from_static(CONTENT))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error}");
+    assert!(error.to_string().ends_with("it answers 401"), "{error}");
+    peer.finish();
+}
+
 #[tokio::test]
 async fn a_mount_goes_without_the_right_that_is_not_given() {
     let from = "c".parse().unwrap();

@@ -6,7 +6,7 @@ use sealift_store::{ErrorKind, Store};
 
 use super::peer::{BASIC, PASSWORD, Peer, reply};
 use super::{CONTENT, blob, digest, source};
-use crate::client::{ClientConfig, Credentials, RegistryClient, Secret};
+use crate::client::{ClientConfig, Credentials, RegistryClient, RetryPolicy, Secret};
 
 fn with_user(config: ClientConfig) -> ClientConfig {
     let credentials = Credentials::Basic { username: "user".to_owned(), password: Secret::new(PASSWORD) };
@@ -172,10 +172,93 @@ async fn what_another_host_refuses_is_its_own_matter() {
     let error = source(&peer.user()).open_blob(&digest(), 0).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     let text = error.to_string();
-    assert!(
-        text.contains("127.0.0.1, to which it redirects, answers 401 X") && !text.contains("secret"),
-        "{text}"
-    );
+    let words = format!("{}, to which it leads: it answers 401 X", storage.address);
+    assert!(text.contains(&words) && !text.contains("secret"), "{text}");
     peer.finish();
     storage.finish();
+}
+
+/// Where the host of another one fails that the registry leads to, that one is named, and not what is signed.
+#[tokio::test]
+async fn what_fails_at_another_host_is_told_of_that_host() {
+    let closed = Peer::plain().await.address.port().to_string();
+    let untrusted = Peer::tls().await;
+    let cases = [
+        ("http://storage.invalid/x?sig=secret".to_owned(), "its name cannot be resolved"),
+        (format!("https://{}/x?sig=secret", untrusted.address), "its certificate is not trusted"),
+        (format!("http://[::1]:{closed}/x?sig=secret"), "it cannot be reached"),
+    ];
+    for (location, words) in cases {
+        let peer = Peer::plain().await;
+        redirecting(&peer, &location);
+        let client = peer.client_with(ClientConfig { retry: once(), plain_http: true, ..peer.config() });
+        let error = source(&client).open_blob(&digest(), 0).await.unwrap_err();
+        let host = location.split('/').nth(2).unwrap();
+        assert_eq!(error.host(), Some(host), "{error}");
+        let told = error.to_string();
+        assert!(told.contains(&format!(": {host}, to which it leads: {words}")), "{told}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        peer.finish();
+    }
+}
+
+/// A body that breaks off came from where the registry leads, too.
+#[tokio::test]
+async fn a_body_that_breaks_at_another_host_is_told_of_that_host() {
+    let (peer, storage) = (Peer::plain().await, Peer::plain().await);
+    redirecting(&peer, &format!("{}/x?sig=secret", storage.url()));
+    storage.on("GET /x?sig=secret", reply(200).header("content-length", "10").body("01234").cut());
+    let body = source(&peer.client()).open_blob(&digest(), 0).await.unwrap();
+    let error = body.collect(10).await.unwrap_err();
+    assert_eq!(error.host(), Some(storage.address.to_string().as_str()), "{error}");
+    peer.finish();
+    storage.finish();
+}
+
+#[tokio::test]
+async fn a_realm_that_fails_is_told_of_its_host() {
+    let peer = Peer::plain().await;
+    let realm = r#"Bearer realm="https://tokens.invalid/token",service="s""#;
+    peer.on("GET /v2/", reply(401).header("www-authenticate", realm));
+    let client = peer.client_with(ClientConfig { retry: once(), plain_http: true, ..peer.config() });
+    let error = source(&client).stat_blob(&digest()).await.unwrap_err();
+    assert_eq!(error.host(), Some("tokens.invalid"), "{error}");
+    peer.finish();
+}
+
+/// What is wrong with a registry of this machine that speaks plain HTTP is not that it does so.
+#[tokio::test]
+async fn a_realm_by_plain_http_elsewhere_is_told_on_loopback_as_well() {
+    let peer = Peer::hanging_up().await;
+    let realm = r#"Bearer realm="http://tokens.example/token",service="s""#;
+    peer.on("GET /v2/", reply(401).header("www-authenticate", realm));
+    let error = peer.client_with(peer.config()).connect().await.unwrap_err();
+    let words = "it sends its clients to tokens.example for tokens, by plain HTTP";
+    assert!(error.to_string().ends_with(words), "{error}");
+    peer.finish();
+}
+
+#[tokio::test]
+async fn who_answers_plain_http_with_400_is_not_connected_to() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(400).body("Client sent an HTTP request to an HTTPS server."));
+    let error = peer.client().connect().await.unwrap_err();
+    assert!(error.to_string().ends_with("cannot connect: it answers 400"), "{error}");
+    peer.finish();
+}
+
+/// Who asks to be left alone for longer than anybody waits says for how long.
+#[tokio::test]
+async fn a_long_wait_is_told() {
+    let peer = Peer::plain().await;
+    peer.on("GET /v2/", reply(200));
+    peer.on(&blob("GET"), reply(429).header("retry-after", "7200").error("TOOMANYREQUESTS", "slow down"));
+    let error = source(&peer.client()).open_blob(&digest(), 0).await.unwrap_err();
+    let words = "it answers 429 TOOMANYREQUESTS: slow down; it asks to come back in 2 hours";
+    assert!(error.to_string().ends_with(words), "{error}");
+    peer.finish();
+}
+
+fn once() -> RetryPolicy {
+    RetryPolicy { attempts: 1, ..RetryPolicy::default() }
 }

@@ -252,3 +252,13 @@ async fn a_manifest_may_have_four_mebibytes() {
     target(&client).put_manifest(&read, Some(&"v1".parse().unwrap())).await.unwrap();
     assert_eq!(peer.finish()[2].body, large.bytes);
 }
+
+#[tokio::test]
+async fn a_manifest_that_comes_packed_is_told_so() {
+    let packed = told(&manifest()).header("content-encoding", "gzip").body("\u{1f}packed");
+    let (peer, client) = ask(vec![(GET, packed.clone()), (GET, packed)]).await;
+    let error = source(&client).manifest(&tag()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    assert!(error.to_string().ends_with("; it comes encoded by gzip, which nobody asked for"), "{error}");
+    peer.finish();
+}

@@ -17,6 +17,7 @@ mod peer;
 mod proxies;
 mod quirks;
 mod repeating;
+mod secrets;
 mod tokens;
 mod uploads;
 

@@ -23,14 +23,17 @@ use crate::site::{KNOWN, Run, Served, sealift};
 /// The gate comes last.
 pub(super) const NAMES: [&str; 3] = ["arc-dns", "arc-sqlmi", "arc-controller"];
 
-const PASSWORD: &str = "tr0ub4dor&3";
-/// `user:tr0ub4dor&3`
-const BASIC: &str = "dXNlcjp0cjB1YjRkb3ImMw";
+/// With all that words are cut at, that is escaped somewhere, or that is joined.
+const PASSWORD: &str = "tr0=ub4?dor$&\"3\"  and 'so on', for longer than most";
+/// `user:` and the password.
+const BASIC: &str = "dXNlcjp0cjA9dWI0P2RvciQmIjMiICBhbmQgJ3NvIG9uJywgZm9yIGxvbmdlciB0aGFuIG1vc3Q";
+/// The password alone.
+const ENCODED: &str = "dHIwPXViND9kb3IkJiIzIiAgYW5kICdzbyBvbicsIGZvciBsb25nZXIgdGhhbiBtb3N0";
 /// How every token begins.
 const TOKEN: &str = "t0k3n-of-the-guard-";
 
 /// What must be seen nowhere.
-pub(super) const SECRETS: [&str; 3] = [PASSWORD, BASIC, TOKEN];
+pub(super) const SECRETS: [&str; 5] = [PASSWORD, "tr0=ub", BASIC, ENCODED, TOKEN];
 
 /// Where a body breaks whose length the rule does not see; every token and manifest is longer than twice.
 const SOMEWHERE: u64 = 40;
@@ -130,7 +133,7 @@ impl Scene {
                 return Action::Pass;
             }
             counter.fetch_add(1, Ordering::SeqCst);
-            let secrets = format!("{PASSWORD} {BASIC}== {:?}", head.headers.get("authorization"));
+            let secrets = format!("{PASSWORD} {BASIC}== {ENCODED} {:?}", head.headers.get("authorization"));
             case.fault.action(half(head), &head.path, &challenge, &secrets)
         });
         shown
