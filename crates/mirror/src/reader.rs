@@ -108,7 +108,7 @@ impl Reader {
             spool.keep(&self.digest, self.offset, &piece).await;
         }
         self.offset += bytes;
-        lock(&self.budget).progressed(bytes);
+        lock(&self.budget).arrived(self.offset);
         self.observer.notice(&Event::BlobProgress { digest: self.digest, bytes });
         piece
     }

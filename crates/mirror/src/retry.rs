@@ -33,12 +33,15 @@ pub(crate) type SharedBudget = Arc<Mutex<Budget>>;
 pub(crate) struct Budget {
     policy: RetryPolicy,
     failures: u32,
+    /// How much of the blob was ever there, from its beginning on.
+    reached: u64,
+    /// How much more than before came since the last failure.
     progress: u64,
 }
 
 impl Budget {
     pub(crate) fn new(policy: &RetryPolicy) -> Self {
-        Self { policy: policy.clone(), failures: 0, progress: 0 }
+        Self { policy: policy.clone(), failures: 0, reached: 0, progress: 0 }
     }
 
     pub(crate) fn shared(policy: &RetryPolicy) -> SharedBudget {
@@ -50,9 +53,10 @@ impl Budget {
         Self::new(&self.policy)
     }
 
-    /// Notes that so many bytes arrived.
-    pub(crate) fn progressed(&mut self, bytes: u64) {
-        self.progress += bytes;
+    /// Notes that the blob arrived up to an offset. What came before and comes again is no progress.
+    pub(crate) fn arrived(&mut self, offset: u64) {
+        self.progress += offset.saturating_sub(self.reached);
+        self.reached = self.reached.max(offset);
     }
 
     /// Notes a failure and tells how long to wait before the next attempt; `None` when there is none.
@@ -121,9 +125,22 @@ mod tests {
     fn progress_gives_the_budget_back() {
         let mut budget = budget();
         let broken = error(ErrorKind::Unavailable, None);
-        for _ in 0..20 {
+        for part in 1..=20 {
             assert!(budget.spend(&broken).is_some());
-            budget.progressed(PROGRESS);
+            budget.arrived(part * PROGRESS);
         }
+    }
+
+    #[test]
+    fn what_comes_again_is_no_progress() {
+        let mut budget = budget();
+        let broken = error(ErrorKind::Unavailable, None);
+        budget.arrived(3 * PROGRESS);
+        let tries = (0..100).take_while(|_| {
+            let again = budget.spend(&broken).is_some();
+            budget.arrived(3 * PROGRESS);
+            again
+        });
+        assert_eq!(tries.count(), 4);
     }
 }

@@ -204,9 +204,12 @@ impl Mirror {
         let images = group.images.iter().zip(reports).filter(|(_, report)| ready(report));
         stream::iter(images)
             .for_each_concurrent(FINISH_CONCURRENCY, |(image, report)| async {
-                report.outcome = match *stop.borrow() {
-                    true => Outcome::Interrupted,
-                    false => self.tag_one(image, &mut report.request).await,
+                let mut asked = stop.clone();
+                report.outcome = tokio::select! {
+                    biased;
+                    // A sender that is gone will never say stop.
+                    Ok(_) = asked.wait_for(|stop| *stop) => Outcome::Interrupted,
+                    outcome = self.tag_one(image, &mut report.request) => outcome,
                 };
             })
             .await;
