@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use sealift_store::conformance::fixture;
 use sealift_store::{MemoryStore, PageRequest, Store};
+use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 
-use crate::site::{KNOWN, Site, image};
+use crate::site::{KNOWN, Run, Served, Site, image, sealift};
 
 const NAME: &str = "arc-dns";
 const WANTED: [&str; 4] = ["--tag", KNOWN, "--image", NAME];
@@ -72,4 +73,86 @@ async fn attachments_can_be_left_behind() {
     assert_eq!(run.json()["images"][0]["outcome"], "already-there");
     assert_eq!(run.json()["images"][0]["attachments"], 2);
     assert_eq!(referrers(&site).await, 1);
+}
+
+/// Puts a proxy with a rule before a registry, and returns it with its address.
+async fn behind(
+    served: &Served,
+    rule: impl Fn(&RequestHead) -> Action + Send + Sync + 'static,
+) -> (HttpProxy, String) {
+    let proxy = HttpProxy::start(served.address.parse().unwrap()).await.unwrap();
+    proxy.set_rule(rule);
+    let address = proxy.address().to_string();
+    (proxy, address)
+}
+
+async fn mirror(source: &str, target: &str, more: &[&str]) -> Run {
+    let from = ["--source-registry", source, "--source-repository", "arcdata"];
+    let to = ["--target-registry", target, "--target-repository", "site/arcdata"];
+    sealift(&[&["mirror"][..], &from, &to, &WANTED, more].concat(), &[], None).await
+}
+
+/// How the question for referrers is answered → the exit code.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_comes_without_a_list_of_what_is_attached_where_none_is_kept() {
+    let page = |status| Action::Respond {
+        status,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: bytes::Bytes::from_static(b"<html>"),
+    };
+    for (answer, code) in [
+        (page(200), 0),
+        (Action::status(303), 0),
+        (page(400), 0),
+        (Action::status(401), 4),
+        (page(403), 4),
+        (Action::status(405), 0),
+        (Action::status(406), 0),
+        (page(501), 0),
+    ] {
+        let site = Site::of(signed().await).await;
+        let given = answer.clone();
+        let (_proxy, source) = behind(&site.source, move |request| {
+            if request.path.contains("/referrers/") { given.clone() } else { Action::Pass }
+        })
+        .await;
+        let run = mirror(&source, &site.target.address, &[]).await;
+        assert_eq!(run.code, Some(code), "{answer:?}: {}", run.stderr);
+        if code != 0 {
+            assert!(run.stderr.contains("--no-attachments goes on without"), "{}", run.stderr);
+            mirror(&source, &site.target.address, &["--no-attachments"]).await.expect(0);
+        }
+    }
+}
+
+fn sbom() -> String {
+    fixture::artifact("sbom", &image(KNOWN, NAME).manifest, "application/spdx+json").digest().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_and_gone_is_told_and_left_out() {
+    let site = Site::of(signed().await).await;
+    let (_proxy, source) = behind(&site.source, |request| {
+        if request.path.ends_with(&sbom()) { Action::status(404) } else { Action::Pass }
+    })
+    .await;
+    let run = mirror(&source, &site.target.address, &[]).await.expect(0);
+    let words = format!("{} is listed as attached to {}, and is not at", sbom(), image(KNOWN, NAME).digest());
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains(&words), "{}", run.stderr);
+    assert!(run.stdout.contains("\n1 attachment came with the images.\n"), "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attachment_that_is_refused_is_named() {
+    let site = Site::of(signed().await).await;
+    let (_proxy, target) = behind(&site.target, |request| {
+        let is_put = request.method.as_str() == "PUT" && request.path.ends_with(&sbom());
+        if is_put { Action::status(400) } else { Action::Pass }
+    })
+    .await;
+    let run = mirror(&site.source.address, &target, &[]).await.expect(1);
+    let words = format!("{}: it is an attachment of {NAME} (application/spdx+json), and is refused", sbom());
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    assert!(run.stderr.contains("--no-attachments goes on without"), "{}", run.stderr);
+    mirror(&site.source.address, &target, &["--no-attachments"]).await.expect(0);
 }
