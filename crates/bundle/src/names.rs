@@ -32,6 +32,14 @@ pub(crate) fn volume(number: usize, count: usize) -> String {
     format!("volume-{number:0width$}-of-{count}.tar")
 }
 
+/// Tells whether a file is called as volumes of finished bundles are.
+pub(crate) fn is_volume(name: &str) -> bool {
+    let numbers = name.strip_prefix("volume-").and_then(|rest| rest.strip_suffix(".tar"));
+    let numbers = numbers.and_then(|numbers| numbers.split_once("-of-"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(number, count)| is_number(number) && is_number(count))
+}
+
 /// Names a volume while it is written.
 pub(crate) fn unfinished_volume(number: usize) -> String {
     format!("volume-{number}.tar{UNFINISHED}")

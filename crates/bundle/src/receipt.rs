@@ -83,15 +83,17 @@ impl Receipt {
         Self { format, version, id, created, tool, target, bundles: Vec::new(), repositories: Vec::new() }
     }
 
-    /// Adds what images of a bundle brought: their manifests, blobs and tags, and what is attached. The bundle's
-    /// manifests are read for it, which blocks.
-    pub fn add(&mut self, bundle: &Bundle, images: &[Image]) {
+    /// Adds what images of a bundle brought, each under the tag that it got: their manifests and blobs and, unless it
+    /// was left behind, what is attached. The bundle's manifests are read for it, which blocks.
+    pub fn add(&mut self, bundle: &Bundle, images: &[Image], with_attachments: bool) {
         let catalogue = bundle.catalogue();
         let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
         let size = |digest: &Digest| sizes.get(digest).copied().unwrap_or_default();
         for repository in &catalogue.repositories {
-            let own = images.iter().filter(|image| image.repository == repository.name);
-            let reached: HashSet<Digest> = own.flat_map(|image| bundle.reach(image)).collect();
+            let own: Vec<&Image> =
+                images.iter().filter(|image| image.repository == repository.name).collect();
+            let reached: HashSet<Digest> =
+                own.iter().flat_map(|image| bundle.reach_of(image, with_attachments)).collect();
             if reached.is_empty() {
                 continue;
             }
@@ -102,13 +104,17 @@ impl Receipt {
                 media_type: held.media_type.clone(),
             });
             let blobs = repository.blobs.iter().filter(|digest| reached.contains(digest));
-            let tags = repository.tags.iter().filter(|(_, digest)| reached.contains(digest));
+            // Attachments keep the tags that they had; images may have got others.
+            let roots: HashSet<Digest> = catalogue.images.iter().map(|image| image.digest).collect();
+            let attached = repository.tags.iter();
+            let attached = attached.filter(|(_, digest)| reached.contains(digest) && !roots.contains(digest));
+            let tagged = own.iter().filter_map(|image| Some((image.tag.clone()?, image.digest)));
             self.merge(ReceivedRepository {
                 name: repository.name.clone(),
                 source: repository.source.clone(),
                 manifests: manifests.collect(),
                 blobs: blobs.map(|&digest| ReceivedBlob { digest, size: size(&digest) }).collect(),
-                tags: tags.map(|(tag, digest)| (tag.clone(), *digest)).collect(),
+                tags: attached.map(|(tag, digest)| (tag.clone(), *digest)).chain(tagged).collect(),
             });
         }
         self.bundles.push(catalogue.id.clone());

@@ -31,6 +31,11 @@ impl Bundle {
     /// Returns every digest of the catalogue that an image needs: its manifests, their blobs, and what is attached
     /// to them. Of a manifest that cannot be read, only itself.
     pub(crate) fn reach(&self, image: &Image) -> HashSet<Digest> {
+        self.reach_of(image, true)
+    }
+
+    /// The same, where what is attached may not count.
+    pub(crate) fn reach_of(&self, image: &Image, with_attachments: bool) -> HashSet<Digest> {
         let (graph, mut found) = (self.graph(), HashSet::new());
         let mut next = vec![image.digest];
         while let Some(digest) = next.pop() {
@@ -39,7 +44,9 @@ impl Bundle {
                 continue;
             }
             next.extend(graph.links.get(&digest).iter().flat_map(|links| &links.children));
-            next.extend(graph.attached_to(&image.repository, &digest));
+            if with_attachments {
+                next.extend(graph.attached_to(&image.repository, &digest));
+            }
         }
         found
     }

@@ -32,7 +32,7 @@ use sealift_store::{
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
 use crate::held::Held;
-use crate::names::{CHECKSUMS, JOURNAL, LOCK, UNFINISHED};
+use crate::names::{self, CHECKSUMS, JOURNAL, LOCK, UNFINISHED};
 use crate::seal::Lock;
 
 pub(crate) use finish::layout;
@@ -111,6 +111,25 @@ enum Place {
 }
 
 impl Place {
+    /// A finished bundle is not written over, and volumes of another one, which may lie there alone, are not mixed up
+    /// with these.
+    fn refuse_others(&self) -> BundleResult<()> {
+        let Self::Directory(directory) = self else { return Ok(()) };
+        refuse_finished(directory, &directory.join(CHECKSUMS))?;
+        if directory.join(JOURNAL).exists() {
+            return Ok(());
+        }
+        let entries = std::fs::read_dir(directory).map_err(BundleError::io(directory))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        match names.into_iter().find(|name| names::is_volume(name)) {
+            Some(name) => Err(BundleError::NotABundle {
+                path: directory.join(name),
+                reason: "it is a volume of another bundle; name another directory".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps other processes away: a directory is locked itself, a file by another beside it.
     fn hold(&self) -> BundleResult<Option<File>> {
         let (path, file) = match self {
@@ -192,6 +211,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
     let mut entries = 0;
     let mut journal = None;
     let held = place.hold()?;
+    place.refuse_others()?;
     if let Some(path) = &journal_path {
         journal = Some(Mutex::new(
             match journal::take_up(path, volumes.directory(), |number| volumes.path(number))? {

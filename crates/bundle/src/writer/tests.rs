@@ -411,7 +411,7 @@ async fn nothing_is_written_outside_the_directory() {
     let (outside, folder) = (place.path().join("precious"), place.path().join("bundle"));
     fs::write(&outside, "precious").unwrap();
     fs::create_dir(&folder).unwrap();
-    for name in ["volume-1.tar.part", "catalogue.json", "volume-1-of-1.tar", "SHA256SUMS.minisig"] {
+    for name in ["volume-1.tar.part", "catalogue.json", "SHA256SUMS.minisig"] {
         std::os::unix::fs::symlink(&outside, folder.join(name)).unwrap();
     }
     let writer = directory(&place, None).await;
@@ -419,4 +419,15 @@ async fn nothing_is_written_outside_the_directory() {
     push(&writer, "one", &image).await;
     assert_fits(&writer.finish(contents(&[("one", &image)]), None).await.unwrap());
     assert_eq!(fs::read_to_string(&outside).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn volumes_of_another_bundle_are_left_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("stick");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("volume-7-of-9.tar"), "precious").unwrap();
+    let error = BundleWriter::open(Destination::Directory(folder.clone()), options(None)).await.unwrap_err();
+    assert!(error.to_string().contains("volume-7-of-9.tar: it is a volume of another bundle"), "{error}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }

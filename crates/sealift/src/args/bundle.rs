@@ -39,8 +39,8 @@ pub(crate) struct PackArgs {
     /// Take for granted that the bundles that --since names have arrived
     #[arg(long, requires = "since", help_heading = "What to take")]
     pub(crate) assume_delivered: bool,
-    /// Refuse receipts and bundles that this key did not sign
-    #[arg(long, value_name = "PUBKEY", requires = "since", help_heading = "What to take")]
+    /// Refuse receipts, bundles and requests that this key did not sign
+    #[arg(long, value_name = "PUBKEY", help_heading = "What to take")]
     pub(crate) trust: Option<String>,
     /// Open encrypted bundles that --since names with this age identity file
     #[arg(long, value_name = "FILE", requires = "since", help_heading = "What to take")]
@@ -114,7 +114,7 @@ pub(crate) struct LoadArgs {
     /// pack --since` [default: NAME.receipt.json in this directory]
     #[arg(long, value_name = "FILE", help_heading = "The bundle")]
     pub(crate) receipt: Option<PathBuf>,
-    /// Sign the receipt with this key
+    /// Sign the receipt, or the repair request, with this key
     #[arg(long, value_name = "KEY", help_heading = "The bundle")]
     pub(crate) sign: Option<PathBuf>,
     /// Check every blob of images that the target has already

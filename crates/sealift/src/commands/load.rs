@@ -1,12 +1,11 @@
 //! `sealift load`: from bundles, or plain OCI image layouts, into a registry.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore, Receipt, SecretKey};
 use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
-use sealift_oci::{ManifestRef, RepositoryName, Tag};
+use sealift_oci::{Digest, ManifestRef, RepositoryName, Tag};
 use sealift_store::{ErrorKind, Side, Store};
 
 use super::dry_run::{self, DryRun};
@@ -65,7 +64,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     let transfer = match plan {
         Err(refused) => refused,
         Ok(mut plan) => {
-            stop.unless_asked(check_base(ui, args, &job, &freight, &mut plan)).await??;
+            stop.unless_asked(check_base(ui, args, &job, &freight, &mut plan, key.as_ref())).await??;
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
@@ -87,12 +86,19 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
 }
 
 /// Proves that the target has what the bundles build on. What it lacks is asked for, and the images that need it fail.
-async fn check_base(ui: &Ui, args: &LoadArgs, job: &Job, freight: &Freight, plan: &mut Plan) -> Result<()> {
+async fn check_base(
+    ui: &Ui,
+    args: &LoadArgs,
+    job: &Job,
+    freight: &Freight,
+    plan: &mut Plan,
+    key: Option<&SecretKey>,
+) -> Result<()> {
     let (Freight::Bundles(bundles), Some(place)) = (freight, job.ends.target.place()) else { return Ok(()) };
     let missing = proof::prove(job, plan, bundles, &place.repository).await?;
     let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
     let path = bundle::document_of(first.path(), ".repair.json");
-    proof::request(ui, job, plan, &missing, first, &path)?;
+    proof::request(ui, job, plan, &missing, first, (&path, key))?;
     match args.all_or_nothing {
         true => Err(CommandError::Refused {
             message:
@@ -117,23 +123,26 @@ async fn write_receipt(
     key: Option<&SecretKey>,
 ) -> Result<()> {
     let Freight::Bundles(bundles) = freight else { return Ok(()) };
-    let there: HashSet<_> = report
+    let there: Vec<(RepositoryName, Digest, Option<Tag>)> = report
         .images
         .iter()
         .filter(|image: &&ImageReport| image.is_there())
-        .map(|image| (image.request.source.clone(), image.digest))
+        .filter_map(|image| Some((image.request.source.clone(), image.digest?, image.request.tag.clone())))
         .collect();
+    let with_attachments = !args.no_attachments;
     let created = bundle::now()?;
     let target = job.ends.target.to_string();
     let mut receipt = Receipt::new(bundle::random_id()?, created.clone(), bundle::tool(), target);
     let opened = bundles.clone();
     let filled = tokio::task::spawn_blocking(move || {
         for bundle in &opened {
-            let images = bundle.catalogue().images.iter();
-            let arrived =
-                images.filter(|image| there.contains(&(image.repository.clone(), Some(image.digest))));
-            let arrived: Vec<Image> = arrived.cloned().collect();
-            receipt.add(bundle, &arrived);
+            let known = |digest| bundle.catalogue().images.iter().find(|image| image.digest == digest);
+            let arrived = there.iter().filter_map(|(repository, digest, tag)| {
+                let image = known(*digest)?.clone();
+                Some(Image { repository: repository.clone(), tag: tag.clone(), ..image })
+            });
+            let arrived: Vec<Image> = arrived.collect();
+            receipt.add(bundle, &arrived, with_attachments);
         }
         receipt
     });

@@ -44,7 +44,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let since = since::read(args, environment).await?;
-    let request = args.repair.as_deref().map(repair::read).transpose()?;
+    let request = args.repair.as_deref().map(|path| repair::read(path, args.trust.as_deref())).transpose()?;
     let id = bundle::random_id()?;
     let to = args.to.clone().unwrap_or_else(|| PathBuf::from("a bundle"));
     let nothing = bundle::nothing_yet(&id, since.clone()).await?;

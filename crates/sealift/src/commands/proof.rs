@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use sealift_bundle::{Bundle, Content, MissingContent, RepairRequest, RepositorySource};
+use sealift_bundle::{Bundle, Content, MissingContent, RepairRequest, RepositorySource, SecretKey};
 use sealift_mirror::{Plan, PlannedBlob, PlannedImage, Step};
 use sealift_oci::{Digest, RepositoryName};
 use sealift_store::{Error, ErrorKind, Operation, Side};
@@ -101,7 +101,7 @@ pub(super) fn request(
     plan: &Plan,
     missing: &[MissingContent],
     opened: &Bundle,
-    path: &Path,
+    (path, key): (&Path, Option<&SecretKey>),
 ) -> Result<()> {
     let size = missing.iter().map(|content| content.size).sum();
     ui.error(format_args!(
@@ -125,7 +125,8 @@ pub(super) fn request(
     let hit = images.filter(|image| needs(image).any(is_missing));
     request.images = hit.map(|image| image.request.target_name()).collect();
     request.missing = missing.to_vec();
-    if let Err(error) = bundle::write(path, &request.to_bytes()) {
+    let comment = format!("sealift repair request of {}", request.created);
+    if let Err(error) = bundle::write_signed(path, &request.to_bytes(), key, &comment) {
         ui.command_error(&error);
         ui.note("Hint: run it in a directory that can be written to, and the request is written there.");
         return Ok(());

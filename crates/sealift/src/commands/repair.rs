@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{BundleWriter, Contents, MissingContent, REPAIR_LIMIT, RepairRequest};
+use sealift_bundle::{BundleWriter, Contents, MissingContent, PublicKey, REPAIR_LIMIT, RepairRequest};
 use sealift_catalog::{ImageList, TagRule};
 use sealift_mirror::{Plan, PlannedBlob, Selection};
 use sealift_oci::{Descriptor, Reference, media_type};
@@ -25,8 +25,9 @@ use crate::settings::{Asker, Given};
 use crate::ui::Ui;
 
 /// Reads a request.
-pub(super) fn read(path: &Path) -> Result<RepairRequest> {
-    Ok(RepairRequest::parse(path, &since::signed(path, REPAIR_LIMIT, None)?)?)
+pub(super) fn read(path: &Path, trust: Option<&str>) -> Result<RepairRequest> {
+    let trust = trust.map(PublicKey::from_argument).transpose()?;
+    Ok(RepairRequest::parse(path, &since::signed(path, REPAIR_LIMIT, trust.as_ref())?)?)
 }
 
 /// Opens the registries that what is missing comes from.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sealift_bundle::{BundleError, Held, PublicKey, RECEIPT_LIMIT, Receipt, SIGNATURE_LIMIT};
+use sealift_bundle::{BundleError, Catalogue, Held, PublicKey, RECEIPT_LIMIT, Receipt, SIGNATURE_LIMIT};
 
 use super::{Result, bundle};
 use crate::args::{OpenArgs, PackArgs};
@@ -30,7 +30,11 @@ pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Resu
             };
             held.add_catalogue(bundle::open(path, &open, environment).await?.catalogue());
         } else {
-            held.add_receipt(&Receipt::parse(path, &signed(path, RECEIPT_LIMIT, trust.as_ref())?)?);
+            let content = signed(path, RECEIPT_LIMIT, trust.as_ref())?;
+            match Catalogue::parse(path, &content) {
+                Ok(catalogue) if args.assume_delivered => held.add_catalogue(&catalogue),
+                _ => held.add_receipt(&Receipt::parse(path, &content)?),
+            }
         }
     }
     Ok(held)
