@@ -129,8 +129,7 @@ impl Connection {
     /// Sends a request once and follows where it is redirected.
     async fn follow(&self, request: &Request, authorization: &Authorization) -> Result<Answer, Fault> {
         let purpose = &request.purpose;
-        let refuse =
-            |error: RedirectError| purpose.fault(ErrorKind::Invalid).because(error).caused_by(error);
+        let refuse = |error: RedirectError| purpose.fault(ErrorKind::Invalid).because(error).caused_by(error);
         let (mut url, mut is_foreign) = (request.url.clone(), false);
         for _ in 0..=REDIRECT_LIMIT {
             let built = request.build(&url, authorization.header(), is_foreign);
