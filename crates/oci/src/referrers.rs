@@ -86,7 +86,7 @@ mod tests {
                 "{entries:?}"
             );
         }
-        let list = index(media_type::OCI_INDEX, &[signature.clone()]);
+        let list = index(media_type::OCI_INDEX, std::slice::from_ref(&signature));
         assert!(!list.is_referrers_list(&referrers_tag(&list.digest()).unwrap()), "it is the subject itself");
         assert!(!index(media_type::DOCKER_LIST, &[signature]).is_referrers_list(&tag));
         let image = json!({"schemaVersion": 2, "layers": []});
