@@ -30,7 +30,7 @@ struct Index {
 /// What comes of the question for referrers.
 enum Heard {
     /// The list, or a page of it.
-    List(Index, Answer),
+    List(Box<(Index, Answer)>),
     /// The registry does not know the question; `for_certain` where it would say so of every subject.
     NoApi { for_certain: bool },
 }
@@ -51,7 +51,8 @@ impl Repository {
         }
         let request = self.referrers_request(subject, artifact_type, page, &purpose).await?;
         match self.ask_for_referrers(&request).await? {
-            Heard::List(index, answer) => {
+            Heard::List(heard) => {
+                let (index, answer) = *heard;
                 let unfiltered = artifact_type.filter(|_| !is_filtered(&answer));
                 let next = self.connection.next_page(&answer, &purpose).await?;
                 Ok(Page { items: select(index, unfiltered), next })
@@ -195,7 +196,7 @@ fn hear(answer: Answer, purpose: &Purpose) -> Result<Heard, Fault> {
     let is_index = content_type.split(';').next().unwrap_or_default().trim() == media_type::OCI_INDEX;
     match parse::<Index>(&answer, purpose) {
         Ok(index) if is_index || index.manifests.as_ref().is_some_and(|it| !it.is_empty()) => {
-            Ok(Heard::List(index, answer))
+            Ok(Heard::List(Box::new((index, answer))))
         }
         Ok(_) => Ok(Heard::NoApi { for_certain: false }),
         Err(fault) if is_index => Err(fault),

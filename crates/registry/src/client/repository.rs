@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 use sealift_store::{
-    BlobBody, ErrorKind, Expected, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target, Upload, UploadId,
+    BlobBody, ErrorKind, Expected, LinkOutcome, Operation, Page, PageRequest, Result, Source, Target, Upload,
+    UploadId,
 };
 
 use super::auth::Scopes;

@@ -142,10 +142,12 @@ pub(super) fn signature_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes a whole file, in place of what was there.
+/// Writes a whole file, in place of what was there. A device or a pipe stays what it is, and takes the content.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let failed = |source| BundleError::Io { path: path.to_owned(), source };
-    Ok(atomic::write(path, content).map_err(failed)?)
+    let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+    let written = if is_special { std::fs::write(path, content) } else { atomic::write(path, content) };
+    Ok(written.map_err(failed)?)
 }
 
 /// Writes a document and, if there is a key, its signature.
@@ -155,7 +157,7 @@ pub(super) fn write_signed(
     key: Option<&SecretKey>,
     comment: &str,
 ) -> Result<()> {
-    if let Some(key) = key {
+    if let Some(key) = key.filter(|_| path.metadata().map_or(true, |metadata| metadata.is_file())) {
         write(&signature_of(path), key.sign(path, content, comment)?.as_bytes())?;
     }
     write(path, content)
@@ -221,5 +223,21 @@ pub(super) fn tell_damage(ui: &Ui, bundle: &Bundle, damage: &[Damage]) {
         for image in images.iter().filter_map(|at| all.get(*at)) {
             ui.note(format_args!("hits {}", image.source));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_stays_a_device() {
+        let place = tempfile::tempdir().unwrap();
+        let device = place.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        write(&device, b"{}").unwrap();
+        write_signed(&device, b"{}", Some(&SecretKey::generate().unwrap()), "x").unwrap();
+        assert!(!device.metadata().unwrap().is_file() && device.is_symlink());
+        assert!(!signature_of(&device).exists());
     }
 }
