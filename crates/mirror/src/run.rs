@@ -103,7 +103,7 @@ impl Mirror {
     ) -> Vec<ImageReport> {
         let mut reports: Vec<ImageReport> = stream::iter(&group.images)
             .map(|image| self.prepare(work, group, image, stop.clone()))
-            .buffered(FINISH_CONCURRENCY)
+            .buffered(FINISH_CONCURRENCY.min(self.options.transfers.max(1)))
             .collect()
             .await;
         for (image, report) in group.images.iter().zip(&mut reports) {
@@ -203,15 +203,18 @@ impl Mirror {
             |report: &ImageReport| report.request.gate == gate && matches!(report.outcome, Outcome::Withheld);
         let images = group.images.iter().zip(reports).filter(|(_, report)| ready(report));
         stream::iter(images)
-            .for_each_concurrent(FINISH_CONCURRENCY, |(image, report)| async {
-                let mut asked = stop.clone();
-                report.outcome = tokio::select! {
-                    biased;
-                    // A sender that is gone will never say stop.
-                    Ok(_) = asked.wait_for(|stop| *stop) => Outcome::Interrupted,
-                    outcome = self.tag_one(image, &mut report.request) => outcome,
-                };
-            })
+            .for_each_concurrent(
+                FINISH_CONCURRENCY.min(self.options.transfers.max(1)),
+                |(image, report)| async {
+                    let mut asked = stop.clone();
+                    report.outcome = tokio::select! {
+                        biased;
+                        // A sender that is gone will never say stop.
+                        Ok(_) = asked.wait_for(|stop| *stop) => Outcome::Interrupted,
+                        outcome = self.tag_one(image, &mut report.request) => outcome,
+                    };
+                },
+            )
             .await;
     }
 

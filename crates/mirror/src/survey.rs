@@ -110,7 +110,7 @@ impl Mirror {
             };
             (position, Surveyed { request: beside.unwrap_or(request), state })
         }))
-        .buffered(SURVEY_CONCURRENCY)
+        .buffered(SURVEY_CONCURRENCY.min(self.options.transfers.max(1)))
         .collect()
         .await;
         Survey { elapsed: began.elapsed(), ..Survey::new(selection, surveyed) }

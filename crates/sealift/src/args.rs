@@ -361,10 +361,12 @@ pub(crate) struct ConnectionArgs {
     /// How long a connection may take to stand
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) connect_timeout: u64,
-    /// How long a registry may keep silent
+    /// How long a registry may keep silent; five times as long while it checks a
+    /// blob that it has got
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) stall_timeout: u64,
-    /// How many blobs move at the same time at most; fewer where more do not help
+    /// How many blobs move, and images are looked up, at the same time at most;
+    /// fewer where more do not help
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) max_connections: u16,
     /// How many requests a second each registry gets at most

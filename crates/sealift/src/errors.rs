@@ -440,6 +440,13 @@ const RULES: &[Rule] = &[
     rule(
         ErrorKind::Mismatch,
         TARGET,
+        &["digest_invalid", "did not match", "what was uploaded", "what came has the digest"],
+        Exit::Difference,
+        "Something between here and {place} changes what passes: the target got other bytes than were sent, and kept none. Run the same command again; if it stays, look at proxies on the way.",
+    ),
+    rule(
+        ErrorKind::Mismatch,
+        TARGET,
         &["the tag is wrong now"],
         Exit::Difference,
         "Something between here and {place} changes what passes. Run the same command again: it sets the tag right.",

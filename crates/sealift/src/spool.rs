@@ -62,7 +62,7 @@ impl DiskSpool {
     /// Opens a spool of at most `limit` bytes; what is too old is removed.
     pub(crate) fn open(root: &Path, limit: u64, now: SystemTime) -> io::Result<Self> {
         atomic::create_dir_all(root)?;
-        let used = sweep(root, now)?;
+        let used = sweep(root, limit, now)?;
         Ok(Self { root: root.to_owned(), limit, used: AtomicU64::new(used), open: Mutex::default() })
     }
 
@@ -74,8 +74,16 @@ impl DiskSpool {
         lock(&self.open).get(digest).cloned()
     }
 
+    /// Counts again what is there: other processes may keep parts in the same directory.
+    fn measure(&self) {
+        if let Ok(entries) = entries(&self.root) {
+            self.used.store(entries.iter().map(|entry| entry.size).sum(), Ordering::Relaxed);
+        }
+    }
+
     /// Begins a part at the first byte; another process may be at it.
     fn begin(&self, digest: &Digest) -> io::Result<Arc<Mutex<Part>>> {
+        self.measure();
         let file = part_file(&self.path(digest, PART))?;
         self.give_room(file.metadata()?.len());
         file.set_len(0)?;
@@ -124,10 +132,13 @@ impl Spool for DiskSpool {
         if lock(&part).length != offset || !self.take_room(piece.len() as u64) {
             return;
         }
-        let piece = piece.clone();
+        let (piece, kept, marked) = (piece.clone(), Arc::clone(&part), lock(&part).marked);
         // A disk that is full, or any other failure, ends the keeping of this blob and nothing else.
         if !matches!(tokio::task::spawn_blocking(move || lock(&part).append(&piece)).await, Ok(Ok(()))) {
             lock(&self.open).remove(digest);
+        }
+        if lock(&kept).marked != marked {
+            self.measure();
         }
     }
 
@@ -188,24 +199,50 @@ fn part_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes what is too old, and adds up the rest.
-fn sweep(root: &Path, now: SystemTime) -> io::Result<u64> {
-    let mut used = 0;
+/// A file of the spool.
+struct Entry {
+    path: PathBuf,
+    size: u64,
+    changed: SystemTime,
+}
+
+fn entries(root: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let path = entry?.path();
         let is_ours = path.extension().is_some_and(|it| it == PART || it == MARK);
+        // What another process has just removed is not there.
         let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-        if !is_ours || !metadata.is_file() {
-            continue;
+        if is_ours && metadata.is_file() {
+            let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            entries.push(Entry { path, size: metadata.len(), changed });
         }
-        let age = metadata.modified().ok().and_then(|changed| now.duration_since(changed).ok());
-        if age.is_some_and(|age| age > KEPT_FOR) {
+    }
+    Ok(entries)
+}
+
+/// Removes what is too old, and the oldest of the rest until what is left keeps the bound. Returns how much that is. What
+/// another process is at stays.
+fn sweep(root: &Path, limit: u64, now: SystemTime) -> io::Result<u64> {
+    let mut entries = entries(root)?;
+    entries.sort_by_key(|entry| entry.changed);
+    let mut used: u64 = entries.iter().map(|entry| entry.size).sum();
+    for Entry { path, size, changed } in entries {
+        let is_old = now.duration_since(changed).is_ok_and(|age| age > KEPT_FOR);
+        if is_old || (used > limit && is_free(&path)) {
             std::fs::remove_file(&path)?;
-        } else {
-            used += metadata.len();
+            used -= size;
         }
     }
     Ok(used)
+}
+
+/// Tells whether no process is at a part; a mark is worth nothing without its part.
+fn is_free(path: &Path) -> bool {
+    match File::open(path.with_extension(PART)) {
+        Ok(file) => file.try_lock().is_ok(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 #[cfg(test)]
@@ -268,7 +305,8 @@ mod tests {
         let spool = open(root.path(), (10 * PIECE) as u64);
         fill(&spool, &digest, &all).await;
         let kept = std::fs::metadata(spool.path(&digest, PART)).unwrap().len();
-        assert_eq!(kept, (10 * PIECE) as u64);
+        // The mark counts, too, so the tenth does not fit any more.
+        assert_eq!(kept, (9 * PIECE) as u64);
         assert!(open(root.path(), u64::MAX).recall(&digest).await.is_none(), "another one has it open");
     }
 
@@ -284,14 +322,33 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_goes_where_there_is_more_than_the_bound() {
+        let root = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for (age, name) in ["sha256-03.part", "sha256-02.part", "sha256-01.part"].into_iter().enumerate() {
+            let path = root.path().join(name);
+            std::fs::write(&path, "0123456789").unwrap();
+            let changed = now - Duration::from_secs(60 * age as u64);
+            File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+        }
+        // Another process is at the oldest.
+        let _busy = part_file(&root.path().join("sha256-01.part")).unwrap();
+        assert_eq!(sweep(root.path(), 20, now).unwrap(), 20);
+        let mut left: Vec<_> =
+            std::fs::read_dir(root.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["sha256-01.part", "sha256-03.part"]);
+    }
+
+    #[test]
     fn what_is_too_old_is_swept_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
         for name in ["sha256-00.part", "sha256-00.mark", "notes.txt"] {
             std::fs::write(root.path().join(name), "x").unwrap();
         }
         let later = SystemTime::now() + KEPT_FOR + Duration::from_secs(60);
-        assert_eq!(sweep(root.path(), SystemTime::now()).unwrap(), 2);
-        assert_eq!(sweep(root.path(), later).unwrap(), 0);
+        assert_eq!(sweep(root.path(), u64::MAX, SystemTime::now()).unwrap(), 2);
+        assert_eq!(sweep(root.path(), u64::MAX, later).unwrap(), 0);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     }
 }

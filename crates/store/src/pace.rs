@@ -12,6 +12,8 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub struct Pace {
     per_second: f64,
+    /// How late somebody may come without losing the turn.
+    slack: Duration,
     /// When the next one may go.
     next: Mutex<Option<Instant>>,
 }
@@ -21,7 +23,14 @@ impl Pace {
     #[must_use]
     pub fn new(per_second: f64) -> Self {
         const ONE_A_DAY: f64 = 1.0 / 86_400.0;
-        Self { per_second: per_second.max(ONE_A_DAY), next: Mutex::default() }
+        Self { per_second: per_second.max(ONE_A_DAY), slack: Duration::ZERO, next: Mutex::default() }
+    }
+
+    /// Makes up for waking up late, up to so much: timers are no better than that, and without it every piece of a
+    /// fast stream would lose a little.
+    #[must_use]
+    pub fn with_slack(self, slack: Duration) -> Self {
+        Self { slack, ..self }
     }
 
     /// Waits until `units` may go. Who asks first goes first.
@@ -31,7 +40,8 @@ impl Pace {
 
     fn turn(&self, units: u64, now: Instant) -> Instant {
         let mut next = lock(&self.next);
-        let turn = next.map_or(now, |next| next.max(now));
+        let earliest = now.checked_sub(self.slack).unwrap_or(now);
+        let turn = next.map_or(now, |next| next.max(earliest));
         #[allow(clippy::cast_precision_loss, reason = "no count of bytes comes near 2^52")]
         let taken = Duration::try_from_secs_f64(units as f64 / self.per_second);
         *next = Some(turn + taken.unwrap_or(Duration::from_secs(86_400)));
@@ -62,6 +72,28 @@ mod tests {
         }
         // 5000 units at 1000 a second: the last 25 begin after 4.975 s.
         assert!((4.9..5.1).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waking_up_late_costs_nothing_where_there_is_slack() {
+        let late = async |pace: Pace| {
+            let began = Instant::now();
+            for _ in 0..100 {
+                pace.wait(10).await;
+                tokio::time::sleep(Duration::from_millis(12)).await;
+            }
+            began.elapsed().as_millis()
+        };
+        // 10 units take 10 ms at this pace; each time 12 ms pass until somebody asks again, 2 ms of them lost.
+        let pace = || Pace::new(1000.0).with_slack(Duration::from_millis(50));
+        assert_eq!(late(pace()).await, 1200);
+        let (pace, began) = (pace(), Instant::now());
+        pace.wait(1).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        for _ in 0..1000 {
+            pace.wait(1).await;
+        }
+        assert_eq!(began.elapsed().as_millis(), 1000, "40 ms were made up for");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sealift_mirror::{
     ImageReport, ImageRequest, Journal, Outcome, Plan, Report, Spool, State, Survey, Surveyed,
@@ -105,10 +105,13 @@ fn spool(directory: &Path, limit: Size) -> Result<Arc<dyn Spool>> {
     }
 }
 
+/// How late a piece may come without slowing the rest down: timers and busy machines are no better.
+const LATENESS: Duration = Duration::from_millis(50);
+
 /// No line is so fast that a float would lose bytes.
 #[allow(clippy::cast_precision_loss)]
 pub(super) fn pace(bytes_per_second: u64) -> Pace {
-    Pace::new(bytes_per_second as f64)
+    Pace::new(bytes_per_second as f64).with_slack(LATENESS)
 }
 
 /// Under which terms a transfer is done.
