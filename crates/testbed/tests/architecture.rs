@@ -11,11 +11,12 @@ use serde_json::Value;
 
 /// Which crates of the workspace each crate may use.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("regzip", &[]),
     ("sealift-oci", &[]),
     ("sealift-store", &["sealift-oci"]),
     ("sealift-registry", &["sealift-oci", "sealift-store"]),
     ("sealift-mirror", &["sealift-oci", "sealift-store"]),
-    ("sealift-bundle", &["sealift-oci", "sealift-store"]),
+    ("sealift-bundle", &["regzip", "sealift-oci", "sealift-store"]),
     ("sealift-catalog", &["sealift-oci"]),
     (
         "sealift",
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What stays out of a crate, directly and through its dependencies.
 const WALLS: &[(&str, &[&str])] = &[
+    ("regzip", &["tokio", "hyper", "reqwest", "rustls", "http", "clap", "serde"]),
     ("sealift-oci", &["tokio", "hyper", "reqwest", "rustls", "clap", "futures-util"]),
     ("sealift-store", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-mirror", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),

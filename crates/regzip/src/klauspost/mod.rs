@@ -1,0 +1,1 @@
+//! The encoder of `github.com/klauspost/compress/flate`, as `pgzip` uses it.

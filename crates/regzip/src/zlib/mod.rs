@@ -1,0 +1,1 @@
+//! zlib's own output, through the C library, and that of `pigz`, which uses it block by block.
