@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, ClientConfig, InconsistentKeys, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use sealift_store::{Error, ErrorKind, Operation, Result};
 
 use super::Secret;
+use crate::wire::pem;
+pub use crate::wire::pem::PemError;
 
 /// A client certificate, by which a registry knows who asks before anything is said. It is shown to the
 /// registry alone, not to token services, storage or publishers at other addresses.
@@ -35,60 +35,11 @@ impl Identity {
     /// # Errors
     /// What is wrong, and by [`PemError::is_about_key`] with which of them.
     pub fn check(&self) -> std::result::Result<(), PemError> {
-        self.certified(&provider()).map(drop)
+        self.certified(&pem::provider()).map(drop)
     }
 
     fn certified(&self, provider: &CryptoProvider) -> std::result::Result<CertifiedKey, PemError> {
-        let chain = read_certificates(&self.certificates)?;
-        let key = read_key(&self.key)?;
-        let key = provider.key_provider.load_private_key(key).map_err(|_| PemError::KeyKind)?;
-        let certified = CertifiedKey::new(chain, key);
-        match certified.keys_match() {
-            // What cannot be compared may fit.
-            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(PemError::Mismatch),
-            Err(rustls::Error::InvalidCertificate(error)) if is_old(&error) => Err(PemError::Version),
-            Err(_) => Err(PemError::Malformed),
-        }
-    }
-}
-
-/// The type of this error cannot be named, so its word has to do; a test holds it.
-fn is_old(error: &CertificateError) -> bool {
-    matches!(error, CertificateError::Other(other) if other.to_string() == "UnsupportedCertVersion")
-}
-
-/// Why a file of certificates, or a key, cannot be used. Nothing of its content is repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PemError {
-    /// No certificate.
-    #[error("it has no certificate in PEM form")]
-    NoCertificate,
-    /// Something that is no certificate where one should be.
-    #[error("a certificate in it is malformed")]
-    Malformed,
-    /// A certificate of a time when they did not say what they are for.
-    #[error("its certificate is of X.509 version 1; only version 3 can be used")]
-    Version,
-    /// No key.
-    #[error("it has no private key in PEM form")]
-    NoKey,
-    /// A key that needs a passphrase.
-    #[error("its key is encrypted; one without a passphrase is wanted")]
-    Encrypted,
-    /// A key of another kind than RSA, ECDSA and Ed25519.
-    #[error("its key is malformed, or of a kind that TLS does not use")]
-    KeyKind,
-    /// A key of something else.
-    #[error("its key does not belong to the certificate")]
-    Mismatch,
-}
-
-impl PemError {
-    /// Tells whether the key is at fault, and not the certificate.
-    #[must_use]
-    pub fn is_about_key(self) -> bool {
-        matches!(self, Self::NoKey | Self::Encrypted | Self::KeyKind | Self::Mismatch)
+        pem::certified(provider, &self.certificates, self.key.expose())
     }
 }
 
@@ -108,7 +59,7 @@ pub(super) struct TlsSettings {
 
 impl TlsSettings {
     pub(super) fn new(ca_files: &[Vec<u8>], identity: Option<&Identity>) -> Result<Self> {
-        let provider = provider();
+        let provider = pem::provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
@@ -128,10 +79,6 @@ impl TlsSettings {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
-
 /// The system's roots and the given ones. Where the system has none, as in an empty container image,
 /// Mozilla's take their place.
 fn roots(ca_files: &[Vec<u8>]) -> Result<RootCertStore> {
@@ -148,24 +95,10 @@ fn roots(ca_files: &[Vec<u8>]) -> Result<RootCertStore> {
 }
 
 fn add_authorities(roots: &mut RootCertStore, file: &[u8]) -> std::result::Result<(), PemError> {
-    for certificate in read_certificates(file)? {
+    for certificate in pem::read_certificates(file)? {
         roots.add(certificate).map_err(|_| PemError::Malformed)?;
     }
     Ok(())
-}
-
-fn read_certificates(file: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, PemError> {
-    let certificates = CertificateDer::pem_slice_iter(file).collect::<std::result::Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| PemError::Malformed)?;
-    if certificates.is_empty() { Err(PemError::NoCertificate) } else { Ok(certificates) }
-}
-
-/// The cause of a failure is not kept: it may have a piece of the key in it.
-fn read_key(key: &Secret) -> std::result::Result<PrivateKeyDer<'static>, PemError> {
-    PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-        let is_encrypted = key.expose().contains("ENCRYPTED");
-        if is_encrypted { PemError::Encrypted } else { PemError::NoKey }
-    })
 }
 
 /// Says that the settings are wrong.

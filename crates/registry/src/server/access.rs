@@ -1,20 +1,44 @@
 //! The record of a request, which reaches the log when the last byte of the answer is gone.
 
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::header::{HeaderName, REFERER, USER_AGENT};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 
-use super::AccessLog;
 use super::answer::Body;
+use super::connection::Connection;
+
+/// How much of what a client says of itself is kept, in bytes.
+const SELF_DESCRIPTION_LIMIT: usize = 256;
 
 /// What became of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Access {
+    /// When its head had arrived.
+    pub at: SystemTime,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// Who asked, where that is known.
+    pub user: Option<String>,
+    /// The version of HTTP.
+    pub version: Version,
+    /// Which kind of resource was asked for, in one word.
+    pub resource: &'static str,
+    /// The page that the client came from, as far as it says so.
+    pub referer: Option<String>,
+    /// What the client is, as far as it says so.
+    pub user_agent: Option<String>,
+    /// How many bytes of the request's body were read.
+    pub bytes_in: u64,
     /// The method.
     pub method: Method,
     /// The path, without its query, as it was sent.
@@ -33,20 +57,43 @@ pub struct Access {
 pub(super) struct Record {
     access: Access,
     begin: Instant,
-    log: Option<AccessLog>,
+    connection: Arc<Connection>,
+    received: Arc<AtomicU64>,
 }
 
 impl Record {
-    pub(super) fn begin(method: &Method, path: &str, log: Option<AccessLog>) -> Self {
+    pub(super) fn begin(connection: Arc<Connection>, request: &Request<Incoming>) -> Self {
+        connection.begin_request();
         let access = Access {
-            method: method.clone(),
-            path: path.to_owned(),
+            at: SystemTime::now(),
+            peer: connection.address(),
+            user: None,
+            version: request.version(),
+            resource: "none",
+            referer: described(request.headers(), &REFERER),
+            user_agent: described(request.headers(), &USER_AGENT),
+            bytes_in: 0,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
             status: None,
             bytes_out: 0,
             elapsed: Duration::ZERO,
             error: None,
         };
-        Self { access, begin: Instant::now(), log }
+        Self { access, begin: Instant::now(), connection, received: Arc::default() }
+    }
+
+    pub(super) fn set_resource(&mut self, resource: &'static str) {
+        self.access.resource = resource;
+    }
+
+    pub(super) fn set_user(&mut self, user: Option<&str>) {
+        self.access.user = user.map(str::to_owned);
+    }
+
+    /// Returns where the bytes of the request's body are counted.
+    pub(super) fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
     }
 
     /// Puts the record on an answer, with which it ends.
@@ -55,16 +102,25 @@ impl Record {
         answer: http::Response<Body>,
         error: Option<String>,
     ) -> http::Response<Recorded> {
+        self.connection.begin_answer();
         self.access.status = Some(answer.status());
         self.access.error = error;
         answer.map(|body| Recorded { body, record: self })
     }
 }
 
+fn described(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    // A header that can be read as text is ASCII, so it can be cut anywhere.
+    Some(text.get(..SELF_DESCRIPTION_LIMIT).unwrap_or(text).to_owned())
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
+        self.connection.end_request(self.access.status.is_some());
         self.access.elapsed = self.begin.elapsed();
-        if let Some(log) = &self.log {
+        self.access.bytes_in = self.received.load(Ordering::Relaxed);
+        if let Some(log) = &self.connection.shared.config.access {
             log(&self.access);
         }
     }
@@ -87,6 +143,7 @@ impl http_body::Body for Recorded {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
+                self.record.connection.progress();
                 self.record.access.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
             Some(Err(error)) => self.record.access.error = Some(super::error::with_causes(error)),

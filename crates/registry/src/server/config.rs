@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Access;
+use super::{Access, Tls};
 
 /// Hears of every request when its answer has been sent, or has broken off.
 pub type AccessLog = Arc<dyn Fn(&Access) + Send + Sync>;
@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub header_limit: usize,
     /// How long a client may neither send what it announced nor take what it asked for.
     pub stall_timeout: Duration,
+    /// Makes connections safe; without it they are plain.
+    pub tls: Option<Arc<Tls>>,
     /// Hears of every request.
     pub access: Option<AccessLog>,
 }
@@ -33,6 +35,7 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(30),
             header_limit: 64 * 1024,
             stall_timeout: Duration::from_secs(60),
+            tls: None,
             access: None,
         }
     }
@@ -45,6 +48,7 @@ impl fmt::Debug for ServerConfig {
             .field("header_timeout", &self.header_timeout)
             .field("header_limit", &self.header_limit)
             .field("stall_timeout", &self.stall_timeout)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

@@ -5,21 +5,33 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
+use super::connection::Connection;
 use super::stall::Impatient;
-use super::{Shared, router};
+use super::{Shared, router, tls};
 
 /// How long accepting rests after a failure. Running out of file descriptors is the usual one, and only
 /// time helps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most requests at once on one HTTP/2 connection; the specification asks for no fewer than 100
+/// (RFC 9113, section 6.5.2).
+const STREAMS_LIMIT: u32 = 100;
+/// How much of an upload may be under way on one HTTP/2 stream, in bytes; a line of 100 ms then carries
+/// 10 MB a second.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 
 /// A server that runs. Dropping it breaks off what is under way and stops.
 #[derive(Debug)]
@@ -68,10 +80,10 @@ async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: one
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener, &slots) => match accepted {
-                Ok((stream, slot)) => {
+                Ok((stream, peer, slot)) => {
                     // Small answers follow small requests here; waiting to fill a packet only delays them.
                     let _ = stream.set_nodelay(true);
-                    let connection = serve(Arc::clone(&shared), stream, graceful.watcher());
+                    let connection = serve(Arc::clone(&shared), stream, peer, graceful.watcher());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
@@ -89,24 +101,63 @@ async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: one
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, slot))
 }
 
-/// Serves one connection, of whatever it is made. How it failed is the client's to know: requests that were
-/// read have their records.
-async fn serve<S>(shared: Arc<Shared>, stream: S, watcher: Watcher)
+/// Serves one connection. How it failed is the client's to know: requests that were read have their records.
+async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    let Some(tls) = shared.config.tls.clone() else {
+        let connection = Connection::new(shared, peer, false);
+        return serve_http1(connection, stream, watcher).await;
+    };
+    let acceptor = TlsAcceptor::from(tls.config(Instant::now()));
+    let handshake = tokio::time::timeout(shared.config.header_timeout, acceptor.accept(stream));
+    let Ok(Ok(stream)) = handshake.await else { return };
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_H2);
+    let connection = Connection::new(shared, peer, true);
+    if is_http2 {
+        serve_http2(connection, stream, watcher).await;
+    } else {
+        serve_http1(connection, stream, watcher).await;
+    }
+}
+
+async fn serve_http1<S>(connection: Arc<Connection>, stream: S, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let config = &shared.config;
+    let config = &connection.shared.config;
     let stream = TokioIo::new(Impatient::new(stream, config.stall_timeout));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_header_size(config.header_limit);
-    let service = service_fn(move |request| router::answer(Arc::clone(&shared), request));
+    let service = service_fn(move |request| router::answer(Arc::clone(&connection), request));
     let _ = watcher.watch(http.serve_connection(stream, service)).await;
+}
+
+/// Nothing of this protocol says that a client is idle, so that is watched beside it.
+async fn serve_http2<S>(connection: Arc<Connection>, stream: S, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = &connection.shared.config;
+    let stream = TokioIo::new(Impatient::new(stream, config.stall_timeout));
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(config.header_limit).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_LIMIT)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(config.header_timeout)
+        .keep_alive_timeout(config.header_timeout);
+    let answering = Arc::clone(&connection);
+    let service = service_fn(move |request| router::answer(Arc::clone(&answering), request));
+    tokio::select! {
+        _ = watcher.watch(http.serve_connection(stream, service)) => {}
+        () = connection.idle() => {}
+    }
 }

@@ -13,17 +13,20 @@ mod answer;
 mod blobs;
 mod catalog;
 mod config;
+mod connection;
 mod error;
 mod listen;
 mod manifests;
 mod paging;
 mod referrers;
+mod reload;
 mod request;
 mod router;
 mod stall;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod uploads;
 
 use std::sync::Arc;
@@ -34,6 +37,8 @@ use tokio::net::TcpListener;
 pub use access::Access;
 pub use config::{AccessLog, ServerConfig};
 pub use listen::RunningServer;
+pub use reload::{FileError, Notices};
+pub use tls::{SelfSigned, SelfSignedError, Tls};
 
 /// A registry that serves a store.
 #[derive(Clone, Debug)]
@@ -55,7 +60,7 @@ impl Server {
         Self { shared: Arc::new(Shared { store, config }) }
     }
 
-    /// Serves plain HTTP on a listener until the handle is dropped. It must be called within a Tokio
+    /// Serves a listener until the handle is dropped. It must be called within a Tokio
     /// runtime, and one server may serve several listeners.
     ///
     /// # Errors

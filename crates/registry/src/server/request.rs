@@ -1,6 +1,7 @@
 //! A request on its way through the handlers, and its body.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use sealift_oci::RepositoryName;
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
 
+use super::connection::Connection;
 use super::error::{WireError, during};
 use crate::wire::ErrorCode;
 
@@ -30,9 +32,15 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(request: http::Request<Incoming>, store: Arc<dyn Store>, patience: Duration) -> Self {
+    pub(super) fn new(
+        request: http::Request<Incoming>,
+        connection: &Connection,
+        received: Arc<AtomicU64>,
+    ) -> Self {
         let (parts, body) = request.into_parts();
-        let body = RequestBody::new(body, &parts.headers, patience);
+        let store = Arc::clone(&connection.shared.store);
+        let patience = connection.shared.config.stall_timeout;
+        let body = RequestBody::new(body, &parts.headers, patience, received);
         Self { store, method: parts.method, headers: parts.headers, body }
     }
 
@@ -75,15 +83,17 @@ pub(super) struct RequestBody {
     /// How many bytes were announced, and how many came.
     length: Option<u64>,
     seen: u64,
+    /// Where they are counted for the record of the request.
+    received: Arc<AtomicU64>,
     /// The client sends only when it is asked to.
     is_held_back: bool,
 }
 
 impl RequestBody {
-    fn new(incoming: Incoming, headers: &HeaderMap, patience: Duration) -> Self {
+    fn new(incoming: Incoming, headers: &HeaderMap, patience: Duration, received: Arc<AtomicU64>) -> Self {
         let length = incoming.size_hint().exact();
         let is_held_back = headers.contains_key(EXPECT);
-        Self { incoming: Some(incoming), patience, length, seen: 0, is_held_back }
+        Self { incoming: Some(incoming), patience, length, seen: 0, received, is_held_back }
     }
 
     /// Returns the announced length; chunked bodies have none.
@@ -99,6 +109,7 @@ impl RequestBody {
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
                 self.seen += data.len() as u64;
+                self.received.fetch_add(data.len() as u64, Ordering::Relaxed);
                 Ok(Some(data))
             }
             Ok(Some(Err(error))) => Err(self.broken().caused_by(error)),

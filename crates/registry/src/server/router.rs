@@ -8,19 +8,20 @@ use hyper::body::Incoming;
 
 use super::access::{Record, Recorded};
 use super::answer::Answer;
+use super::connection::Connection;
 use super::error::WireError;
 use super::request::Call;
-use super::{Shared, blobs, catalog, manifests, referrers, tags, uploads};
+use super::{blobs, catalog, manifests, referrers, tags, uploads};
 use crate::wire::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION};
 use crate::wire::{ErrorCode, Route, RouteError};
 
 /// Answers one request.
 pub(super) async fn answer(
-    shared: Arc<Shared>,
+    connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Recorded>, Infallible> {
-    let record = Record::begin(request.method(), request.uri().path(), shared.config.access.clone());
-    let (mut response, error) = match run(&shared, request).await {
+    let mut record = Record::begin(Arc::clone(&connection), &request);
+    let (mut response, error) = match run(&connection, request, &mut record).await {
         Ok(answer) => (answer.into_response(), None),
         Err(error) => {
             let (response, line) = error.into_answer();
@@ -34,9 +35,14 @@ pub(super) async fn answer(
 
 /// A client that leaves takes the future of its request with it. A write goes on in a task of its own, so
 /// that the store takes everything that has arrived and ends in order; the body ends with the connection.
-async fn run(shared: &Shared, request: Request<Incoming>) -> Result<Answer, WireError> {
+async fn run(
+    connection: &Connection,
+    request: Request<Incoming>,
+    record: &mut Record,
+) -> Result<Answer, WireError> {
     let route = Route::parse(request.uri().path(), request.uri().query());
-    let call = Call::new(request, Arc::clone(&shared.store), shared.config.stall_timeout);
+    record.set_resource(route.as_ref().map_or("none", resource));
+    let call = Call::new(request, connection, record.received());
     let route = route.map_err(|error| refuse(&call.method, error))?;
     if call.method.is_safe() {
         return dispatch(route, call).await;
@@ -58,6 +64,19 @@ async fn dispatch(route: Route, call: Call) -> Result<Answer, WireError> {
             referrers::list(&call, wanted, page).await
         }
         Route::Catalog { page } => catalog::list(&call, page).await,
+    }
+}
+
+/// Names the kind of a route, for who counts requests.
+fn resource(route: &Route) -> &'static str {
+    match route {
+        Route::Ping => "ping",
+        Route::Manifest { .. } => "manifest",
+        Route::Blob { .. } => "blob",
+        Route::Uploads { .. } | Route::Upload { .. } => "upload",
+        Route::Tags { .. } => "tags",
+        Route::Referrers { .. } => "referrers",
+        Route::Catalog { .. } => "catalog",
     }
 }
 

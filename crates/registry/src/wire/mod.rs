@@ -7,6 +7,7 @@
 mod error;
 pub mod header;
 mod link;
+pub mod pem;
 mod percent;
 mod query;
 mod range;

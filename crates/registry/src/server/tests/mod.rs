@@ -4,6 +4,7 @@ mod bounds;
 mod hostile;
 mod pull;
 mod push;
+mod secure;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,118 @@
+//! TLS: what is shown, how it is renewed, and what is spoken over it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Certificate, Client, Version};
+use sealift_store::conformance::fixture;
+use sealift_store::MemoryStore;
+use tempfile::TempDir;
+
+use super::super::{SelfSigned, ServerConfig, Tls};
+use super::{Fixture, name};
+
+/// A server that shows a certificate of its own authority.
+struct Secure {
+    fixture: Fixture,
+    files: SelfSigned,
+    notices: Arc<Mutex<Vec<String>>>,
+    _directory: TempDir,
+}
+
+impl Secure {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let files = prepare(directory.path().join("tls"));
+        let notices: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&notices);
+        let hear = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
+        let tls = Tls::open(&files.certificate(), &files.key(), hear).unwrap();
+        let store = Arc::new(MemoryStore::new("memory"));
+        fixture::image("x").push(store.as_ref(), &name("a"), Some("t")).await;
+        let config = ServerConfig { tls: Some(Arc::new(tls)), ..ServerConfig::default() };
+        let fixture = Fixture::over(store, config).await;
+        Self { fixture, files, notices, _directory: directory }
+    }
+
+    /// Returns a client that trusts an authority and nobody else.
+    fn client(authority: PathBuf) -> reqwest::ClientBuilder {
+        let pem = std::fs::read(authority).unwrap();
+        Client::builder().no_proxy().tls_certs_only([Certificate::from_pem(&pem).unwrap()])
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.fixture.addr().port())
+    }
+}
+
+fn prepare(directory: PathBuf) -> SelfSigned {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    SelfSigned::prepare(&directory, &names, SystemTime::now()).unwrap()
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_over_tls() {
+    let secure = Secure::new().await;
+    let image = fixture::image("x");
+    let layer = &image.manifest.links.blobs[1];
+    let both = [
+        (Secure::client(secure.files.authority()), Version::HTTP_2),
+        (Secure::client(secure.files.authority()).http1_only(), Version::HTTP_11),
+    ];
+    for (client, version) in both {
+        let client = client.build().unwrap();
+        let reply = client.get(secure.url("/v2/a/manifests/t")).send().await.unwrap();
+        assert_eq!((reply.version(), reply.status().as_u16()), (version, 200));
+        assert_eq!(reply.bytes().await.unwrap(), image.manifest.bytes);
+        let blob = client.get(secure.url(&format!("/v2/a/blobs/{}", layer.digest))).send().await.unwrap();
+        assert_eq!(blob.bytes().await.unwrap().len() as u64, layer.size);
+        let url = secure.url(&format!("/v2/b/blobs/uploads/?digest={}", image.manifest.digest()));
+        let pushed = client.post(url).body(image.manifest.bytes.clone()).send().await.unwrap();
+        assert_eq!(pushed.status().as_u16(), 201, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_or_trusts_nobody_is_not_served() {
+    let secure = Secure::new().await;
+    assert!(secure.fixture.raw(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").await.is_none());
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Secure::client(prepare(other.path().to_owned()).authority()).build().unwrap();
+    assert!(stranger.get(secure.url("/v2/")).send().await.is_err());
+    let client = Secure::client(secure.files.authority()).build().unwrap();
+    assert!(client.get(secure.url("/v2/")).send().await.is_ok());
+}
+
+/// Waits until a new connection is, or is not, trusted by who trusts `authority`.
+async fn shown(secure: &Secure, authority: PathBuf) -> bool {
+    let client = Secure::client(authority).pool_max_idle_per_host(0).build().unwrap();
+    for _ in 0..100 {
+        if client.get(secure.url("/v2/")).send().await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_renewed_pair_is_shown_and_a_broken_one_is_not() {
+    let secure = Secure::new().await;
+    let other = tempfile::tempdir().unwrap();
+    let renewed = prepare(other.path().to_owned());
+    std::fs::copy(renewed.key(), secure.files.key()).unwrap();
+    std::fs::copy(renewed.certificate(), secure.files.certificate()).unwrap();
+    assert!(shown(&secure, renewed.authority()).await);
+    std::fs::write(secure.files.key(), "broken").unwrap();
+    let client = Secure::client(renewed.authority()).pool_max_idle_per_host(0).build().unwrap();
+    let is_told = || secure.notices.lock().unwrap().iter().any(|line| line.contains("stays in use"));
+    for _ in 0..100 {
+        client.get(secure.url("/v2/")).send().await.unwrap();
+        if is_told() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{:?}", secure.notices.lock().unwrap());
+}
