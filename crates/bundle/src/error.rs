@@ -19,6 +19,14 @@ pub enum BundleError {
         /// What it is instead.
         reason: String,
     },
+    /// The path is one file of a bundle, and not the bundle.
+    #[error("{}: {reason}", path.display())]
+    Part {
+        /// What was opened.
+        path: PathBuf,
+        /// Of which bundle it is.
+        reason: String,
+    },
     /// A file of the bundle breaks the format, or differs from its checksum.
     #[error("{}: {reason}", path.display())]
     Damaged {

@@ -28,13 +28,13 @@ pub use error::{BundleError, Result};
 pub use held::{Held, HeldContent};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
-pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Unlock, VolumeFile};
+pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile};
 pub use receipt::{RECEIPT_LIMIT, Receipt, ReceivedBlob, ReceivedManifest, ReceivedRepository};
 pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
 pub use store::BundleStore;
-pub use verify::{Finding, Progress, Scope, Verified, verify, verify_open};
+pub use verify::{Finding, Scope, Verified, verify, verify_open};
 pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions, count_volumes};
 
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).

@@ -106,6 +106,10 @@ impl From<BundleError> for CommandError {
                 Exit::Usage,
                 "Check the path; `sealift pack --to` goes on with an unfinished bundle when it is run again.",
             ),
+            BundleError::Part { .. } => (
+                Exit::Usage,
+                "Name the directory that has SHA256SUMS in it; --volume-dir names others in which volumes lie.",
+            ),
             BundleError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 (Exit::Usage, "Check the path.")
             }

@@ -16,6 +16,7 @@ use tar::{EntryType, Header, PaxExtensions};
 use super::reader::{Medium, Piece};
 use super::store::INDEX;
 use crate::entry::{BLOCK, length};
+use crate::reader::{behind_link, open_file};
 use crate::{BundleError, Result};
 
 /// The most headers that are read: as many as a bundle may have content.
@@ -48,16 +49,16 @@ pub(super) struct Entries {
 impl Archive {
     /// Reads the headers of an archive.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(BundleError::io(path))?;
+        let path = &behind_link(path)?;
         let other = |reason: String| BundleError::NotABundle { path: path.to_owned(), reason };
-        if !metadata.is_file() {
-            return Err(other("it is no regular file".to_owned()));
-        }
-        let mut file = File::open(path).map_err(BundleError::io(path))?;
+        let (mut file, length) = open_file(path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => other(error.to_string()),
+            _ => BundleError::io(path)(error),
+        })?;
         if let Some(tool) = compression(&mut file).map_err(BundleError::io(path))? {
             return Err(other(format!("it is compressed; unpack it with {tool} first")));
         }
-        let entries = Entries::scan(&mut file, metadata.len()).map_err(|problem| match problem {
+        let entries = Entries::scan(&mut file, length).map_err(|problem| match problem {
             Problem::Io(source) => BundleError::Io { path: path.to_owned(), source },
             Problem::Other(reason) => other(reason),
             Problem::Damaged(reason) => BundleError::damaged(path, reason),

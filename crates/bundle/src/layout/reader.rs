@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -15,6 +14,7 @@ use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, lock, nested}
 
 use super::index::Index;
 use crate::entry;
+use crate::reader::open_file;
 
 /// Where some bytes lie.
 #[derive(Clone, Debug)]
@@ -51,12 +51,12 @@ impl Medium for Directory {
 
 /// Finds a file. A link could lead anywhere, and a pipe would be waited for, so neither is opened.
 pub(super) fn find_file(path: &Path) -> io::Result<Option<Piece>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => {
-            Ok(Some(Piece { path: path.to_owned(), offset: 0, size: metadata.len() }))
-        }
-        Ok(_) => Err(malformed(format!("{} is no regular file", path.display()))),
+    match open_file(path) {
+        Ok((_, size)) => Ok(Some(Piece { path: path.to_owned(), offset: 0, size })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(malformed(format!("{}: {error}", path.display())))
+        }
         Err(error) => Err(error),
     }
 }
@@ -72,12 +72,12 @@ impl Piece {
             let reason = format!("it has {} bytes and none at {offset}", self.size);
             io::Error::new(io::ErrorKind::InvalidInput, reason)
         })?;
-        Ok(BlobBody::from_file(File::open(&self.path)?, self.offset.saturating_add(offset))?.take(left))
+        Ok(BlobBody::from_file(open_file(&self.path)?.0, self.offset.saturating_add(offset))?.take(left))
     }
 
     /// Reads the bytes, at most `limit` of them.
     pub(super) fn read(&self, limit: u64) -> io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
+        let (mut file, _) = open_file(&self.path)?;
         io::Seek::seek(&mut file, io::SeekFrom::Start(self.offset))?;
         let mut bytes = Vec::new();
         file.take(self.size.min(limit.saturating_add(1))).read_to_end(&mut bytes)?;

@@ -15,6 +15,7 @@ use super::index::{INDEX_LIMIT, Index};
 use super::names::LayoutNames;
 use super::reader::{Directory, Handle, Layout, find_file, malformed};
 use super::store::{INDEX, open_directory};
+use crate::reader::open_file;
 use crate::{BundleError, Result};
 
 /// Where uploads are. No file of a layout has such a name.
@@ -152,7 +153,7 @@ impl Shared {
     /// Waits until no other process changes the index. The lock is on the file that never changes, and ends with
     /// this hold of it.
     fn lock(&self) -> io::Result<File> {
-        let file = File::open(self.directory.root.join(MARKER.0))?;
+        let (file, _) = open_file(&self.directory.root.join(MARKER.0))?;
         match file.lock() {
             // Some network file systems have no locks; one process alone is still safe there.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),

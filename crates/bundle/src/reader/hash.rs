@@ -1,5 +1,6 @@
 //! The checksum of a whole file.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -12,7 +13,11 @@ pub(crate) const READ_SIZE: usize = 1024 * 1024;
 
 /// Returns the SHA-256 of a file in hexadecimal digits; `progress` is told how many bytes were read more.
 pub(crate) fn hash_file(path: &Path, progress: &dyn Fn(u64)) -> io::Result<String> {
-    let (mut file, _) = files::open(path)?;
+    hash(&mut files::open(path)?.0, progress)
+}
+
+/// The same of a file that is open, from where it stands.
+pub(crate) fn hash(file: &mut File, progress: &dyn Fn(u64)) -> io::Result<String> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut buffer = vec![0; READ_SIZE];
     loop {

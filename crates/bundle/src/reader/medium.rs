@@ -1,16 +1,18 @@
 //! What lies on the medium: the form of a bundle and its small files, proven before they are understood.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealift_oci::Digest;
 
 use super::checksums::{CHECKSUMS_LIMIT, Checksums};
-use super::files;
-use super::hash::hash_file;
+use super::hash::hash;
+use super::part;
 use super::trailer::{TAIL, Trailer};
 use super::volumes::DIFFERS;
+use super::{Progress, files};
 use crate::catalogue::CATALOGUE_LIMIT;
 use crate::error::{BundleError, Result};
 use crate::names::{CATALOGUE, CHECKSUM, CHECKSUMS, KEY, SEALED, SIGNATURE};
@@ -42,9 +44,17 @@ pub(crate) struct Whole {
 
 impl Medium {
     /// Reads the small files. With `trust`, nothing is parsed before the signature and the checksums fit.
-    pub(crate) fn open(path: &Path, trust: Option<&PublicKey>) -> Result<Self> {
+    /// One file is read whole for that, of which `progress` is told.
+    pub(crate) fn open(path: &Path, trust: Option<&PublicKey>, progress: &Progress<'_>) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(BundleError::io(path))?;
-        if metadata.is_dir() { Self::open_directory(path, trust) } else { Self::open_file(path, trust) }
+        if metadata.is_dir() {
+            return Self::open_directory(path, trust);
+        }
+        let path = files::behind_link(path)?;
+        match part::of_a_bundle(&path) {
+            Some(reason) => Err(BundleError::Part { path, reason }),
+            None => Self::open_file(&path, trust, progress),
+        }
     }
 
     fn open_directory(path: &Path, trust: Option<&PublicKey>) -> Result<Self> {
@@ -72,18 +82,22 @@ impl Medium {
         Ok(Self { path: path.to_owned(), checksums: Some((list, checksums)), catalogue, key, whole: None })
     }
 
-    fn open_file(path: &Path, trust: Option<&PublicKey>) -> Result<Self> {
+    fn open_file(path: &Path, trust: Option<&PublicKey>, progress: &Progress<'_>) -> Result<Self> {
         let checksums = companion(path, trust)?;
+        // All is read through one handle: what is proven and what is understood are the same file.
+        let (mut file, length) = files::open(path).map_err(BundleError::io(path))?;
         if let (Some(_), Some(expected)) = (trust, &checksums) {
-            let actual = hash_file(path, &|_| {}).map_err(BundleError::io(path))?;
+            let read = AtomicU64::new(0);
+            let tell = |bytes| progress(read.fetch_add(bytes, Ordering::Relaxed) + bytes, length);
+            let actual = hash(&mut file, &tell).map_err(BundleError::io(path))?;
             if expected.1.only().is_none_or(|(_, hash)| hash != actual) {
                 return Err(BundleError::damaged(path, DIFFERS));
             }
         }
-        let length = files::open(path).map_err(BundleError::io(path))?.1;
+        let mut read = |offset, size| read_at(path, &mut file, offset, size);
         let start = length.saturating_sub(TAIL);
-        let trailer = Trailer::parse(path, &read_at(path, start, length - start)?, length)?;
-        let bytes = read_at(path, trailer.catalogue.offset, trailer.catalogue.size)?;
+        let trailer = Trailer::parse(path, &read(start, length - start)?, length)?;
+        let bytes = read(trailer.catalogue.offset, trailer.catalogue.size)?;
         if Digest::sha256(&bytes).hex() != trailer.catalogue.sha256 {
             let at = trailer.catalogue.offset;
             return Err(BundleError::damaged(
@@ -91,7 +105,7 @@ impl Medium {
                 format_args!("the catalogue at byte {at} differs from its checksum"),
             ));
         }
-        let key = trailer.key.map(|key| Ok((path.to_owned(), read_at(path, key.offset, key.size)?)));
+        let key = trailer.key.map(|key| Ok((path.to_owned(), read(key.offset, key.size)?)));
         Ok(Self {
             path: path.to_owned(),
             checksums,
@@ -146,8 +160,7 @@ fn check_signature(list: &Path, bytes: &[u8], trust: Option<&PublicKey>) -> Resu
 }
 
 /// Reads a run of bytes whose size was checked.
-fn read_at(path: &Path, offset: u64, size: u64) -> Result<Vec<u8>> {
-    let (mut file, _) = files::open(path).map_err(BundleError::io(path))?;
+fn read_at(path: &Path, file: &mut File, offset: u64, size: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(offset)).map_err(BundleError::io(path))?;
     file.take(size).read_to_end(&mut bytes).map_err(BundleError::io(path))?;

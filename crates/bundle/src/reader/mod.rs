@@ -10,11 +10,12 @@ mod graph;
 mod hash;
 mod listing;
 mod medium;
+mod part;
 mod read;
 mod trailer;
 mod volumes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub use listing::{ListedImage, Listing};
 pub use volumes::VolumeFile;
 
 pub(crate) use extents::{Extents, Piece};
-pub(crate) use files::open as open_file;
+pub(crate) use files::{behind_link, open as open_file, open_with as open_file_with};
 pub(crate) use graph::Graph;
 pub(crate) use hash::READ_SIZE;
 pub(crate) use medium::Medium;
@@ -41,6 +42,9 @@ pub(crate) use volumes::DIFFERS;
 
 /// Opens the key of an encrypted bundle, with identities or a passphrase that it asks for.
 pub type Unlock = dyn Fn(&SealedKey) -> Result<BundleKey> + Send + Sync;
+
+/// Is told how many bytes were read by now, and how many there are.
+pub type Progress<'a> = dyn Fn(u64, u64) + Send + Sync + 'a;
 
 /// How a bundle is opened.
 #[derive(Clone, Default)]
@@ -51,6 +55,14 @@ pub struct OpenOptions {
     pub trust: Option<PublicKey>,
     /// What opens an encrypted bundle.
     pub unlock: Option<Arc<Unlock>>,
+    /// Is told of each file that has to be read whole before anything of it is used.
+    pub progress: Option<Arc<Progress<'static>>>,
+}
+
+impl OpenOptions {
+    pub(crate) fn progress(&self) -> &Progress<'static> {
+        self.progress.as_deref().unwrap_or(&|_, _| {})
+    }
 }
 
 impl fmt::Debug for OpenOptions {
@@ -89,7 +101,7 @@ impl Bundle {
     }
 
     pub(crate) fn open_blocking(path: &Path, options: &OpenOptions) -> Result<Self> {
-        Self::understand(Medium::open(path, options.trust.as_ref())?, options)
+        Self::understand(Medium::open(path, options.trust.as_ref(), options.progress())?, options)
     }
 
     /// Reads the catalogue of what was proven.
@@ -103,7 +115,7 @@ impl Bundle {
             ));
         }
         check_listed(&medium, &catalogue)?;
-        let volumes = find_volumes(&medium, &catalogue, &options.volume_dirs)?;
+        let volumes = find_volumes(&medium, &catalogue, options)?;
         let places = catalogue.content.iter().enumerate().map(|(at, it)| (it.digest, at)).collect();
         let (is_trusted, graph) = (options.trust.is_some(), OnceLock::new());
         Ok(Self(Arc::new(Inner { medium, catalogue, places, volumes, key, is_trusted, graph })))
@@ -214,11 +226,20 @@ fn check_listed(medium: &Medium, catalogue: &Catalogue) -> Result<()> {
     }
 }
 
-fn find_volumes(medium: &Medium, catalogue: &Catalogue, directories: &[PathBuf]) -> Result<Vec<VolumeFile>> {
+/// Lists the directories in which volumes may lie, each once, whatever it is called.
+pub(crate) fn volume_places(medium: &Medium, options: &OpenOptions) -> Vec<PathBuf> {
+    let mut known = HashSet::new();
+    let all = std::iter::once(&medium.path).chain(&options.volume_dirs);
+    all.filter(|path| known.insert(path.canonicalize().unwrap_or_else(|_| (*path).clone())))
+        .cloned()
+        .collect()
+}
+
+fn find_volumes(medium: &Medium, catalogue: &Catalogue, options: &OpenOptions) -> Result<Vec<VolumeFile>> {
     let Some(whole) = &medium.whole else {
-        let all: Vec<&Path> =
-            std::iter::once(medium.path.as_path()).chain(directories.iter().map(PathBuf::as_path)).collect();
-        return Ok(catalogue.volumes.iter().map(|volume| VolumeFile::find(volume, &all)).collect());
+        let places = volume_places(medium, options);
+        let find = |volume| VolumeFile::find(volume, &places, options.progress());
+        return Ok(catalogue.volumes.iter().map(find).collect());
     };
     let damaged = |reason: String| Err(BundleError::damaged(&medium.path, reason));
     let [volume] = catalogue.volumes.as_slice() else {

@@ -165,7 +165,7 @@ async fn what_is_no_bundle_is_refused() {
                 fs::rename(root.join("catalogue.json"), root.join("elsewhere")).unwrap();
                 symlink(root.join("elsewhere"), root.join("catalogue.json")).unwrap();
             },
-            "catalogue.json: it is no regular file",
+            "catalogue.json: it is no regular file but a symbolic link",
         ),
         (
             "one more file",
@@ -213,6 +213,58 @@ async fn volumes_lie_in_several_directories() {
     assert_eq!(open(root.path()).await.unwrap().damage().await.unwrap().len(), written.volumes.len() - 1);
 }
 
+/// Of copies of a volume that have its size the one with its checksum is taken, and what is wrong with others is known.
+#[tokio::test]
+async fn of_several_copies_the_whole_one_is_taken() {
+    let (root, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let written = builder().write(root.path());
+    let [first, other] = [root.path(), second.path()].map(|it| it.join(&written.volumes[1].name));
+    fs::copy(&first, &other).unwrap();
+    flip(&first, 600);
+    let calls = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&calls);
+    let options = OpenOptions {
+        volume_dirs: vec![root.path().to_owned(), second.path().to_owned()],
+        progress: Some(Arc::new(move |done, total| told.lock().unwrap().push((done, total)))),
+        ..OpenOptions::default()
+    };
+    let bundle = Bundle::open(root.path(), &options).await.unwrap();
+    assert_eq!(bundle.volumes()[1].path(), other);
+    assert_eq!(bundle.volumes()[1].passed_over(), [(first.clone(), volumes::DIFFERS.to_owned())]);
+    let size = written.volumes[1].size.unwrap();
+    assert_eq!(
+        *calls.lock().unwrap(),
+        [(size, size), (size, size)],
+        "the directory of the bundle counts once"
+    );
+    assert_whole(&bundle).await;
+    // Where none is whole, the first is taken for what is whole in it.
+    flip(&other, 600);
+    let bundle = Bundle::open(root.path(), &options).await.unwrap();
+    assert_eq!((bundle.volumes()[1].path(), bundle.volumes()[1].problem()), (first.as_path(), None));
+    assert_eq!(bundle.volumes()[1].passed_over(), [(other.clone(), volumes::DIFFERS.to_owned())]);
+    // One that has another size is passed over, too.
+    fs::write(&other, "short").unwrap();
+    let bundle = Bundle::open(root.path(), &options).await.unwrap();
+    assert_eq!(
+        (bundle.volumes()[1].path(), bundle.volumes()[1].passed_over()[0].0.as_path()),
+        (first.as_path(), other.as_path())
+    );
+    assert!(bundle.volumes()[1].passed_over()[0].1.starts_with("the volume has 5 bytes"));
+}
+
+/// A link that a person names leads to the bundle; what lies in one is never followed.
+#[tokio::test]
+async fn a_link_to_one_file_is_followed() {
+    let root = tempfile::tempdir().unwrap();
+    let whole = root.path().canonicalize().unwrap();
+    Builder { volume_size: None, ..builder() }.write_file(&whole.join("all.tar"), true);
+    symlink("all.tar", whole.join("latest.tar")).unwrap();
+    let bundle = open(&whole.join("latest.tar")).await.unwrap();
+    assert_eq!(bundle.path(), whole.join("all.tar"));
+    assert_whole(&bundle).await;
+}
+
 #[tokio::test]
 async fn damage_names_the_file_and_the_images() {
     let shorter = |path: &Path| fs::write(path, "short").unwrap();
@@ -227,8 +279,8 @@ async fn damage_names_the_file_and_the_images() {
     let spoils: &[(Spoil, &str)] = &[
         (&|path| fs::remove_file(path).unwrap(), "the volume is missing"),
         (&shorter, "the volume has 5 bytes and should have"),
-        (&linked, "it is no regular file"),
-        (&directory, "it is no regular file"),
+        (&linked, "it is no regular file but a symbolic link"),
+        (&directory, "it is no regular file but a directory"),
     ];
     for (spoil, expected) in spoils {
         for number in 1..=4 {

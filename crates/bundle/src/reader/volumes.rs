@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::files;
 use super::hash::hash_file;
+use super::{Progress, files};
 use crate::catalogue::Volume;
 
 /// A volume, and what is wrong with it.
@@ -16,30 +17,36 @@ pub struct VolumeFile {
     size: u64,
     sha256: Option<String>,
     problem: Option<String>,
+    /// Other files of its name, and why they were passed over.
+    passed_over: Vec<(PathBuf, String)>,
     /// Whether the whole file has its checksum; asked once.
     proof: OnceLock<Result<(), String>>,
 }
 
 impl VolumeFile {
-    /// Looks for a volume in the directories, in their order; the first good one is taken.
-    pub(crate) fn find(volume: &Volume, directories: &[&Path]) -> Self {
-        let mut first_problem = None;
+    /// Looks for a volume in the directories, in their order; the first good one is taken. Where several have its size,
+    /// their checksums tell which is good, and `progress` is told how they are read.
+    pub(crate) fn find(volume: &Volume, directories: &[PathBuf], progress: &Progress<'_>) -> Self {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
         for directory in directories {
             let path = directory.join(&volume.name);
             match look(&path, volume.size) {
-                Ok(Some(size)) => return Self::new(volume, path, size, None),
+                Ok(Some(size)) => good.push(Self::new(volume, path, size, None)),
                 Ok(None) => {}
-                Err(problem) => {
-                    first_problem.get_or_insert((path, problem));
-                }
+                Err(problem) => bad.push((path, problem)),
             }
         }
+        if let Some(found) = choose(good, &mut bad, progress) {
+            return Self { passed_over: bad, ..found };
+        }
         let missing = || {
-            let path = directories.first().unwrap_or(&Path::new("")).join(&volume.name);
+            let path = directories.first().map(PathBuf::as_path).unwrap_or(Path::new("")).join(&volume.name);
             (path, "the volume is missing".to_owned())
         };
-        let (path, problem) = first_problem.unwrap_or_else(missing);
-        Self::new(volume, path, volume.size.unwrap_or_default(), Some(problem))
+        let mut bad = bad.into_iter();
+        let (path, problem) = bad.next().unwrap_or_else(missing);
+        let found = Self::new(volume, path, volume.size.unwrap_or_default(), Some(problem));
+        Self { passed_over: bad.collect(), ..found }
     }
 
     /// The volume that is the whole bundle.
@@ -50,7 +57,7 @@ impl VolumeFile {
 
     fn new(volume: &Volume, path: PathBuf, size: u64, problem: Option<String>) -> Self {
         let (name, sha256) = (volume.name.clone(), volume.sha256.clone());
-        Self { name, path, size, sha256, problem, proof: OnceLock::new() }
+        Self { name, path, size, sha256, problem, passed_over: Vec::new(), proof: OnceLock::new() }
     }
 
     /// Returns the name that the catalogue gives it.
@@ -77,6 +84,12 @@ impl VolumeFile {
         self.problem.as_deref()
     }
 
+    /// Returns other files of its name that were found, and why none of them was taken.
+    #[must_use]
+    pub fn passed_over(&self) -> &[(PathBuf, String)] {
+        &self.passed_over
+    }
+
     /// Returns the SHA-256 that it should have, where one is known.
     pub(crate) fn sha256(&self) -> Option<&str> {
         self.sha256.as_deref()
@@ -93,6 +106,34 @@ impl VolumeFile {
         let actual = hash_file(&self.path, progress).map_err(|error| error.to_string())?;
         if actual == *expected { Ok(()) } else { Err(DIFFERS.to_owned()) }
     }
+}
+
+/// Takes the first of several that has its checksum, or the first of all where none has: what is whole in it can still be
+/// read. One alone is believed, and proven when it is read.
+fn choose(
+    good: Vec<VolumeFile>,
+    bad: &mut Vec<(PathBuf, String)>,
+    progress: &Progress<'_>,
+) -> Option<VolumeFile> {
+    if good.len() < 2 {
+        return good.into_iter().next();
+    }
+    let mut fallback = None;
+    for volume in good {
+        let read = AtomicU64::new(0);
+        let tell = |bytes| progress(read.fetch_add(bytes, Ordering::Relaxed) + bytes, volume.size);
+        match volume.compare(&tell) {
+            Ok(()) => {
+                bad.extend(fallback.map(|(other, problem): (VolumeFile, String)| (other.path, problem)));
+                // It was read just now.
+                let _ = volume.proof.set(Ok(()));
+                return Some(volume);
+            }
+            Err(problem) if fallback.is_none() => fallback = Some((volume, problem)),
+            Err(problem) => bad.push((volume.path, problem)),
+        }
+    }
+    fallback.map(|(volume, _)| volume)
 }
 
 /// What is said of a file that was altered.

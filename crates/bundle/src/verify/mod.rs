@@ -20,12 +20,9 @@ use sealift_oci::Digest;
 use sealift_store::lock;
 
 use crate::error::Result;
-use crate::reader::{Bundle, Medium, OpenOptions, blocking};
+use crate::reader::{Bundle, Medium, OpenOptions, Progress, blocking};
 
 use walk::Walk;
-
-/// Is told how many bytes were read by now, and how many there are.
-pub type Progress<'a> = dyn Fn(u64, u64) + Send + Sync + 'a;
 
 /// What came of a check.
 #[derive(Clone, Debug)]
@@ -109,9 +106,9 @@ pub(crate) fn verify_blocking(
     cores: usize,
     progress: &Progress<'_>,
 ) -> Result<Verified> {
-    let medium = Medium::open(path, options.trust.as_ref())?;
+    let medium = Medium::open(path, options.trust.as_ref(), options.progress())?;
     if medium.key.is_some() && options.unlock.is_none() {
-        return Ok(sums::check(&medium, &options.volume_dirs, cores, progress));
+        return Ok(sums::check(&medium, options, cores, progress));
     }
     Ok(everything(Bundle::understand(medium, options)?, cores, progress))
 }

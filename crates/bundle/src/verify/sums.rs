@@ -1,14 +1,13 @@
 //! Checking a bundle that stays closed: the checksums of its files are all that can be known.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use super::{Finding, Meter, Progress, Scope, Verified, side_by_side};
 use crate::catalogue::Volume;
-use crate::reader::{Medium, VolumeFile};
+use crate::reader::{Medium, OpenOptions, VolumeFile, volume_places};
 
-pub(super) fn check(medium: &Medium, directories: &[PathBuf], cores: usize, progress: &Progress) -> Verified {
-    let volumes = volumes(medium, directories);
+pub(super) fn check(medium: &Medium, options: &OpenOptions, cores: usize, progress: &Progress) -> Verified {
+    let volumes = volumes(medium, options);
     let scope = if medium.checksums.is_some() { Scope::Checksums } else { Scope::Nothing };
     let total = volumes.iter().filter(|it| it.problem().is_none()).map(VolumeFile::size).sum();
     let meter = Meter { done: AtomicU64::new(0), total, progress };
@@ -25,18 +24,17 @@ pub(super) fn check(medium: &Medium, directories: &[PathBuf], cores: usize, prog
 }
 
 /// What the list of checksums names besides the small files, which were checked.
-fn volumes(medium: &Medium, directories: &[PathBuf]) -> Vec<VolumeFile> {
+fn volumes(medium: &Medium, options: &OpenOptions) -> Vec<VolumeFile> {
     let Some((_, checksums)) = &medium.checksums else { return Vec::new() };
     if let Some(whole) = &medium.whole {
         let volume = Volume { name: String::new(), size: None, sha256: None };
         return vec![VolumeFile::whole(&volume, &medium.path, whole.length, medium.whole_checksum())];
     }
-    let all: Vec<&Path> =
-        std::iter::once(medium.path.as_path()).chain(directories.iter().map(PathBuf::as_path)).collect();
+    let places = volume_places(medium, options);
     let is_volume = |name: &&str| !medium.is_small(name);
     let volume = |name: &str| {
         let sha256 = checksums.of(name).map(str::to_owned);
-        VolumeFile::find(&Volume { name: name.to_owned(), size: None, sha256 }, &all)
+        VolumeFile::find(&Volume { name: name.to_owned(), size: None, sha256 }, &places, options.progress())
     };
     checksums.names().filter(is_volume).map(volume).collect()
 }

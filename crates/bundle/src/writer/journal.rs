@@ -15,6 +15,7 @@ use super::sealing::KeptSealing;
 use super::volumes::{Mark, Volume};
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result};
+use crate::reader::{open_file, open_file_with};
 
 const FORMAT: &str = "sealift-pack-journal";
 const VERSION: u64 = 1;
@@ -78,14 +79,14 @@ impl Journal {
     pub(super) fn create(path: &Path, head: &Head) -> Result<Self> {
         let write = || {
             atomic::write(path, format!("{}\n", json(head)?).as_bytes())?;
-            Ok(Self { file: OpenOptions::new().append(true).open(path)? })
+            Ok(Self { file: open_file_with(path, OpenOptions::new().append(true))? })
         };
         write().map_err(BundleError::io(path))
     }
 
     /// Opens a journal to go on with.
     pub(super) fn append_to(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().append(true).open(path).map_err(BundleError::io(path))?;
+        let file = open_file_with(path, OpenOptions::new().append(true)).map_err(BundleError::io(path))?;
         let mut journal = Self { file };
         // Should the last line be half written, the next one stands on its own.
         journal.file.write_all(b"\n").map_err(BundleError::io(path))?;
@@ -153,8 +154,8 @@ pub(super) fn take_up(
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let file = match open_file(path) {
+        Ok((file, _)) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -182,8 +183,8 @@ fn prove(lines: &[Line], volume: &impl Fn(usize) -> PathBuf) -> Result<BTreeMap<
 
 fn prove_one(path: &Path, ends: BTreeSet<u64>) -> io::Result<Proven> {
     let mut proven = Proven::new();
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let mut file = match open_file(path) {
+        Ok((file, _)) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(proven),
         Err(error) => return Err(error),
     };

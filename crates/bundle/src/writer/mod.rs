@@ -33,6 +33,7 @@ use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
 use crate::held::Held;
 use crate::names::{self, CHECKSUMS, JOURNAL, LOCK, UNFINISHED};
+use crate::reader::open_file;
 use crate::seal::Lock;
 
 pub(crate) use finish::layout;
@@ -381,7 +382,7 @@ impl Shared {
             return Err(Error::new(ErrorKind::Unsupported, operation).because("a pipe cannot be read back"));
         }
         let parts = content.at.iter().map(|extent| {
-            let file = File::open(self.volumes.path(extent.volume))?;
+            let (file, _) = open_file(&self.volumes.path(extent.volume))?;
             Ok(BlobBody::from_file(file, extent.offset)?.take(extent.size))
         });
         let parts: Vec<BlobBody> =

@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use super::flush::Flush;
 use crate::entry::BLOCK;
 use crate::names::{VOLUME_LIMIT, unfinished_volume};
+use crate::reader::open_file_with;
 
 /// How many volumes that are nearly full stay open for what is small enough; a process has few file handles.
 const IDLE_LIMIT: usize = 16;
@@ -275,7 +276,7 @@ impl Volumes {
 impl Volume {
     /// Goes on with a file of which `mark.length` bytes are right; the rest is cut off.
     pub(super) fn reopen(path: &Path, number: usize, mark: Mark) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let file = open_file_with(path, OpenOptions::new().read(true).write(true))?;
         let mut volume = Self {
             number,
             path: path.to_owned(),
