@@ -6,8 +6,13 @@
 //!
 //! Nothing here knows of containers, files or networks.
 
+mod encoder;
 mod gnu;
 mod go;
 mod klauspost;
 mod raw;
+mod words;
 mod zlib;
+
+pub use encoder::{Deflate, Encoder};
+

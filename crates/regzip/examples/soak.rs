@@ -1,0 +1,104 @@
+//! Compares an encoder with the program it imitates, over many inputs.
+//!
+//! `soak COMMAND go COUNT [FILE...]`: `COMMAND` is the oracle, such as the program that `tests/oracle/go` builds.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::expect_used
+)]
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use regzip::Encoder;
+
+#[path = "../tests/it/inputs.rs"]
+mod inputs;
+use inputs::{KINDS, Numbers};
+
+struct Oracle(Child);
+
+impl Oracle {
+    fn new(command: &str) -> Self {
+        Self(Command::new(command).arg("time").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn encode(&mut self, plain: &[u8], level: i8, piece: u32) -> (Vec<u8>, Duration) {
+        let stdin = self.0.stdin.as_mut().unwrap();
+        let mut head = vec![level as u8];
+        head.extend_from_slice(&piece.to_le_bytes());
+        head.extend_from_slice(&(plain.len() as u32).to_le_bytes());
+        stdin.write_all(&head).unwrap();
+        stdin.write_all(plain).unwrap();
+        stdin.flush().unwrap();
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut head = [0; 12];
+        stdout.read_exact(&mut head).unwrap();
+        let mut stream = vec![0; u32::from_le_bytes(head[8..].try_into().unwrap()) as usize];
+        stdout.read_exact(&mut stream).unwrap();
+        (stream, Duration::from_nanos(u64::from_le_bytes(head[..8].try_into().unwrap())))
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut oracle = Oracle::new(&args[0]);
+    let levels: Vec<i8> = args[1].split(',').map(|it| it.parse().unwrap()).collect();
+    let count: u64 = args[2].parse().unwrap();
+    for level in levels {
+        let mut total = [0usize; 2];
+        let mut times = [Duration::ZERO; 2];
+        let mut check = |plain: &[u8], name: &str, piece: usize| {
+            let (theirs, time) = oracle.encode(plain, level, 0);
+            let mut own = Vec::with_capacity(theirs.len());
+            let begin = Instant::now();
+            let mut deflate = Encoder::Go { level }.deflate().unwrap();
+            plain.chunks(piece.max(1)).for_each(|it| deflate.write(it, &mut own));
+            deflate.finish(&mut own);
+            times[0] += begin.elapsed();
+            times[1] += time;
+            if own != theirs[10..theirs.len() - 8] {
+                let at = own.iter().zip(&theirs[10..]).position(|(a, b)| a != b);
+                panic!(
+                    "{name} at level {level}, pieces of {piece}: {at:?} of {} and {}",
+                    own.len(),
+                    theirs.len() - 18
+                );
+            }
+            total[0] += plain.len();
+            total[1] += own.len();
+        };
+        for seed in 0..count {
+            let mut numbers = Numbers::new(seed ^ 0xabcd);
+            let kind = KINDS[seed as usize % KINDS.len()];
+            let bits = if seed % 997 == 0 {
+                23
+            } else if seed % 61 == 0 {
+                21
+            } else {
+                3 + numbers.below(16)
+            };
+            let len = numbers.below(1 << bits);
+            let piece = if seed % 3 == 0 { usize::MAX } else { 1 + numbers.scaled(18) };
+            check(&inputs::make(kind, len, seed), &format!("{kind:?} {len} {seed}"), piece);
+        }
+        for file in &args[3..] {
+            check(&std::fs::read(file).unwrap(), file, 65_536);
+        }
+        let rate = |time: Duration| total[0] as f64 / 1e6 / time.as_secs_f64();
+        println!(
+            "level {level}: {} inputs, {} plain bytes, {} encoded; {:.1} MB/s, the oracle {:.1} MB/s: {:.2}",
+            count as usize + args[3..].len(),
+            total[0],
+            total[1],
+            rate(times[0]),
+            rate(times[1]),
+            rate(times[0]) / rate(times[1])
+        );
+    }
+}
