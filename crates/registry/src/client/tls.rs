@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -79,14 +79,20 @@ impl TlsSettings {
     }
 }
 
-/// The system's roots and the given ones. Where the system has none, as in an empty container image,
-/// Mozilla's take their place.
-fn roots(ca_files: &[Vec<u8>]) -> Result<RootCertStore> {
+/// The system's roots. Where it has none, as in an empty container image, Mozilla's take their place. They are
+/// some hundred files, so they are read once, however many registries a run speaks to.
+static SYSTEM_ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
         roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     }
+    roots
+});
+
+/// The system's roots and the given ones.
+fn roots(ca_files: &[Vec<u8>]) -> Result<RootCertStore> {
+    let mut roots = SYSTEM_ROOTS.clone();
     for file in ca_files {
         add_authorities(&mut roots, file)
             .map_err(|error| invalid(format_args!("a file of authorities cannot be used: {error}")))?;
