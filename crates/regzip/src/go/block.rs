@@ -11,20 +11,20 @@ use super::token::{
 };
 
 /// The most plain bytes of a stored block.
-pub(super) const MAX_STORED: usize = 65535;
+pub(crate) const MAX_STORED: usize = 65535;
 /// Ends a block.
 const END: usize = 256;
 /// Literals, the end of a block, and lengths.
-pub(super) const LITERAL_CODES: usize = 257 + LENGTH_CODES;
+pub(crate) const LITERAL_CODES: usize = 257 + LENGTH_CODES;
 
 /// The codes of literals and lengths, and those of distances.
-struct Codes {
-    literals: Huffman<LITERAL_CODES>,
-    distances: Huffman<DISTANCE_CODES>,
+pub(crate) struct Codes {
+    pub(crate) literals: Huffman<LITERAL_CODES>,
+    pub(crate) distances: Huffman<DISTANCE_CODES>,
 }
 
 /// The codes that need not be written (RFC 1951, 3.2.6).
-static FIXED: LazyLock<Codes> = LazyLock::new(|| {
+pub(crate) static FIXED: LazyLock<Codes> = LazyLock::new(|| {
     // Two symbols that never occur take part in the numbering.
     let all = Huffman::<{ LITERAL_CODES + 2 }>::of_lengths(|symbol| match symbol {
         0..144 => 8,
@@ -124,10 +124,10 @@ impl BlockWriter {
             self.stored(plain, false, out);
         } else if own < fixed {
             table.write(&mut self.bits, out);
-            write_tokens(&mut self.bits, tokens, &self.own, out);
+            write_tokens(&mut self.bits, tokens, &self.own, true, out);
         } else {
             self.bits.put(0b010, 3, out);
-            write_tokens(&mut self.bits, tokens, &FIXED, out);
+            write_tokens(&mut self.bits, tokens, &FIXED, true, out);
         }
     }
 
@@ -139,7 +139,7 @@ impl BlockWriter {
             return self.stored(plain, false, out);
         }
         table.write(&mut self.bits, out);
-        write_tokens(&mut self.bits, tokens, &self.own, out);
+        write_tokens(&mut self.bits, tokens, &self.own, true, out);
     }
 
     /// A block of literals with a code of its own, or a stored one if that gains little.
@@ -200,7 +200,8 @@ fn length_pieces(codes: &Codes) -> [Piece; 256] {
     pieces
 }
 
-fn write_tokens(bits: &mut BitWriter, tokens: &[Token], codes: &Codes, out: &mut Vec<u8>) {
+/// Writes tokens, and the end of the block if that is to `end` here.
+pub(crate) fn write_tokens(bits: &mut BitWriter, tokens: &[Token], codes: &Codes, end: bool, out: &mut Vec<u8>) {
     let lengths = length_pieces(codes);
     let literals = &codes.literals.codes;
     bits.many(out, |pen| {
@@ -221,6 +222,8 @@ fn write_tokens(bits: &mut BitWriter, tokens: &[Token], codes: &Codes, out: &mut
             let count = length.count + u32::from(code.len) + extra;
             pen.put(u64::from(length.bits) | second << length.count, count);
         }
-        pen.put(u64::from(literals[END].bits), u32::from(literals[END].len));
+        if end {
+            pen.put(u64::from(literals[END].bits), u32::from(literals[END].len));
+        }
     });
 }

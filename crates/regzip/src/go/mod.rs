@@ -10,12 +10,12 @@
 //! on how full its window was. Pieces that are multiples of two, as `tar` and `io.Copy` make them, are not affected.
 
 pub(crate) mod bits;
-mod block;
+pub(crate) mod block;
 mod chain;
 mod fast;
 pub(crate) mod huffman;
 mod plain;
-mod table;
+pub(crate) mod table;
 pub(crate) mod token;
 
 use crate::raw::RawEncoder;

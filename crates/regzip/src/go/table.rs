@@ -15,7 +15,7 @@ const MANY_ZEROS: u8 = 18;
 const ORDER: [usize; SYMBOLS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The packed lengths of the two codes of a block.
-pub(super) struct CodeLengths {
+pub(crate) struct CodeLengths {
     /// Symbols, each with what follows it.
     packed: Vec<(u8, u8)>,
     freq: [u32; SYMBOLS],
@@ -26,7 +26,7 @@ pub(super) struct CodeLengths {
 }
 
 impl CodeLengths {
-    pub(super) fn new(
+    pub(crate) fn new(
         literals: impl ExactSizeIterator<Item = u8>,
         distances: impl ExactSizeIterator<Item = u8>,
     ) -> Self {
@@ -84,13 +84,13 @@ impl CodeLengths {
     }
 
     /// The bits that the head of the block takes.
-    pub(super) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         let follow: u32 = (REPEAT..=MANY_ZEROS).map(|it| self.freq[usize::from(it)] * extra(it)).sum();
         3 + 5 + 5 + 4 + 3 * self.orders() + self.code.cost(&self.freq) + follow as usize
     }
 
     /// Writes the head of the block, which is not the last one.
-    pub(super) fn write(&self, bits: &mut BitWriter, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bits: &mut BitWriter, out: &mut Vec<u8>) {
         let orders = self.orders();
         bits.many(out, |pen| {
             pen.put(0b100, 3);
