@@ -12,6 +12,7 @@ use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag
 use sealift_store::accept::ObjectName;
 use sealift_store::{
     Admin, BlobBody, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target,
+    cannot_delete,
 };
 
 use crate::catalogue::{Catalogue, Content};
@@ -103,6 +104,14 @@ impl Store for BundleStore {
 impl Admin for BundleStore {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         Ok(Page::of_sorted(self.shared.repositories.keys().cloned(), page, ToString::to_string))
+    }
+
+    async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteManifest))
+    }
+
+    async fn delete_blob(&self, _: &RepositoryName, _: &Digest) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteBlob))
     }
 }
 

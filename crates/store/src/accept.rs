@@ -37,21 +37,35 @@ pub fn required_manifests(manifest: &Manifest) -> impl Iterator<Item = Digest> +
     manifest.links.manifests.iter().map(|child| child.digest)
 }
 
+/// What a place takes although it lacks something that is linked to ("sparse" manifests). The distribution
+/// specification leaves that to the registry, except for subjects, which may always be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sparse {
+    /// Nothing.
+    #[default]
+    Refused,
+    /// Indexes without some of their manifests, as of platforms that nobody wants.
+    Indexes,
+    /// Every manifest.
+    Everything,
+}
+
 /// Checks that everything that must be in the repository before the manifest is there.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where something is missing; what asking fails with.
 pub fn check_links(
     manifest: &Manifest,
+    sparse: Sparse,
     has_blob: impl Fn(&Digest) -> Result<bool>,
     has_manifest: impl Fn(&Digest) -> Result<bool>,
 ) -> Result<()> {
-    for blob in required_blobs(manifest) {
+    for blob in required_blobs(manifest).filter(|_| sparse < Sparse::Everything) {
         if !has_blob(&blob)? {
             return Err(missing_link("blob", &blob));
         }
     }
-    for child in required_manifests(manifest) {
+    for child in required_manifests(manifest).filter(|_| sparse < Sparse::Indexes) {
         if !has_manifest(&child)? {
             return Err(missing_link("manifest", &child));
         }

@@ -290,6 +290,16 @@ impl Admin for CountingAdmin {
         self.counter.call(Method::Repositories, "");
         self.inner.repositories(page).await
     }
+
+    async fn delete_manifest(&self, repository: &RepositoryName, reference: &ManifestRef) -> Result<()> {
+        self.counter.call(Method::DeleteManifest, reference);
+        self.inner.delete_manifest(repository, reference).await
+    }
+
+    async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<()> {
+        self.counter.call(Method::DeleteBlob, digest);
+        self.inner.delete_blob(repository, digest).await
+    }
 }
 
 #[cfg(test)]
@@ -307,6 +317,7 @@ mod tests {
         let store: Arc<dyn Store> = counting();
         conformance::all(&store).await;
         conformance::strict(&store).await;
+        conformance::deleting(store.as_ref()).await;
     }
 
     #[tokio::test]

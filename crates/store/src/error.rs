@@ -111,6 +111,10 @@ pub enum Operation {
     ListRepositories,
     /// Making a repository.
     CreateRepository,
+    /// Deleting a manifest, or taking a tag away.
+    DeleteManifest,
+    /// Deleting a blob.
+    DeleteBlob,
 }
 
 impl fmt::Display for Operation {
@@ -129,6 +133,8 @@ impl fmt::Display for Operation {
             Self::ListReferrers => "list what is attached to",
             Self::ListRepositories => "list the repositories",
             Self::CreateRepository => "make repository",
+            Self::DeleteManifest => "delete manifest",
+            Self::DeleteBlob => "delete blob",
         })
     }
 }

@@ -379,6 +379,15 @@ impl Admin for FaultyAdmin {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         self.scene.play(Method::Repositories, &"", self.inner.repositories(page)).await
     }
+
+    async fn delete_manifest(&self, repository: &RepositoryName, reference: &ManifestRef) -> Result<()> {
+        let call = self.inner.delete_manifest(repository, reference);
+        self.scene.play(Method::DeleteManifest, reference, call).await
+    }
+
+    async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<()> {
+        self.scene.play(Method::DeleteBlob, digest, self.inner.delete_blob(repository, digest)).await
+    }
 }
 
 #[cfg(test)]
@@ -404,6 +413,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(Faults::new(memory, |_| Action::Pass));
         conformance::all(&store).await;
         conformance::strict(&store).await;
+        conformance::deleting(store.as_ref()).await;
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
 //!
 //! The places on this machine are [`MemoryStore`] and [`DirectoryStore`]. [`Switchboard`] lets several places
-//! be read as one; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
+//! be read as one, [`ReadOnly`] keeps a place from being written; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
 //! and wrapper what the traits promise.
 
 pub mod accept;
@@ -29,6 +29,7 @@ pub mod nested;
 mod pace;
 mod page;
 mod random;
+mod read_only;
 pub mod sweep;
 mod switchboard;
 mod sync;
@@ -39,13 +40,14 @@ mod verify;
 pub use backoff::Backoff;
 pub use body::{BlobBody, ByteStream, FILE_CHUNK};
 pub use counting::{Counted, Counting, Tally};
-pub use directory::DirectoryStore;
+pub use directory::{Check, Depth, DirectoryStore, Finding, Swept, Wish};
 pub use error::{Error, ErrorKind, Operation, Result, Side, in_words};
 pub use faults::{Action, Call, Faults};
 pub use memory::MemoryStore;
 pub use method::Method;
 pub use pace::Pace;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
+pub use read_only::{ReadOnly, cannot_delete};
 pub use switchboard::{Connections, Switchboard, alias_of};
 pub use sync::lock;
 pub use traits::{Admin, Expected, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};

@@ -21,6 +21,8 @@ pub enum Method {
     Cancel,
     PutManifest,
     Repositories,
+    DeleteManifest,
+    DeleteBlob,
 }
 
 impl Method {
@@ -40,6 +42,8 @@ impl Method {
             }
             Self::PutManifest => Operation::PushManifest,
             Self::Repositories => Operation::ListRepositories,
+            Self::DeleteManifest => Operation::DeleteManifest,
+            Self::DeleteBlob => Operation::DeleteBlob,
         }
     }
 }

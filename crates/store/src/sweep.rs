@@ -9,19 +9,23 @@ use crate::atomic::STAGE_PREFIX;
 /// How long an upload may rest. Registries keep them for a week too, and a site may be offline for days.
 pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Removes the old uploads in a directory of uploads. Whatever fails here and below fails again for who needs it,
-/// and that one reports it.
-pub fn sweep_uploads(uploads: &Path, now: SystemTime) {
-    for entry in entries(uploads).filter(|entry| is_old(&entry.path().join("data"), entry, now)) {
-        let _ = fs::remove_dir_all(entry.path());
-    }
+/// Removes the uploads in a directory of uploads that rest longer than `lifetime`, and tells how many. Whatever
+/// fails here and below fails again for who needs it, and that one reports it.
+pub fn sweep_uploads(uploads: &Path, now: SystemTime, lifetime: Duration) -> u64 {
+    old_uploads(uploads, now, lifetime).filter(|entry| fs::remove_dir_all(entry.path()).is_ok()).count()
+        as u64
+}
+
+/// Lists the uploads that rest longer than `lifetime`.
+pub fn old_uploads(uploads: &Path, now: SystemTime, lifetime: Duration) -> impl Iterator<Item = DirEntry> {
+    entries(uploads).filter(move |entry| is_old(&entry.path().join("data"), entry, now, lifetime))
 }
 
 /// Removes the old stages in some directories.
 pub fn sweep_stages(directories: impl IntoIterator<Item = impl AsRef<Path>>, now: SystemTime) {
     for directory in directories {
         let stages = entries(directory.as_ref()).filter(is_stage);
-        for entry in stages.filter(|entry| is_old(&entry.path(), entry, now)) {
+        for entry in stages.filter(|entry| is_old(&entry.path(), entry, now, LIFETIME)) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -36,10 +40,10 @@ fn is_stage(entry: &DirEntry) -> bool {
 }
 
 /// The file that is written to tells the age; the entry itself does where that file is missing.
-fn is_old(written: &Path, entry: &DirEntry, now: SystemTime) -> bool {
+fn is_old(written: &Path, entry: &DirEntry, now: SystemTime, lifetime: Duration) -> bool {
     let metadata = fs::symlink_metadata(written).or_else(|_| entry.metadata());
     let modified = metadata.and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > LIFETIME))
+    modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > lifetime))
 }
 
 #[cfg(test)]
@@ -61,7 +65,7 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let sweep = |now| {
-            sweep_uploads(&uploads, now);
+            sweep_uploads(&uploads, now, LIFETIME);
             sweep_stages(&directories, now);
         };
         sweep(SystemTime::now());

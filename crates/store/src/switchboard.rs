@@ -13,7 +13,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, Registry, RepositoryName, Tag};
 
-use crate::{Admin, BlobBody, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target};
+use crate::{
+    Admin, BlobBody, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target,
+    cannot_delete,
+};
 
 /// How many places the name of them all names; a message has to stay readable.
 const NAMED_PLACES: usize = 3;
@@ -223,6 +226,14 @@ struct Aliases(Arc<Connections>);
 impl Admin for Aliases {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         Ok(Page::of_sorted(self.0.keys().cloned(), page, ToString::to_string))
+    }
+
+    async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
+        Err(cannot_delete("the sources", Operation::DeleteManifest))
+    }
+
+    async fn delete_blob(&self, _: &RepositoryName, _: &Digest) -> Result<()> {
+        Err(cannot_delete("the sources", Operation::DeleteBlob))
     }
 }
 

@@ -167,11 +167,23 @@ pub trait Upload: Debug + Send + 'static {
     async fn cancel(self: Box<Self>) -> Result<()>;
 }
 
-/// The view of who keeps a place: what is in it.
+/// The view of who keeps a place: what is in it, and what is not to be in it any more.
+///
+/// # Contract
+/// What was deleted is gone when the call returns, and stays gone after a crash. What is not there, the
+/// repository included, is [`crate::ErrorKind::NotFound`]; a place that cannot delete says
+/// [`crate::ErrorKind::Unsupported`]. Other repositories keep what they have.
 #[async_trait]
 pub trait Admin: Debug + Send + Sync + 'static {
     /// Lists the repositories, in lexical order where the place is sealift's.
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>>;
+
+    /// Takes a tag away, and the manifest stays; or deletes a manifest by its digest, with every tag that
+    /// points at it. What it links to stays.
+    async fn delete_manifest(&self, repository: &RepositoryName, reference: &ManifestRef) -> Result<()>;
+
+    /// Deletes a blob from one repository, whether or not a manifest there needs it.
+    async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<()>;
 }
 
 /// The name of an upload; only the place that gave it can read it.

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sealift_oci::{Descriptor, RepositoryName, Tag};
+use sealift_oci::{Descriptor, Digest, ManifestRef, RepositoryName, Tag};
 use sealift_store::index_json::MARKER;
-use sealift_store::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Source, Store, Target};
+use sealift_store::{
+    Admin, Error, ErrorKind, Operation, Page, PageRequest, Source, Store, Target, cannot_delete,
+};
 use serde::Deserialize;
 
 use super::archive::Archive;
@@ -121,6 +123,14 @@ impl Admin for Handle {
             Ok(Page::of_sorted(names, &page, ToString::to_string))
         };
         self.blocking(operation, list).await.map_err(|error| error.at(&self.layout.place))
+    }
+
+    async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> sealift_store::Result<()> {
+        Err(cannot_delete(&self.layout.place, Operation::DeleteManifest))
+    }
+
+    async fn delete_blob(&self, _: &RepositoryName, _: &Digest) -> sealift_store::Result<()> {
+        Err(cannot_delete(&self.layout.place, Operation::DeleteBlob))
     }
 }
 

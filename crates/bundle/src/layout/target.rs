@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
-use sealift_store::accept::{check_bytes, check_links};
+use sealift_store::accept::{Sparse, check_bytes, check_links};
 use sealift_store::upload::Session;
 use sealift_store::{Error, Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic};
 
@@ -84,6 +84,7 @@ impl Writer {
         check_bytes(manifest)?;
         check_links(
             manifest,
+            Sparse::Refused,
             |blob| handle.blob(operation, blob).map(|found| found.is_some()),
             |child| handle.find(operation, &(*child).into()).map(|found| found.is_some()),
         )?;

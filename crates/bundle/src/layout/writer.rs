@@ -65,7 +65,7 @@ impl LayoutWriter {
         let root = &self.shared.directory.root;
         let blobs = Algorithm::ALL.map(|algorithm| root.join("blobs").join(algorithm.as_str()));
         for uploads in self.shared.all_uploads() {
-            sweep::sweep_uploads(&uploads, now);
+            sweep::sweep_uploads(&uploads, now, sweep::LIFETIME);
         }
         sweep::sweep_stages(blobs.iter().chain([root]), now);
     }

@@ -7,14 +7,16 @@ mod finish;
 mod flush;
 mod journal;
 mod leftover;
+mod place;
+mod publish;
 mod sealing;
 mod state;
 mod target;
 mod upload;
 mod volumes;
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,16 +25,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Digest, ManifestRef, RepositoryName};
 use sealift_store::{
     Admin, BlobBody, Error, ErrorKind, Expected, Operation, Page, PageRequest, Result, Source, Store, Target,
-    Upload, UploadId, lock,
+    Upload, UploadId, cannot_delete, lock,
 };
 
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result as BundleResult};
 use crate::held::Held;
-use crate::names::{self, CHECKSUMS, JOURNAL, LOCK, UNFINISHED};
+use crate::names::{FILE_JOURNAL, JOURNAL, UNFINISHED};
 use crate::reader::open_file;
 use crate::seal::Lock;
 
@@ -42,6 +44,7 @@ pub use volumes::count_volumes;
 
 use blob::Blob;
 use journal::{Head, Journal};
+use place::{Place, refuse_finished};
 use sealing::{KeptSealing, Sealing};
 use state::State;
 use target::Handle;
@@ -103,57 +106,6 @@ pub(crate) struct Shared {
 /// What has arrived of each upload, by repository and name.
 type Uploads = HashMap<(RepositoryName, String), Arc<tokio::sync::Mutex<Arriving>>>;
 
-/// Where the files beside the volumes go.
-#[derive(Debug)]
-enum Place {
-    Directory(PathBuf),
-    File(PathBuf),
-    Pipe,
-}
-
-impl Place {
-    /// A finished bundle is not written over, and volumes of another one, which may lie there alone, are not mixed up
-    /// with these.
-    fn refuse_others(&self) -> BundleResult<()> {
-        let Self::Directory(directory) = self else { return Ok(()) };
-        refuse_finished(directory, &directory.join(CHECKSUMS))?;
-        if directory.join(JOURNAL).exists() {
-            return Ok(());
-        }
-        let entries = std::fs::read_dir(directory).map_err(BundleError::io(directory))?;
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        match names.into_iter().find(|name| names::is_volume(name)) {
-            Some(name) => Err(BundleError::NotABundle {
-                path: directory.join(name),
-                reason: "it is a volume of another bundle; name another directory".to_owned(),
-            }),
-            None => Ok(()),
-        }
-    }
-
-    /// Keeps other processes away: a directory is locked itself, a file by another beside it.
-    fn hold(&self) -> BundleResult<Option<File>> {
-        let (path, file) = match self {
-            Self::Directory(path) => (path.clone(), File::open(path)),
-            Self::File(path) => {
-                let beside = behind(path, LOCK);
-                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
-                (beside, file)
-            }
-            Self::Pipe => return Ok(None),
-        };
-        let file = file.map_err(BundleError::io(&path))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(BundleError::NotABundle {
-                path,
-                reason: "another process is writing a bundle there".to_owned(),
-            }),
-            // Some file systems have no locks; one process alone is still safe there.
-            _ => Ok(Some(file)),
-        }
-    }
-}
-
 impl BundleWriter {
     /// Tells whether content is there already, or at the other side.
     #[must_use]
@@ -173,6 +125,18 @@ impl BundleWriter {
         })
     }
 
+    /// Returns what an unfinished bundle seems to hold that is gone on with at the destination: what its journal says.
+    /// Nothing is proven, and nothing is changed.
+    #[must_use]
+    pub fn left(destination: &Destination) -> BTreeMap<Digest, u64> {
+        let journal = match destination {
+            Destination::Directory(path) => path.join(JOURNAL),
+            Destination::File(path) => behind(path, FILE_JOURNAL),
+            Destination::Pipe(_) => return BTreeMap::new(),
+        };
+        journal::noted(&journal).into_iter().map(|content| (content.digest, content.size)).collect()
+    }
+
     /// Returns how many bytes an earlier process left behind that are gone on with.
     #[must_use]
     pub fn resumed(&self) -> u64 {
@@ -184,7 +148,6 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
     let (place, output, journal_path, limit, writers) = match destination {
         Destination::Directory(path) => {
             sealift_store::atomic::create_dir_all(&path).map_err(BundleError::io(&path))?;
-            refuse_finished(&path, &path.join(CHECKSUMS))?;
             let journal = path.join(JOURNAL);
             (
                 Place::Directory(path.clone()),
@@ -195,8 +158,11 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
             )
         }
         Destination::File(path) => {
-            refuse_finished(&path, &path)?;
-            let (part, journal) = (behind(&path, UNFINISHED), behind(&path, ".journal"));
+            let (part, journal) = (behind(&path, UNFINISHED), behind(&path, FILE_JOURNAL));
+            // Beside a finished bundle nothing is made, not even for a moment.
+            if !journal.exists() {
+                refuse_finished(&path, &path)?;
+            }
             (Place::File(path), Output::File(part), Some(journal), None, 1)
         }
         Destination::Pipe(pipe) => (Place::Pipe, Output::Pipe(Arc::new(pipe)), None, None, 1),
@@ -212,6 +178,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
     let mut entries = 0;
     let mut journal = None;
     let held = place.hold()?;
+    place.take_back()?;
     place.refuse_others()?;
     if let Some(path) = &journal_path {
         journal = Some(Mutex::new(
@@ -243,17 +210,6 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
         _held: held,
     };
     Ok(BundleWriter { shared: Arc::new(shared) })
-}
-
-/// A finished bundle is not written over.
-fn refuse_finished(path: &Path, mark: &Path) -> BundleResult<()> {
-    match mark.symlink_metadata() {
-        Ok(_) => Err(BundleError::NotABundle {
-            path: path.to_owned(),
-            reason: "a finished bundle is there already".to_owned(),
-        }),
-        Err(_) => Ok(()),
-    }
 }
 
 fn check_same(path: &Path, left: &Head, wanted: &Head, lock: Option<&Lock>) -> BundleResult<()> {
@@ -416,6 +372,14 @@ impl Admin for BundleWriter {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         let state = self.shared.state();
         Ok(Page::of_sorted(state.repositories.keys().cloned(), page, ToString::to_string))
+    }
+
+    async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteManifest))
+    }
+
+    async fn delete_blob(&self, _: &RepositoryName, _: &Digest) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteBlob))
     }
 }
 

@@ -57,8 +57,10 @@ mod uploads;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sealift_oci::{Registry, RepositoryName};
-use sealift_store::{Admin, BlobBody, Page, PageRequest, Result, Source, Store, Target};
+use sealift_oci::{Digest, ManifestRef, Registry, RepositoryName};
+use sealift_store::{
+    Admin, BlobBody, Operation, Page, PageRequest, Result, Source, Store, Target, cannot_delete,
+};
 
 pub use config::ClientConfig;
 pub use creation::Created;
@@ -161,5 +163,14 @@ impl Store for RegistryClient {
 impl Admin for RegistryClient {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         self.connection.list_repositories(page).await.map_err(|fault| fault.at(self.place()))
+    }
+
+    /// Nothing is ever deleted in a registry.
+    async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteManifest))
+    }
+
+    async fn delete_blob(&self, _: &RepositoryName, _: &Digest) -> Result<()> {
+        Err(cannot_delete(self.place(), Operation::DeleteBlob))
     }
 }

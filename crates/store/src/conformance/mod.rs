@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod blobs;
+mod deletes;
 pub mod fixture;
 mod lists;
 mod manifests;
@@ -25,6 +26,7 @@ use sealift_oci::{Digest, ManifestRef, RepositoryName};
 use crate::{ErrorKind, Result, Store, Target};
 
 pub use blobs::{blob_ranges, empty_blob, linking, wrong_digest_stays_invisible};
+pub use deletes::deleting;
 pub use lists::{lists_are_sorted_and_cut, referrers_page_and_filter, repositories_page, tags_page};
 pub use manifests::{
     children_come_first, foreign_layers_may_be_absent, indexes, manifests_are_checked,

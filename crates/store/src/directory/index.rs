@@ -3,7 +3,7 @@
 //! Every manifest is listed: once for each tag, or once without one. Fields and entries that are not
 //! understood here belong to other tools and are written back as they were read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use sealift_oci::{Descriptor, Digest, Tag};
@@ -76,6 +76,27 @@ impl Index {
         self.digests.values().filter_map(|position| self.at(*position))
     }
 
+    /// Takes a tag away from its manifest, which stays; `None` where there is no such tag.
+    pub(super) fn without_tag(&self, tag: &Tag) -> Option<Self> {
+        self.tags.get(tag)?;
+        let mut document = self.document.clone();
+        remove_tag(&mut document, tag, None);
+        Some(Self::new(document))
+    }
+
+    /// Leaves manifests out, with all their tags; `None` where none of them is listed.
+    pub(super) fn without(&self, digests: &HashSet<Digest>) -> Option<Self> {
+        let mut document = self.document.clone();
+        let is_other = |entry: &Entry| !matches!(entry, Entry::Known(it) if digests.contains(&it.digest));
+        document.manifests.retain(is_other);
+        (document != self.document).then(|| Self::new(document))
+    }
+
+    /// Lists what the tags point at.
+    pub(super) fn tagged_manifests(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.tags.values().filter_map(|position| Some(self.at(*position)?.digest))
+    }
+
     /// Lists the tags in lexical order.
     pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> {
         self.tags.keys()
@@ -98,7 +119,7 @@ impl Index {
     ) -> Option<Self> {
         let mut document = self.document.clone();
         if let Some(tag) = tag {
-            remove_tag(&mut document, tag, &manifest.digest);
+            remove_tag(&mut document, tag, Some(&manifest.digest));
         }
         list(&mut document, manifest, tag);
         if let Some(subject) = subject {
@@ -111,12 +132,12 @@ impl Index {
 
 /// Takes the tag from every manifest but `keep`. A manifest that has another entry loses this one; else
 /// its entry stays without a tag, for the manifest stays.
-fn remove_tag(document: &mut Document, tag: &Tag, keep: &Digest) {
+fn remove_tag(document: &mut Document, tag: &Tag, keep: Option<&Digest>) {
     let mut count: HashMap<Digest, usize> = HashMap::new();
     document.known().for_each(|(_, entry)| *count.entry(entry.digest).or_default() += 1);
     document.manifests.retain_mut(|entry| {
         let Entry::Known(entry) = entry else { return true };
-        if entry.digest == *keep || entry.annotation(REF_NAME) != Some(tag.as_str()) {
+        if Some(&entry.digest) == keep || entry.annotation(REF_NAME) != Some(tag.as_str()) {
             return true;
         }
         entry.annotations.remove(REF_NAME);
@@ -213,6 +234,27 @@ mod tests {
         assert_eq!(index.listed(&descriptor("a").digest), Some(descriptor("a")));
         assert_eq!(index.tags().map(Tag::as_str).collect::<Vec<_>>(), ["x", "y", "z"]);
         assert_eq!(index.manifests().count(), 2);
+    }
+
+    #[test]
+    fn tags_and_manifests_are_taken_out() {
+        let mut index = Index::empty();
+        for (content, name) in [("a", Some("x")), ("a", Some("y")), ("b", Some("z")), ("c", None)] {
+            index = put(&index, content, name).unwrap();
+        }
+        assert!(index.without_tag(&tag("none")).is_none());
+        assert!(index.without(&HashSet::from([descriptor("d").digest])).is_none());
+        let cases = [
+            (index.without_tag(&tag("x")), vec!["a:y", "b:z", "c:"]),
+            (index.without_tag(&tag("z")), vec!["a:x", "a:y", "b:", "c:"]),
+            (index.without(&HashSet::from([descriptor("a").digest])), vec!["b:z", "c:"]),
+            (index.without(&HashSet::from(["b", "c"].map(|it| descriptor(it).digest))), vec!["a:x", "a:y"]),
+        ];
+        for (without, left) in cases {
+            assert_eq!(entries(&without.unwrap()), left);
+        }
+        let tagged: HashSet<Digest> = index.tagged_manifests().collect();
+        assert_eq!(tagged, HashSet::from(["a", "b"].map(|it| descriptor(it).digest)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! <root>/<repository>/_layout/blobs/<algorithm>/<hex> blobs and manifests
 //! <root>/<repository>/_uploads/<id>/{data,state}      what is on its way in
 //! <root>/<repository>/_lock                           held while index.json changes
+//! <root>/<repository>/_sweep                          held while content is removed, shared while it is added
 //! ```
 //!
 //! Other tools read a repository as what it is: `skopeo inspect oci:<root>/<repository>/_layout:<tag>`.
@@ -14,12 +15,17 @@
 //! repositories have are hard links to one file, or copies where the file system has no links; so rights
 //! on one directory say nothing about another.
 //!
-//! Several processes may use one root at the same time. It does not delete: there is no garbage collection.
+//! Several processes may use one root at the same time. Content that nothing links to stays until somebody
+//! sweeps ([`DirectoryStore::sweep`]), which is safe beside writers: they share a lock which a sweep takes
+//! alone, and what is young stays. [`DirectoryStore::check`] tells what is broken.
 
+mod check;
 mod index;
 mod paths;
+mod remove;
 mod repository;
 mod source;
+mod sweep;
 mod target;
 mod walk;
 
@@ -29,12 +35,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use sealift_oci::RepositoryName;
+use sealift_oci::{Digest, ManifestRef, RepositoryName};
 
+use crate::accept::Sparse;
 use crate::sync::lock;
 use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, atomic};
 use repository::{Handle, Repository};
 use target::Writer;
+
+pub use check::{Check, Depth, Finding};
+pub use sweep::{Swept, Wish};
 
 /// How many repositories are remembered while nobody uses them; a client that asks for ever new names must
 /// not fill the memory.
@@ -44,6 +54,7 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug)]
 pub struct DirectoryStore {
     shared: Arc<Shared>,
+    sparse: Sparse,
 }
 
 #[derive(Debug)]
@@ -68,7 +79,8 @@ impl DirectoryStore {
             return Err(failed(std::io::ErrorKind::NotADirectory.into()));
         }
         let is_read_only = metadata.permissions().readonly();
-        Ok(Self { shared: Arc::new(Shared { root, place, is_read_only, repositories: Mutex::default() }) })
+        let shared = Shared { root, place, is_read_only, repositories: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared), sparse: Sparse::Refused })
     }
 
     /// Opens a directory, which is made where it is missing.
@@ -88,13 +100,37 @@ impl DirectoryStore {
         &self.shared.root
     }
 
+    /// Takes manifests although something that they link to is missing.
+    #[must_use]
+    pub fn taking(self, sparse: Sparse) -> Self {
+        Self { sparse, ..self }
+    }
+
     fn handle(&self, name: &RepositoryName) -> Handle {
-        let mut all = lock(&self.shared.repositories);
+        self.shared.handle(name)
+    }
+}
+
+impl Shared {
+    fn handle(&self, name: &RepositoryName) -> Handle {
+        let mut all = lock(&self.repositories);
         if all.len() >= REMEMBERED {
             all.retain(|_, repository| Arc::strong_count(repository) > 1);
         }
-        let new = || Arc::new(Repository::new(&self.shared.root, &self.shared.place, name));
+        let new = || Arc::new(Repository::new(&self.root, &self.place, name));
         Handle { repository: Arc::clone(all.entry(name.clone()).or_insert_with(new)) }
+    }
+
+    /// Does blocking work on the whole place.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        operation: Operation,
+        work: impl FnOnce(&Self) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shared = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        let done = done.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        done.map_err(|error| Error::of_file(operation, error).at(&self.place))
     }
 }
 
@@ -111,7 +147,8 @@ impl Store for DirectoryStore {
         if self.shared.is_read_only {
             return Err(Error::new(ErrorKind::ReadOnly, Operation::Connect).at(&self.shared.place));
         }
-        Ok(Arc::new(Writer { handle: self.handle(repository), root: self.shared.root.clone() }))
+        let (handle, root) = (self.handle(repository), self.shared.root.clone());
+        Ok(Arc::new(Writer { handle, root, sparse: self.sparse }))
     }
 
     fn admin(&self) -> Arc<dyn Admin> {
@@ -124,13 +161,26 @@ impl Admin for Shared {
     async fn repositories(&self, page: &PageRequest) -> Result<Page<RepositoryName>> {
         let (root, page, operation) = (self.root.clone(), page.clone(), Operation::ListRepositories);
         let list = move || {
-            let all = walk::repositories(&root).map_err(|error| Error::of_file(operation, error))?;
+            let all = walk::repositories(&root, walk::is_visible)
+                .map_err(|error| Error::of_file(operation, error))?;
             Ok(Page::of_sorted(all.into_iter(), &page, ToString::to_string))
         };
         let listed = tokio::task::spawn_blocking(list).await;
         let listed =
             listed.unwrap_or_else(|error| Err(Error::new(ErrorKind::Io, operation).caused_by(error)));
         listed.map_err(|error| error.at(&self.place))
+    }
+
+    async fn delete_manifest(&self, name: &RepositoryName, reference: &ManifestRef) -> Result<()> {
+        let (handle, asked) = (self.handle(name), reference.clone());
+        let delete = move |repository: &Repository| remove::manifest(repository, &asked);
+        handle.blocking(Operation::DeleteManifest, delete).await.map_err(handle.name(reference))
+    }
+
+    async fn delete_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<()> {
+        let (handle, asked) = (self.handle(name), *digest);
+        let delete = move |repository: &Repository| remove::blob(repository, &asked);
+        handle.blocking(Operation::DeleteBlob, delete).await.map_err(handle.name(&(*digest).into()))
     }
 }
 
@@ -145,6 +195,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(DirectoryStore::open(root.path()).unwrap());
         conformance::all(&store).await;
         conformance::strict(&store).await;
+        conformance::deleting(store.as_ref()).await;
     }
 
     #[tokio::test]

@@ -56,6 +56,12 @@ impl Paths {
         self.repository.join("_lock")
     }
 
+    /// The file whose lock is shared by those who add content that nothing links to yet, and held alone by who
+    /// removes content.
+    pub(super) fn sweep(&self) -> PathBuf {
+        self.repository.join("_sweep")
+    }
+
     /// The directory of uploads.
     pub(super) fn uploads(&self) -> PathBuf {
         self.repository.join("_uploads")

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, RepositoryName};
@@ -21,6 +21,10 @@ use crate::{Error, ErrorKind, Operation, Result, atomic};
 
 /// The largest `index.json` that is read, in bytes: more than 200000 entries of the usual 300 bytes.
 const INDEX_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// How old a blob may be that somebody relies on before that is noted; no sweep takes what is younger than
+/// twice that (`super::sweep`).
+pub(super) const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
 /// One repository, shared by everybody in this process who uses it.
 #[derive(Debug)]
@@ -129,14 +133,32 @@ impl Repository {
 
     /// Waits until no other process changes the index. The lock ends with the file.
     fn lock(&self) -> io::Result<File> {
+        self.hold(&self.paths.lock(), File::lock)
+    }
+
+    fn hold(&self, path: &Path, lock: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
         atomic::create_dir_all(self.paths.repository())?;
-        let path = self.paths.lock();
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        match file.lock() {
+        match lock(&file) {
             // Some network file systems have no locks; one process alone is still safe there.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
             other => other.map(|()| file),
         }
+    }
+
+    /// Keeps sweepers out while content is added that nothing links to yet. The lock ends with the file.
+    pub(super) fn adding(&self) -> io::Result<File> {
+        self.hold(&self.paths.sweep(), File::lock_shared)
+    }
+
+    /// Waits until nobody adds, and keeps everybody from it. The lock ends with the file.
+    pub(super) fn removing(&self) -> io::Result<File> {
+        self.hold(&self.paths.sweep(), File::lock)
+    }
+
+    /// Tells whether there is a repository that can be seen.
+    pub(super) fn is_there(&self) -> bool {
+        self.paths.index().exists()
     }
 
     /// Finds what a reference points at, if its bytes are there too.
@@ -173,9 +195,43 @@ impl Repository {
 
     /// Returns the size of a blob; `None` where it is not there.
     pub(super) fn blob_size(&self, digest: &Digest) -> io::Result<Option<u64>> {
-        let metadata = found(fs::metadata(self.paths.blob(digest)))?;
-        Ok(metadata.filter(Metadata::is_file).map(|it| it.len()))
+        Ok(self.blob_metadata(digest)?.map(|it| it.len()))
     }
+
+    fn blob_metadata(&self, digest: &Digest) -> io::Result<Option<Metadata>> {
+        Ok(found(fs::metadata(self.paths.blob(digest)))?.filter(Metadata::is_file))
+    }
+
+    /// Returns the size of a blob on which somebody is going to rely, such as for a manifest to come: whoever
+    /// sweeps takes it for new from now on.
+    pub(super) fn rely_on(&self, digest: &Digest, now: SystemTime) -> io::Result<Option<u64>> {
+        let Some(metadata) = self.blob_metadata(digest)? else { return Ok(None) };
+        if !is_older(&metadata, RENEWAL, now) {
+            return Ok(Some(metadata.len()));
+        }
+        // Where nothing can be written, nobody sweeps either.
+        let Ok(_adding) = self.adding() else { return Ok(Some(metadata.len())) };
+        let _ = File::open(self.paths.blob(digest)).and_then(|file| file.set_modified(now));
+        self.blob_size(digest)
+    }
+}
+
+/// Tells whether a file got its content and its name longer ago than that. A link to it in another repository
+/// counts as its name, too: the bytes are the same.
+pub(super) fn is_older(metadata: &Metadata, age: Duration, now: SystemTime) -> bool {
+    let mut times = vec![metadata.modified().ok()];
+    #[cfg(unix)]
+    times.push(changed(metadata));
+    // A time that cannot be told, or is to come, is as good as now.
+    times
+        .into_iter()
+        .all(|time| time.is_some_and(|time| now.duration_since(time).is_ok_and(|passed| passed > age)))
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    let seconds = u64::try_from(std::os::unix::fs::MetadataExt::ctime(metadata)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// A file that is not there is no error where one asks whether it is.
@@ -218,5 +274,30 @@ impl Handle {
     /// Puts place and object on an error.
     pub(super) fn name<'a>(&'a self, reference: &'a ManifestRef) -> impl Fn(Error) -> Error + 'a {
         move |error| error.at(&self.repository.place).object(ObjectName(&self.repository.name, reference))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_relies_on_is_young_again() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = Repository::new(root.path(), &"place".into(), &"a".parse().unwrap());
+        let digests = ["asked for", "left alone"].map(|content| Digest::sha256(content.as_bytes()));
+        let blob = |digest| repository.paths.blob(digest);
+        repository.ensure_layout().unwrap();
+        fs::create_dir_all(repository.paths.blobs(digests[0].algorithm())).unwrap();
+        digests.iter().for_each(|digest| fs::write(blob(digest), "x").unwrap());
+        let now = SystemTime::now();
+        assert_eq!(repository.rely_on(&digests[0], now).unwrap(), Some(1));
+        assert_eq!(repository.rely_on(&digests[0], now + 10 * RENEWAL).unwrap(), Some(1));
+        assert_eq!(repository.rely_on(&Digest::sha256(b"none"), now).unwrap(), None);
+        for (digest, expected) in digests.iter().zip([false, true]) {
+            let metadata = fs::metadata(blob(digest)).unwrap();
+            assert_eq!(is_older(&metadata, 2 * RENEWAL, now + 11 * RENEWAL), expected);
+            assert!(!is_older(&metadata, 2 * RENEWAL, now));
+        }
     }
 }

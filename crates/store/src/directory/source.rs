@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
@@ -33,7 +34,9 @@ impl Source for Handle {
     async fn stat_blob(&self, digest: &Digest) -> Result<u64> {
         let (asked, operation) = (*digest, Operation::CheckBlob);
         let stat = move |repository: &Repository| {
-            let size = repository.blob_size(&asked).map_err(|error| Error::of_file(operation, error))?;
+            let size = repository
+                .rely_on(&asked, SystemTime::now())
+                .map_err(|error| Error::of_file(operation, error))?;
             size.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))
         };
         self.blocking(operation, stat).await.map_err(self.name(&(*digest).into()))

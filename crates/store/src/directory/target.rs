@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use sealift_oci::{Algorithm, Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
 use super::paths::Paths;
-use super::repository::{Handle, Repository};
-use crate::accept::{check_bytes, check_links};
+use super::repository::{Handle, Repository, found};
+use crate::accept::{Sparse, check_bytes, check_links};
 use crate::upload::{Data, Keeper, Session};
 use crate::{Error, Expected, LinkOutcome, Operation, Result, Target, Upload, UploadId, atomic, sweep};
 
@@ -19,6 +19,7 @@ use crate::{Error, Expected, LinkOutcome, Operation, Result, Target, Upload, Upl
 pub(super) struct Writer {
     pub(super) handle: Handle,
     pub(super) root: std::path::PathBuf,
+    pub(super) sparse: Sparse,
 }
 
 #[async_trait]
@@ -38,7 +39,7 @@ impl Target for Writer {
     async fn stat_blob(&self, digest: &Digest) -> Result<Option<u64>> {
         let (asked, operation) = (*digest, Operation::CheckBlob);
         let stat = move |repository: &Repository| {
-            repository.blob_size(&asked).map_err(|it| Error::of_file(operation, it))
+            repository.rely_on(&asked, SystemTime::now()).map_err(|it| Error::of_file(operation, it))
         };
         self.handle.blocking(operation, stat).await.map_err(self.handle.name(&(*digest).into()))
     }
@@ -66,12 +67,12 @@ impl Target for Writer {
 
     async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         let reference = tag.cloned().map_or(ManifestRef::from(manifest.digest()), ManifestRef::from);
-        let (manifest, tag) = (manifest.clone(), tag.cloned());
+        let (manifest, tag, sparse) = (manifest.clone(), tag.cloned(), self.sparse);
         let guard = self.handle.repository.writing.clone().lock_owned().await;
         let put = move |repository: &Repository| {
             // The guard goes along: should the caller give up waiting, the work still ends in its turn.
             let _guard = guard;
-            put_manifest(repository, &manifest, tag.as_ref())
+            put_manifest(repository, &manifest, tag.as_ref(), sparse)
         };
         self.handle.blocking(Operation::PushManifest, put).await.map_err(self.handle.name(&reference))
     }
@@ -83,7 +84,7 @@ impl Writer {
         let sweep = |repository: &Repository| {
             let (paths, blobs) = (&repository.paths, Algorithm::ALL.map(|it| repository.paths.blobs(it)));
             let now = SystemTime::now();
-            sweep::sweep_uploads(&paths.uploads(), now);
+            sweep::sweep_uploads(&paths.uploads(), now, sweep::LIFETIME);
             sweep::sweep_stages(blobs.iter().chain([&paths.layout()]), now);
             Ok(())
         };
@@ -102,12 +103,13 @@ impl Keeper for Handle {
     fn publish(&self, data: Data, digest: &Digest) -> io::Result<()> {
         self.repository.ensure_layout()?;
         atomic::create_dir_all(&self.repository.paths.blobs(digest.algorithm()))?;
+        let _adding = self.repository.adding()?;
         data.publish(&self.repository.paths.blob(digest))
     }
 }
 
 fn link(repository: &Repository, digest: &Digest, other: &Paths) -> io::Result<bool> {
-    if repository.blob_size(digest)?.is_some() {
+    if repository.rely_on(digest, SystemTime::now())?.is_some() {
         return Ok(true);
     }
     let from = other.blob(digest);
@@ -116,23 +118,40 @@ fn link(repository: &Repository, digest: &Digest, other: &Paths) -> io::Result<b
     }
     repository.ensure_layout()?;
     atomic::create_dir_all(&repository.paths.blobs(digest.algorithm()))?;
-    atomic::link(&from, &repository.paths.blob(digest))?;
-    Ok(true)
+    let _adding = repository.adding()?;
+    // It may have been deleted there meanwhile.
+    Ok(found(atomic::link(&from, &repository.paths.blob(digest)))?.is_some())
 }
 
 /// The bytes are written first and seen by nobody; the index then shows the manifest and its tag at once.
-fn put_manifest(repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+fn put_manifest(
+    repository: &Repository,
+    manifest: &Manifest,
+    tag: Option<&Tag>,
+    sparse: Sparse,
+) -> Result<()> {
     check_bytes(manifest)?;
+    if !repository.is_there() {
+        // A manifest that is refused leaves nothing behind.
+        check(repository, manifest, sparse)?;
+    }
     let io = |error| Error::of_file(Operation::PushManifest, error);
-    check_links(
-        manifest,
-        |blob| repository.blob_size(blob).map(|size| size.is_some()).map_err(io),
-        |child| repository.find(&(*child).into()).map(|found| found.is_some()).map_err(io),
-    )?;
+    let _adding = repository.adding().map_err(io)?;
+    check(repository, manifest, sparse)?;
     repository.ensure_layout().map_err(io)?;
     write_bytes(repository, manifest).map_err(io)?;
     let subject = manifest.links.subject.as_ref().map(|subject| &subject.digest);
     repository.update(|index| index.with(&manifest.descriptor, subject, tag)).map_err(io)
+}
+
+fn check(repository: &Repository, manifest: &Manifest, sparse: Sparse) -> Result<()> {
+    let io = |error| Error::of_file(Operation::PushManifest, error);
+    check_links(
+        manifest,
+        sparse,
+        |blob| repository.blob_size(blob).map(|size| size.is_some()).map_err(io),
+        |child| repository.find(&(*child).into()).map(|found| found.is_some()).map_err(io),
+    )
 }
 
 fn write_bytes(repository: &Repository, manifest: &Manifest) -> io::Result<()> {
@@ -142,6 +161,7 @@ fn write_bytes(repository: &Repository, manifest: &Manifest) -> io::Result<()> {
     let is_whole = repository.blob_size(&digest)? == Some(manifest.bytes.len() as u64)
         && fs::read(&path)? == manifest.bytes;
     if is_whole {
+        let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         return Ok(());
     }
     atomic::create_dir_all(&repository.paths.blobs(digest.algorithm()))?;

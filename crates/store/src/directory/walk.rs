@@ -10,9 +10,17 @@ use sealift_oci::RepositoryName;
 use super::paths::Paths;
 use super::repository::found;
 
-/// Lists every repository in lexical order. Links are not followed, so a walk never leaves the directory nor
+/// Tells whether there is a repository that can be seen.
+pub(super) fn is_visible(paths: &Paths) -> bool {
+    paths.index().is_file()
+}
+
+/// Lists every repository that is `wanted` in lexical order. Links are not followed, so a walk never leaves the directory nor
 /// runs in circles; and what cannot be a part of a repository's name is not entered.
-pub(super) fn repositories(root: &Path) -> io::Result<BTreeSet<RepositoryName>> {
+pub(super) fn repositories(
+    root: &Path,
+    wanted: impl Fn(&Paths) -> bool,
+) -> io::Result<BTreeSet<RepositoryName>> {
     let mut all = BTreeSet::new();
     let mut waiting: Vec<Option<RepositoryName>> = vec![None];
     while let Some(above) = waiting.pop() {
@@ -25,7 +33,7 @@ pub(super) fn repositories(root: &Path) -> io::Result<BTreeSet<RepositoryName>> 
                 continue;
             }
             let Some(name) = name_below(above.as_ref(), &entry.file_name()) else { continue };
-            if Paths::new(root, &name).index().is_file() {
+            if wanted(&Paths::new(root, &name)) {
                 all.insert(name.clone());
             }
             waiting.push(Some(name));
@@ -47,7 +55,7 @@ mod tests {
     use super::*;
 
     fn found_below(root: &Path) -> Vec<String> {
-        repositories(root).unwrap().iter().map(ToString::to_string).collect()
+        repositories(root, is_visible).unwrap().iter().map(ToString::to_string).collect()
     }
 
     #[test]

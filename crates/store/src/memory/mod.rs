@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sealift_oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag};
 
+use crate::accept::ObjectName;
 use crate::sync::lock;
-use crate::{Admin, Page, PageRequest, Result, Source, Store, Target};
+use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target};
 use repository::Handle;
 use upload::Upload;
 
@@ -73,6 +74,18 @@ impl Admin for Shared {
         let names = all.iter().filter(|(_, it)| it.is_visible()).map(|(name, _)| name.clone());
         Ok(Page::of_sorted(names, page, ToString::to_string))
     }
+
+    async fn delete_manifest(&self, name: &RepositoryName, reference: &ManifestRef) -> Result<()> {
+        let is_gone = self.lock().get_mut(name).is_some_and(|it| it.delete(reference));
+        let error = || Error::new(ErrorKind::NotFound, Operation::DeleteManifest).at(&self.place);
+        if is_gone { Ok(()) } else { Err(error().object(ObjectName(name, reference))) }
+    }
+
+    async fn delete_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<()> {
+        let is_gone = self.lock().get_mut(name).is_some_and(|it| it.blobs.remove(digest).is_some());
+        let error = || Error::new(ErrorKind::NotFound, Operation::DeleteBlob).at(&self.place);
+        if is_gone { Ok(()) } else { Err(error().object(ObjectName(name, &(*digest).into()))) }
+    }
 }
 
 impl Shared {
@@ -86,6 +99,17 @@ impl Repository {
     /// Uploads alone do not make a repository: nobody can read them.
     fn is_visible(&self) -> bool {
         !self.blobs.is_empty() || !self.manifests.is_empty()
+    }
+
+    /// Tells whether there was anything to delete.
+    fn delete(&mut self, reference: &ManifestRef) -> bool {
+        match reference {
+            ManifestRef::Tag(tag) => self.tags.remove(tag).is_some(),
+            ManifestRef::Digest(digest) => {
+                self.tags.retain(|_, tagged| tagged != digest);
+                self.manifests.remove(digest).is_some()
+            }
+        }
     }
 }
 
@@ -104,5 +128,6 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new("memory"));
         conformance::all(&store).await;
         conformance::strict(&store).await;
+        conformance::deleting(store.as_ref()).await;
     }
 }
