@@ -5,12 +5,14 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{ByteStream, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 use super::auth::Veil;
 use super::failure::failure;
 use super::fault::{Fault, Purpose};
+use super::silence::{Listening, Silence};
 use super::transport::silence;
 use crate::wire::header::DOCKER_CONTENT_DIGEST;
 
@@ -60,15 +62,47 @@ impl Answer {
     }
 }
 
+/// Follows the body of one answer, to know whether the host is alive that sends it.
+#[derive(Debug)]
+pub(super) struct Ear {
+    silence: Arc<Silence>,
+    /// None when it is known how the body ended.
+    listening: Option<Listening>,
+}
+
+impl Ear {
+    /// Begins to listen, unless that would be waiting in vain.
+    pub(super) fn new(silence: &Arc<Silence>, url: &Url, purpose: &Purpose) -> Result<Self, Fault> {
+        let listening = Some(silence.listen_on(url, purpose)?);
+        Ok(Self { silence: Arc::clone(silence), listening })
+    }
+
+    fn note(&mut self, read: &Result<Option<Bytes>, Fault>) {
+        let Some(mut listening) = self.listening.take() else { return };
+        match read {
+            Ok(Some(piece)) => {
+                self.silence.heard(&mut listening, piece.len());
+                self.listening = Some(listening);
+            }
+            Ok(None) => self.silence.answered(&listening),
+            Err(fault) => self.silence.fell_silent(listening, fault.reason()),
+        }
+    }
+}
+
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn collect(
     response: &mut reqwest::Response,
     limit: usize,
     stall_timeout: Duration,
     purpose: &Purpose,
+    mut ear: Ear,
 ) -> Result<Bytes, Fault> {
     let mut all = BytesMut::new();
-    while let Some(piece) = next(response, stall_timeout, purpose).await? {
+    loop {
+        let read = next(response, stall_timeout, purpose).await;
+        ear.note(&read);
+        let Some(piece) = read? else { break };
         if all.len() + piece.len() > limit {
             let reason = format_args!("the answer has more than {limit} bytes");
             return Err(purpose.fault(ErrorKind::Invalid).because(reason));
@@ -105,13 +139,19 @@ pub(super) fn stream(
     stall_timeout: Duration,
     purpose: Purpose,
     place: String,
+    ear: Ear,
 ) -> ByteStream {
-    stream::try_unfold((response, purpose, place), move |(mut response, purpose, place)| async move {
-        match next(&mut response, stall_timeout, &purpose).await {
-            Ok(piece) => Ok(piece.map(|piece| (piece, (response, purpose, place)))),
-            Err(fault) => Err(fault.at(&place)),
-        }
-    })
+    stream::try_unfold(
+        (response, purpose, place, ear),
+        move |(mut response, purpose, place, mut ear)| async move {
+            let read = next(&mut response, stall_timeout, &purpose).await;
+            ear.note(&read);
+            match read {
+                Ok(piece) => Ok(piece.map(|piece| (piece, (response, purpose, place, ear)))),
+                Err(fault) => Err(fault.at(&place)),
+            }
+        },
+    )
     .boxed()
 }
 

@@ -6,7 +6,7 @@ use http::{Method, StatusCode, header};
 use sealift_oci::Digest;
 use sealift_store::{BlobBody, ByteStream, ErrorKind, Operation};
 
-use super::answer::{Answer, Body, stream};
+use super::answer::{Answer, Body, Ear, stream};
 use super::connection::Connection;
 use super::fault::{Fault, Purpose};
 use super::repository::Repository;
@@ -108,7 +108,7 @@ impl Connection {
         if length.is_some_and(|length| length < offset) {
             return Err(behind_the_end(offset, &purpose));
         }
-        Ok(BlobBody::from_stream(length, self.open(answer, purpose)).skip(offset))
+        Ok(BlobBody::from_stream(length, self.open(answer, purpose)?).skip(offset))
     }
 
     fn partial_body(&self, answer: Answer, offset: u64, purpose: Purpose) -> Result<BlobBody, Fault> {
@@ -125,15 +125,18 @@ impl Connection {
         if answer.content_length().is_some_and(|told| Some(told) != length) {
             return Err(wrong("its range and its length do not agree"));
         }
-        Ok(BlobBody::from_stream(length, self.open(answer, purpose)))
+        Ok(BlobBody::from_stream(length, self.open(answer, purpose)?))
     }
 
-    fn open(&self, answer: Answer, purpose: Purpose) -> ByteStream {
+    fn open(&self, answer: Answer, purpose: Purpose) -> Result<ByteStream, Fault> {
         let (stall_timeout, place) = (self.transport.stall_timeout(), self.place().to_owned());
         let purpose = self.transport.purpose(&answer.url, &purpose);
         match answer.body {
-            Body::Whole(bytes) => stream::once(future::ready(Ok(bytes))).boxed(),
-            Body::Open(response) => stream(response, stall_timeout, purpose, place),
+            Body::Whole(bytes) => Ok(stream::once(future::ready(Ok(bytes))).boxed()),
+            Body::Open(response) => {
+                let ear = Ear::new(&self.transport.silence, &answer.url, &purpose)?;
+                Ok(stream(response, stall_timeout, purpose, place, ear))
+            }
         }
     }
 }

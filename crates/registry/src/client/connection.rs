@@ -18,7 +18,7 @@ use sealift_store::{Error, ErrorKind, Operation, Result};
 use url::Url;
 
 use super::ClientConfig;
-use super::answer::{Answer, Body, collect, collect_error};
+use super::answer::{Answer, Body, Ear, collect, collect_error};
 use super::auth::{Authenticator, Authorization, Veil};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Purpose};
@@ -164,7 +164,10 @@ impl Connection {
                 let veil = self.veil(authorization.header());
                 Body::Whole(collect_error(&mut response, ERROR_BODY_LIMIT, stall, purpose, &veil).await)
             }
-            Reading::Whole(limit) => Body::Whole(collect(&mut response, limit, stall, purpose).await?),
+            Reading::Whole(limit) => {
+                let ear = Ear::new(&self.transport.silence, &url, purpose)?;
+                Body::Whole(collect(&mut response, limit, stall, purpose, ear).await?)
+            }
             Reading::Stream => Body::Open(response),
         };
         Ok(Answer { status, headers, url, is_foreign, body })

@@ -63,6 +63,11 @@ impl Fault {
         self
     }
 
+    /// Returns the words of the reason.
+    pub(super) fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+
     /// Changes the words of the reason.
     pub(super) fn reworded(mut self, change: impl FnOnce(&str) -> String) -> Self {
         self.reason = self.reason.map(|reason| change(&reason));

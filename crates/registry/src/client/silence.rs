@@ -2,14 +2,17 @@
 //!
 //! Each request is patient for itself, and a run has many. So silence is counted for all of a kind
 //! together: attempts that got no answer, one after the other, with no answer to any other in between.
-//! Attempts at the same time count once, so that it does not matter how many there are. A refusal, of
-//! whatever status, is an answer: that place works, and is asked again.
+//! Attempts at the same time count once, so that it does not matter how many there are. A refusal is an
+//! answer: that place works, and is asked again. That it is out of order (a 5xx without a word of when to come
+//! back) is none: there is nobody behind who could say more.
+//!
+//! Heads and bodies are counted apart: some that break give a head and nothing behind it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderMap, Method, StatusCode, header};
 use sealift_store::{ErrorKind, Operation};
 use tokio::time::Instant;
 use url::Url;
@@ -19,9 +22,14 @@ use super::fault::{Fault, Purpose};
 /// So many attempts in a row without an answer are enough: one less than a single request is given.
 const ROUNDS: u32 = 4;
 
+/// So many bytes of a body are life, also where it breaks off behind them; less can come out of the buffer of
+/// something on the way. The end of a body is life, however short it was.
+const LIFE: u64 = 256 * 1024;
+
 /// What requests have in common that fail together: the host that is asked, and what for. Storage may be dead
-/// behind a registry that still leads to it, and one that takes nothing may still open uploads.
-type Sort = (String, Operation, Method);
+/// behind a registry that still leads to it, and one that takes nothing may still open uploads. A body has no
+/// method.
+type Sort = (String, Operation, Option<Method>);
 
 /// What is known of the silence of one registry.
 #[derive(Debug)]
@@ -39,6 +47,8 @@ struct Spell {
     /// When the last of them was given up.
     last: Instant,
     rounds: u32,
+    /// What the last of them ended with.
+    reason: String,
 }
 
 /// An attempt on its way.
@@ -47,6 +57,8 @@ pub(super) struct Listening {
     sort: Sort,
     began: Instant,
     rounds: u32,
+    /// How much of a body came.
+    heard: u64,
 }
 
 impl Silence {
@@ -56,34 +68,68 @@ impl Silence {
 
     /// Begins an attempt, unless it would wait in vain.
     pub(super) fn listen(&self, method: &Method, url: &Url, purpose: &Purpose) -> Result<Listening, Fault> {
-        let sort = sort(method, url, purpose);
-        let (spells, began) = (self.spells(), Instant::now());
-        let spell = spells.get(&sort);
-        if spell.is_some_and(|spell| spell.is_final(began, self.limit)) {
-            return Err(given_up(self.limit, purpose));
-        }
-        let rounds = spell.map_or(0, |spell| spell.rounds);
-        Ok(Listening { sort, began, rounds })
+        self.listen_to(sort(Some(method), url, purpose), purpose)
     }
 
-    /// Notes that an answer came, of whatever kind.
+    /// Begins to read the body of an answer, unless that would be waiting in vain.
+    pub(super) fn listen_on(&self, url: &Url, purpose: &Purpose) -> Result<Listening, Fault> {
+        self.listen_to(sort(None, url, purpose), purpose)
+    }
+
+    fn listen_to(&self, sort: Sort, purpose: &Purpose) -> Result<Listening, Fault> {
+        let (spells, began) = (self.spells(), Instant::now());
+        let spell = spells.get(&sort);
+        if let Some(spell) = spell.filter(|spell| spell.is_final(began, self.limit)) {
+            return Err(given_up(&spell.reason, purpose));
+        }
+        let rounds = spell.map_or(0, |spell| spell.rounds);
+        Ok(Listening { sort, began, rounds, heard: 0 })
+    }
+
+    /// Notes the head of an answer: life, or the word of something in front that there is none behind it.
+    pub(super) fn headed(&self, listening: Listening, status: StatusCode, headers: &HeaderMap) {
+        match is_out_of_order(status, headers) {
+            true => self.unanswered(listening, &format!("it answers {}", status.as_str())),
+            false => self.answered(&listening),
+        }
+    }
+
+    /// Notes that so many bytes of a body came.
+    pub(super) fn heard(&self, listening: &mut Listening, bytes: usize) {
+        let before = listening.heard;
+        listening.heard = before.saturating_add(bytes as u64);
+        if before < LIFE && listening.heard >= LIFE {
+            self.answered(listening);
+        }
+    }
+
+    /// Notes that a body broke off, which says nothing behind a part of it that was life.
+    pub(super) fn fell_silent(&self, listening: Listening, reason: &str) {
+        if listening.heard < LIFE {
+            self.unanswered(listening, reason);
+        }
+    }
+
+    /// Notes that an answer came, or that a body came to its end.
     pub(super) fn answered(&self, listening: &Listening) {
         self.spells().remove(&listening.sort);
     }
 
     /// Notes that what was asked for was done, though nobody said so.
     pub(super) fn heeded(&self, method: &Method, url: &Url, purpose: &Purpose) {
-        self.spells().remove(&sort(method, url, purpose));
+        self.spells().remove(&sort(Some(method), url, purpose));
     }
 
     /// Notes that none came. Who began in an earlier round was counted with that.
-    pub(super) fn unanswered(&self, listening: Listening) {
-        let Listening { sort, began, rounds } = listening;
+    pub(super) fn unanswered(&self, listening: Listening, reason: &str) {
+        let Listening { sort, began, rounds, .. } = listening;
         let mut spells = self.spells();
-        let spell = spells.entry(sort).or_insert(Spell { first: began, last: began, rounds: 0 });
+        let new = Spell { first: began, last: began, rounds: 0, reason: String::new() };
+        let spell = spells.entry(sort).or_insert(new);
         if spell.rounds == rounds {
             spell.rounds += 1;
             spell.last = Instant::now();
+            reason.clone_into(&mut spell.reason);
         }
     }
 
@@ -92,8 +138,13 @@ impl Silence {
     }
 }
 
-fn sort(method: &Method, url: &Url, purpose: &Purpose) -> Sort {
-    (url.authority().to_owned(), purpose.operation, method.clone())
+fn sort(method: Option<&Method>, url: &Url, purpose: &Purpose) -> Sort {
+    (url.authority().to_owned(), purpose.operation, method.cloned())
+}
+
+/// Who says when to come back is at work.
+fn is_out_of_order(status: StatusCode, headers: &HeaderMap) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504) && !headers.contains_key(header::RETRY_AFTER)
 }
 
 impl Spell {
@@ -104,12 +155,9 @@ impl Spell {
 }
 
 /// It says of itself that waiting is of no use, as a place does that asks to come back much later.
-fn given_up(limit: Duration, purpose: &Purpose) -> Fault {
-    let seconds = limit.as_secs_f64().round();
-    purpose
-        .fault(ErrorKind::Unavailable)
-        .because(format_args!("nothing came for {seconds} seconds, again and again"))
-        .wait(Some(Duration::MAX))
+fn given_up(reason: &str, purpose: &Purpose) -> Fault {
+    let fault = purpose.fault(ErrorKind::Unavailable).because(format_args!("{reason}, again and again"));
+    fault.wait(Some(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -117,6 +165,7 @@ mod tests {
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(60);
+    const NOTHING: &str = "nothing came for 60 seconds";
 
     fn purpose() -> Purpose {
         Purpose::new(Operation::FetchBlob, "a/b")
@@ -135,7 +184,7 @@ mod tests {
         for _ in 0..rounds {
             let listening: Vec<_> = (0..at_once).map(|_| listen(silence).unwrap()).collect();
             tokio::time::sleep(each).await;
-            listening.into_iter().for_each(|it| silence.unanswered(it));
+            listening.into_iter().for_each(|it| silence.unanswered(it, NOTHING));
         }
     }
 
@@ -183,6 +232,71 @@ mod tests {
             silence.heeded(&Method::GET, &url("r"), &purpose());
         }
         assert!(listen(&silence).is_some());
+    }
+
+    /// status, whether it says when to come back → whether somebody is alive there.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_out_of_order_is_not_there_and_who_refuses_is() {
+        for (status, says_when, is_life) in [
+            (500, false, false),
+            (502, false, false),
+            (503, false, false),
+            (504, false, false),
+            (503, true, true),
+            (429, false, true),
+            (404, false, true),
+            (401, false, true),
+            (501, false, true),
+            (200, false, true),
+        ] {
+            let silence = Silence::new(LIMIT);
+            let mut headers = HeaderMap::new();
+            if says_when {
+                headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+            }
+            for _ in 0..4 {
+                let listening = listen(&silence).unwrap();
+                tokio::time::advance(LIMIT / 2).await;
+                silence.headed(listening, StatusCode::from_u16(status).unwrap(), &headers);
+            }
+            let listening = silence.listen(&Method::GET, &url("r"), &purpose());
+            assert_eq!(listening.is_ok(), is_life, "{status} {says_when}");
+            let Err(fault) = listening else { continue };
+            let text = format!("r: cannot fetch blob a/b: it answers {status}, again and again");
+            assert_eq!(fault.at("r").to_string(), text);
+        }
+    }
+
+    /// The pieces of each of four bodies that then break off, and whether it ended → whether the next is read.
+    #[tokio::test(start_paused = true)]
+    async fn a_head_with_nothing_behind_it_is_no_life() {
+        let much = usize::try_from(LIFE).unwrap();
+        let cases: [(&[usize], bool, bool); 7] = [
+            (&[], false, false),
+            (&[1], false, false),
+            (&[much - 1], false, false),
+            (&[much], false, true),
+            (&[much - 1, 1], false, true),
+            (&[1], true, true),
+            (&[], true, true),
+        ];
+        for (pieces, ends, is_read) in cases {
+            let silence = Silence::new(LIMIT);
+            for _ in 0..4 {
+                // The head comes.
+                let head = silence.listen(&Method::GET, &url("r"), &purpose()).unwrap();
+                silence.headed(head, StatusCode::OK, &HeaderMap::new());
+                let mut body = silence.listen_on(&url("r"), &purpose()).unwrap();
+                pieces.iter().for_each(|&piece| silence.heard(&mut body, piece));
+                tokio::time::advance(LIMIT).await;
+                if ends { silence.answered(&body) } else { silence.fell_silent(body, NOTHING) }
+            }
+            assert_eq!(silence.listen_on(&url("r"), &purpose()).is_ok(), is_read, "{pieces:?} {ends}");
+            // Who is asked for something else, and others, are not concerned.
+            assert!(silence.listen(&Method::GET, &url("r"), &purpose()).is_ok());
+            assert!(silence.listen_on(&url("s"), &purpose()).is_ok());
+            assert!(silence.listen_on(&url("r"), &Purpose::of(Operation::FetchManifest)).is_ok());
+        }
     }
 
     #[tokio::test(start_paused = true)]

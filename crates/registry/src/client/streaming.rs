@@ -36,12 +36,13 @@ impl Connection {
         let mut response = tokio::select! {
             response = self.transport.execute(built, &request.purpose) => response?,
             () = progress.stalled(patience) => {
-                silence_of.unanswered(listening);
-                return Err(silence(patience, &purpose));
+                let fault = silence(patience, &purpose);
+                silence_of.unanswered(listening, fault.reason());
+                return Err(fault);
             }
         };
-        silence_of.answered(&listening);
         let status = response.status();
+        silence_of.headed(listening, status, response.headers());
         let headers = std::mem::take(response.headers_mut());
         let veil = self.veil(authorization.header());
         let body = collect_error(&mut response, ERROR_BODY_LIMIT, limit, &request.purpose, &veil).await;

@@ -37,7 +37,7 @@ pub(super) struct Transport {
     foreign: Clients,
     stall_timeout: Duration,
     /// What the registry, and where it leads, leaves unanswered.
-    pub(super) silence: Silence,
+    pub(super) silence: Arc<Silence>,
     pace: Option<Arc<Pace>>,
 }
 
@@ -62,7 +62,7 @@ impl Transport {
             guard,
             proxies,
             stall_timeout: config.stall_timeout,
-            silence: Silence::new(config.stall_timeout),
+            silence: Arc::new(Silence::new(config.stall_timeout)),
             pace: config.pace.clone(),
         })
     }
@@ -128,8 +128,8 @@ impl Transport {
         let answer = tokio::time::timeout(limit, self.execute(request, purpose)).await;
         let answer = answer.unwrap_or_else(|_| Err(silence(limit, purpose)));
         match &answer {
-            Ok(_) => self.silence.answered(&listening),
-            Err(fault) if fault.kind.is_transient() => self.silence.unanswered(listening),
+            Ok(answer) => self.silence.headed(listening, answer.status(), answer.headers()),
+            Err(fault) if fault.kind.is_transient() => self.silence.unanswered(listening, fault.reason()),
             Err(_) => {}
         }
         answer

@@ -62,6 +62,8 @@ enum Ending {
     Whole,
     /// The connection breaks after the body's bytes, though more were announced.
     Cut,
+    /// Nothing comes behind the body's bytes, though more were announced.
+    Stalled,
     /// Nothing comes, not even a head.
     Silent,
     /// The connection breaks without an answer.
@@ -96,6 +98,11 @@ impl Reply {
 
     pub(super) fn cut(mut self) -> Self {
         self.ending = Ending::Cut;
+        self
+    }
+
+    pub(super) fn stalled(mut self) -> Self {
+        self.ending = Ending::Stalled;
         self
     }
 
@@ -270,14 +277,17 @@ async fn respond(reply: Reply) -> io::Result<Answer> {
     match reply.ending {
         Ending::Silent => std::future::pending().await,
         Ending::Dropped => return Err(io::Error::other("dropped by the script")),
-        Ending::Whole | Ending::Cut => {}
+        Ending::Whole | Ending::Cut | Ending::Stalled => {}
     }
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(*name, value);
     }
     let whole = Full::new(reply.body.clone()).map_err(|never: Infallible| match never {});
-    let body = if reply.ending == Ending::Cut {
+    let body = if reply.ending == Ending::Stalled {
+        let pieces = stream::iter([Ok(Frame::data(reply.body))]).chain(stream::pending());
+        BodyExt::boxed(StreamBody::new(pieces))
+    } else if reply.ending == Ending::Cut {
         let pieces = [Ok(Frame::data(reply.body)), Err(io::Error::other("cut by the script"))];
         // The pause lets the client see the bytes before the end.
         let pieces = stream::iter(pieces).then(|piece| async {

@@ -70,6 +70,76 @@ async fn who_never_answers_is_not_waited_for_again_and_again() {
     assert_eq!(began.elapsed().as_secs(), 4 * 60);
 }
 
+/// A host that gives heads and nothing behind them costs the first blobs their patience, and the others none.
+#[tokio::test]
+async fn who_gives_a_head_and_nothing_more_is_not_waited_for_again_and_again() {
+    let peer = peer().await;
+    for _ in 0..6 {
+        peer.on(&blob("GET"), reply(200).header("content-length", "10").body("12").stalled());
+    }
+    let client = peer.client();
+    client.connect().await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    for _ in 0..4 {
+        let body = source(&client).open_blob(&digest(), 0).await.unwrap();
+        let error = body.collect(10).await.unwrap_err();
+        assert!(error.to_string().ends_with("nothing came for 60 seconds"), "{error}");
+    }
+    for _ in 0..2 {
+        let error = source(&client).open_blob(&digest(), 0).await.unwrap_err();
+        assert!(error.to_string().ends_with("nothing came for 60 seconds, again and again"), "{error}");
+        assert_eq!(error.wait(), Some(Duration::MAX), "nobody is to try again");
+    }
+    assert_eq!(began.elapsed().as_secs(), 4 * 60);
+    peer.finish();
+}
+
+/// The same of what is read at once.
+#[tokio::test]
+async fn a_list_that_never_comes_is_not_waited_for_again_and_again() {
+    let peer = peer().await;
+    for _ in 0..5 {
+        let answer = reply(200).header("content-length", "100").body("{").stalled();
+        peer.on("GET /v2/a/b/tags/list?n=1000", answer);
+    }
+    let client = peer.client();
+    client.connect().await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let error = source(&client).tags(&PageRequest::first()).await.unwrap_err();
+    assert!(error.to_string().ends_with("nothing came for 60 seconds, again and again"), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 4 * 60);
+    peer.finish();
+}
+
+/// A registry that has been out of order for a stall timeout is not asked five times for every blob.
+#[tokio::test]
+async fn who_is_out_of_order_is_not_asked_again_and_again() {
+    let peer = peer().await;
+    for _ in 0..10 {
+        peer.on("POST /v2/a/b/blobs/uploads/", reply(503));
+    }
+    let client = peer.client();
+    client.connect().await.unwrap();
+    tokio::time::pause();
+    for _ in 0..2 {
+        let error = target(&client).begin_upload(None).await.unwrap_err();
+        assert!(error.to_string().ends_with("it answers 503"), "{error}");
+        tokio::time::advance(Duration::from_secs(30)).await;
+    }
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(503));
+    for _ in 0..3 {
+        let error = target(&client).begin_upload(None).await.unwrap_err();
+        assert!(error.to_string().ends_with("it answers 503, again and again"), "{error}");
+    }
+    // Later it may be back.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    peer.on("POST /v2/a/b/blobs/uploads/", reply(202).header("location", "/u"));
+    target(&client).begin_upload(None).await.unwrap();
+    peer.finish();
+}
+
 #[tokio::test]
 async fn attempts_come_to_an_end() {
     let peer = peer().await;
