@@ -48,6 +48,15 @@ impl Held {
         }
     }
 
+    /// Adds what a bundle holds that is gone on with, so that nobody counts it once more; see
+    /// [`crate::BundleWriter::left`].
+    pub fn add_left(&mut self, left: &BTreeMap<Digest, u64>) {
+        for (digest, size) in left {
+            let new = || HeldContent { size: *size, repositories: BTreeSet::new() };
+            self.content.entry(*digest).or_insert_with(new);
+        }
+    }
+
     /// The first size stays: a wrong one is found when the content is asked for.
     pub(crate) fn add(&mut self, digest: Digest, size: u64, repository: &RepositoryName) {
         let new = || HeldContent { size, repositories: BTreeSet::new() };

@@ -18,6 +18,8 @@ pub(crate) const TRAILER: &str = "sealift-trailer";
 pub(crate) const CHECKSUM: &str = ".sha256";
 /// What is whole in the volumes of an unfinished bundle.
 pub(crate) const JOURNAL: &str = "pack.journal";
+/// What is put behind the name of a bundle that is one file, for the same.
+pub(crate) const FILE_JOURNAL: &str = ".journal";
 /// What is put behind the name of a bundle that is one file, for what keeps other processes away.
 pub(crate) const LOCK: &str = ".lock";
 /// What is put behind the name of a file that is still written.

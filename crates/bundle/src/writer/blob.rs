@@ -43,12 +43,12 @@ impl Blob {
     pub(super) async fn write(&mut self, content: Arc<[Bytes]>) -> io::Result<()> {
         let Some(mut sealer) = self.sealer.take() else { return self.entry.write(&content).await };
         let seal = move || {
-            let sealed: io::Result<Vec<Bytes>> = content.iter().map(|piece| sealer.update(piece)).collect();
+            let sealed = sealer.update_all(&content);
             sealed.map(|sealed| (sealer, sealed))
         };
         let (sealer, sealed) = spawn_blocking(seal).await??;
         self.sealer = Some(sealer);
-        self.entry.write(&sealed).await
+        self.entry.write(&[sealed]).await
     }
 
     /// Ends the entry; its content is there to the last byte.

@@ -1,28 +1,25 @@
 //! The end of a bundle: what makes it an OCI image layout, the catalogue, the checksums, and last the names.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sealift_oci::{Digest, RepositoryName, media_type};
-use sealift_store::atomic;
+use sealift_oci::{Digest, RepositoryName, Tag, media_type};
 use serde_json::{Value, json};
 
+use super::place::Place;
 use super::sealing::Sealing;
 use super::state::State;
 use super::volumes::{Closed, Volume};
-use super::{BundleWriter, Place, behind};
+use super::{BundleWriter, publish};
 use crate::catalogue::{
     CATALOGUE_LIMIT, Catalogue, Content, Extent, FORMAT, HeldManifest, Image, Repository, VERSION,
 };
 use crate::entry::{self, END};
 use crate::error::{BundleError, Result};
-use crate::names::{
-    CATALOGUE, CHECKSUM, CHECKSUMS, JOURNAL, KEY, LOCK, SEALED_CATALOGUE, SIGNATURE, TRAILER, volume,
-};
+use crate::names::{CATALOGUE, KEY, SEALED_CATALOGUE, TRAILER, volume};
 
 /// Signs a list of checksums; returns the text of the signature file.
 pub type Sign<'a> = dyn Fn(&Path, &[u8]) -> Result<String> + Send + Sync + 'a;
@@ -70,9 +67,9 @@ impl BundleWriter {
         catalogue.place(&closed);
         match &self.shared.destination {
             Place::Directory(directory) => {
-                publish_directory(directory, catalogue, &closed, self.shared.sealing.as_ref(), sign)
+                publish::directory(directory, catalogue, &closed, self.shared.sealing.as_ref(), sign)
             }
-            Place::File(file) => publish_file(file, catalogue, &closed, sign),
+            Place::File(file) => publish::file(file, catalogue, &closed, sign),
             Place::Pipe => Ok(Finished::new(catalogue, &closed, Path::new("-"))),
         }
     }
@@ -141,7 +138,10 @@ impl BundleWriter {
 }
 
 /// Returns the catalogue's file, sealed if the bundle is.
-fn written(catalogue: &Catalogue, sealing: Option<&Sealing>) -> io::Result<(&'static str, Vec<u8>)> {
+pub(super) fn written(
+    catalogue: &Catalogue,
+    sealing: Option<&Sealing>,
+) -> io::Result<(&'static str, Vec<u8>)> {
     let bytes = catalogue.to_bytes();
     if bytes.len() as u64 > CATALOGUE_LIMIT {
         let reason = format!("the catalogue would have more than {CATALOGUE_LIMIT} bytes; pack fewer images");
@@ -204,24 +204,24 @@ fn repositories(state: &State, sources: &BTreeMap<RepositoryName, String>) -> Ve
 /// What makes the volumes an OCI image layout (image-spec 1.1, `image-layout.md`).
 pub(crate) fn layout(catalogue: &Catalogue) -> Vec<(&'static str, Vec<u8>)> {
     let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
+    let asked_for: HashSet<Digest> = catalogue.images.iter().map(|image| image.digest).collect();
     let mut manifests: Vec<Value> = Vec::new();
     for repository in &catalogue.repositories {
+        let mut tags: HashMap<Digest, Vec<&Tag>> = HashMap::new();
+        repository.tags.iter().for_each(|(tag, digest)| tags.entry(*digest).or_default().push(tag));
         for manifest in &repository.manifests {
             let size = sizes.get(&manifest.digest).copied().unwrap_or_default();
             let descriptor =
                 json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": size});
-            let tags = repository.tags.iter().filter(|(_, digest)| **digest == manifest.digest);
-            let mut named = false;
-            for (tag, _) in tags {
+            let named = |tag: &&Tag| {
                 let mut entry = descriptor.clone();
                 let name = format!("{}:{tag}", repository.source);
                 entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
-                manifests.push(entry);
-                named = true;
-            }
-            let is_asked_for = catalogue.images.iter().any(|image| image.digest == manifest.digest);
-            if !named && is_asked_for {
-                manifests.push(descriptor);
+                entry
+            };
+            match tags.get(&manifest.digest) {
+                Some(tags) => manifests.extend(tags.iter().map(named)),
+                None => manifests.extend(Some(descriptor).filter(|_| asked_for.contains(&manifest.digest))),
             }
         }
     }
@@ -251,80 +251,9 @@ impl Catalogue {
 }
 
 impl Finished {
-    fn new(catalogue: Catalogue, closed: &[Closed], path: &Path) -> Self {
-        let checksum = closed.first().map(|it| checksum_line(&it.sha256, path));
+    pub(super) fn new(catalogue: Catalogue, closed: &[Closed], path: &Path) -> Self {
+        let checksum = closed.first().map(|it| publish::checksum_line(&it.sha256, path));
         let volumes = closed.iter().map(|it| (path.to_owned(), it.size)).collect();
         Self { catalogue, volumes, checksum }
-    }
-}
-
-fn checksum_line(sha256: &str, path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    format!("{sha256}  {}\n", name.display())
-}
-
-/// The list of checksums comes last: it is what makes the directory a bundle.
-fn publish_directory(
-    directory: &Path,
-    catalogue: Catalogue,
-    closed: &[Closed],
-    sealing: Option<&Sealing>,
-    sign: Option<&Sign<'_>>,
-) -> Result<Finished> {
-    let mut sums = String::new();
-    let mut volumes = Vec::new();
-    for (volume, written) in catalogue.volumes.iter().zip(closed) {
-        let path = directory.join(&volume.name);
-        fs::rename(&written.path, &path).map_err(BundleError::io(&path))?;
-        sums.push_str(&checksum_line(&written.sha256, &path));
-        volumes.push((path, written.size));
-    }
-    let catalogue_file = written(&catalogue, sealing).map_err(BundleError::io(directory))?;
-    let key = sealing.map(|sealing| (KEY, sealing.key.clone()));
-    for (name, bytes) in key.into_iter().chain([catalogue_file]) {
-        let path = directory.join(name);
-        atomic::write(&path, &bytes).map_err(BundleError::io(&path))?;
-        sums.push_str(&checksum_line(&Digest::sha256(&bytes).hex(), &path));
-    }
-    write_checksums(&directory.join(CHECKSUMS), &sums, sign)?;
-    remove(&directory.join(JOURNAL))?;
-    Ok(Finished { catalogue, volumes, checksum: None })
-}
-
-/// The file gets its name last.
-fn publish_file(
-    file: &Path,
-    catalogue: Catalogue,
-    closed: &[Closed],
-    sign: Option<&Sign<'_>>,
-) -> Result<Finished> {
-    let finished = Finished::new(catalogue, closed, file);
-    if let Some(line) = &finished.checksum {
-        write_checksums(&behind(file, CHECKSUM), line, sign)?;
-    }
-    for written in closed {
-        fs::rename(&written.path, file).map_err(BundleError::io(file))?;
-    }
-    let parent = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    atomic::sync_directory(parent).map_err(BundleError::io(parent))?;
-    remove(&behind(file, LOCK))?;
-    remove(&behind(file, ".journal"))?;
-    Ok(finished)
-}
-
-/// The signature comes first, so that what is signed is never seen without.
-fn write_checksums(path: &Path, sums: &str, sign: Option<&Sign<'_>>) -> Result<()> {
-    if let Some(sign) = sign {
-        let signature = sign(path, sums.as_bytes())?;
-        let beside = behind(path, SIGNATURE);
-        atomic::write(&beside, signature.as_bytes()).map_err(BundleError::io(&beside))?;
-    }
-    atomic::write(path, sums.as_bytes()).map_err(BundleError::io(path))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BundleError::io(path)(error)),
-        _ => Ok(()),
     }
 }

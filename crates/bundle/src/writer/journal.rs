@@ -7,12 +7,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sealift_oci::{Algorithm, Hasher};
-use sealift_store::atomic;
 use serde::{Deserialize, Serialize};
 
-use super::leftover;
 use super::sealing::KeptSealing;
 use super::volumes::{Mark, Volume};
+use super::{leftover, publish};
 use crate::catalogue::Content;
 use crate::error::{BundleError, Result};
 use crate::reader::{open_file, open_file_with};
@@ -77,11 +76,10 @@ pub(super) struct Left {
 impl Journal {
     /// Begins a journal; whenever the process is stopped, there is none or its head is whole.
     pub(super) fn create(path: &Path, head: &Head) -> Result<Self> {
-        let write = || {
-            atomic::write(path, format!("{}\n", json(head)?).as_bytes())?;
-            Ok(Self { file: open_file_with(path, OpenOptions::new().append(true))? })
-        };
-        write().map_err(BundleError::io(path))
+        let head = json(head).map_err(BundleError::io(path))?;
+        publish::write(path, format!("{head}\n").as_bytes())?;
+        let file = open_file_with(path, OpenOptions::new().append(true)).map_err(BundleError::io(path))?;
+        Ok(Self { file })
     }
 
     /// Opens a journal to go on with.
@@ -123,8 +121,7 @@ pub(super) fn take_up(
     if head.format != FORMAT || head.version != VERSION {
         return Err(BundleError::damaged(path, "it is of another version; delete the unfinished bundle"));
     }
-    // A line that is half written was the last one of a process that was killed.
-    let lines: Vec<Line> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = entries(lines);
     let noted = lines.iter().flat_map(|line| &line.marks).map(|mark| mark.volume).collect();
     directory.map_or(Ok(()), |directory| leftover::undo_names(directory, &noted))?;
     let proven = prove(&lines, &volume)?;
@@ -151,6 +148,17 @@ pub(super) fn take_up(
     directory.map_or(Ok(()), |directory| leftover::sweep(directory, &kept))?;
     let content = whole.iter().map(|line| line.content.clone()).collect();
     Ok(Some(Left { head, content, entries: lines.len() as u64, volumes }))
+}
+
+/// A line that is half written was the last one of a process that was killed.
+fn entries<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Line> {
+    lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Returns the content that a journal notes; nothing of it is proven. None where the journal cannot be read.
+pub(super) fn noted(path: &Path) -> Vec<Content> {
+    let text = read(path).ok().flatten().unwrap_or_default();
+    entries(text.split('\n').skip(1)).into_iter().map(|line| line.content).collect()
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {

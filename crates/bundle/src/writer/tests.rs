@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::catalogue::{Catalogue, Image};
 
+mod killed;
+
 const MIB: u64 = 1024 * 1024;
 
 fn options(volume_size: Option<u64>) -> WriterOptions {

@@ -1,0 +1,83 @@
+//! What lies where a bundle is to be written, and who else writes there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::{behind, publish};
+use crate::error::{BundleError, Result};
+use crate::names::{self, CHECKSUMS, JOURNAL, LOCK};
+
+/// Where the files beside the volumes go.
+#[derive(Debug)]
+pub(super) enum Place {
+    Directory(PathBuf),
+    File(PathBuf),
+    Pipe,
+}
+
+impl Place {
+    /// Where a process before this one was stopped behind its last step and before it could say so, that step is undone.
+    pub(super) fn take_back(&self) -> Result<()> {
+        match self {
+            Self::Directory(directory) => publish::take_back_directory(directory),
+            Self::File(file) => publish::take_back_file(file),
+            Self::Pipe => Ok(()),
+        }
+    }
+
+    /// A finished bundle is not written over, and volumes of another one, which may lie there alone, are not mixed up
+    /// with these.
+    pub(super) fn refuse_others(&self) -> Result<()> {
+        let directory = match self {
+            Self::Directory(directory) => directory,
+            Self::File(file) => return refuse_finished(file, file),
+            Self::Pipe => return Ok(()),
+        };
+        refuse_finished(directory, &directory.join(CHECKSUMS))?;
+        if directory.join(JOURNAL).exists() {
+            return Ok(());
+        }
+        let entries = std::fs::read_dir(directory).map_err(BundleError::io(directory))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        match names.into_iter().find(|name| names::is_volume(name)) {
+            Some(name) => Err(BundleError::NotABundle {
+                path: directory.join(name),
+                reason: "it is a volume of another bundle; name another directory".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps other processes away: a directory is locked itself, a file by another beside it.
+    pub(super) fn hold(&self) -> Result<Option<File>> {
+        let (path, file) = match self {
+            Self::Directory(path) => (path.clone(), File::open(path)),
+            Self::File(path) => {
+                let beside = behind(path, LOCK);
+                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+                (beside, file)
+            }
+            Self::Pipe => return Ok(None),
+        };
+        let file = file.map_err(BundleError::io(&path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(BundleError::NotABundle {
+                path,
+                reason: "another process is writing a bundle there".to_owned(),
+            }),
+            // Some file systems have no locks; one process alone is still safe there.
+            _ => Ok(Some(file)),
+        }
+    }
+}
+
+/// A finished bundle is not written over.
+pub(super) fn refuse_finished(path: &Path, mark: &Path) -> Result<()> {
+    match mark.symlink_metadata() {
+        Ok(_) => Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            reason: "a finished bundle is there already".to_owned(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
