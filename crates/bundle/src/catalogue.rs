@@ -250,11 +250,8 @@ impl Catalogue {
     }
 
     fn check_repositories(&self, known: &HashMap<Digest, u64>) -> Result<(), String> {
-        let mut names = HashSet::new();
+        let mut holdings: HashMap<&RepositoryName, HashSet<Digest>> = HashMap::new();
         for Repository { name, manifests, blobs, tags, .. } in &self.repositories {
-            if !names.insert(name) {
-                return Err(format!("the repository {name} is listed twice"));
-            }
             let held: HashSet<Digest> = manifests.iter().map(|it| it.digest).collect();
             if let Some(digest) = held.iter().chain(blobs).find(|digest| !known.contains_key(digest)) {
                 return Err(format!("{name} holds {digest}, which is not listed"));
@@ -262,11 +259,12 @@ impl Catalogue {
             if let Some((tag, digest)) = tags.iter().find(|(_, digest)| !held.contains(digest)) {
                 return Err(format!("{name}:{tag} points at {digest}, which the repository does not hold"));
             }
+            if holdings.insert(name, held).is_some() {
+                return Err(format!("the repository {name} is listed twice"));
+            }
         }
-        let holds = |image: &Image| {
-            let repository = self.repositories.iter().find(|it| it.name == image.repository);
-            repository.is_some_and(|it| it.manifests.iter().any(|held| held.digest == image.digest))
-        };
+        let holds =
+            |image: &Image| holdings.get(&image.repository).is_some_and(|held| held.contains(&image.digest));
         match self.images.iter().find(|image| !holds(image)) {
             Some(image) => Err(format!("{} is not in {}", image.digest, image.repository)),
             None => Ok(()),

@@ -87,6 +87,37 @@ fn names_that_differ_in_case_only_are_refused() {
     assert!(parse(&value).unwrap_err().to_string().contains("listed twice"));
 }
 
+/// Many repositories and images. Nothing is looked for among all of them once for each: that
+/// would take a minute.
+#[test]
+fn a_long_catalogue_is_checked_and_laid_out_in_one_go() {
+    const MANY: usize = 40_000;
+    let digests: Vec<Digest> = (0..MANY).map(|number| digest(&number.to_string())).collect();
+    let held = |digest: &Digest| HeldManifest { digest: *digest, media_type: String::new() };
+    let repository = |name: String, digests: &[Digest]| Repository {
+        name: name.parse().unwrap(),
+        source: format!("quay.io/{name}"),
+        manifests: digests.iter().map(held).collect(),
+        blobs: Vec::new(),
+        tags: (0..).zip(digests).map(|(at, it)| (format!("v{at}").parse().unwrap(), *it)).collect(),
+    };
+    let mut long = Catalogue { content: Vec::new(), ..parse(&catalogue()).unwrap() };
+    long.content.extend(digests.iter().map(|digest| Content::elsewhere(*digest, 1)));
+    long.repositories = (0..).zip(&digests).map(|(at, it)| repository(format!("r{at}"), &[*it])).collect();
+    long.repositories.push(repository("all".to_owned(), &digests));
+    let image = |(at, digest): (usize, &Digest)| Image {
+        repository: format!("r{at}").parse().unwrap(),
+        digest: *digest,
+        ..long.images[0].clone()
+    };
+    long.images = digests.iter().enumerate().map(image).collect();
+    long.check().unwrap();
+    let index: Value = serde_json::from_slice(&crate::writer::layout(&long)[1].1).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 2 * MANY);
+    long.images[MANY - 1].digest = digests[0];
+    assert!(long.check().unwrap_err().contains(&format!("is not in r{}", MANY - 1)));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

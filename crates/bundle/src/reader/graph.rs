@@ -50,6 +50,24 @@ impl Bundle {
         }
         found
     }
+
+    /// Goes through what the images need, by their places in the catalogue. What needs the same is walked once: many
+    /// repositories may hold one image.
+    pub(crate) fn reaches(&self) -> impl Iterator<Item = (Vec<usize>, HashSet<Digest>)> {
+        let graph = self.graph();
+        let with_attachments: HashSet<&RepositoryName> =
+            graph.attached.keys().map(|(name, _)| name).collect();
+        let images = &self.catalogue().images;
+        let mut alike: HashMap<(Option<&RepositoryName>, Digest), Vec<usize>> = HashMap::new();
+        for (place, image) in images.iter().enumerate() {
+            let own = with_attachments.get(&image.repository).copied();
+            alike.entry((own, image.digest)).or_default().push(place);
+        }
+        alike.into_values().map(|places| {
+            let reached = places.first().map(|first| self.reach(&images[*first]));
+            (places, reached.unwrap_or_default())
+        })
+    }
 }
 
 impl Graph {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use age::Decryptor;
 
 /// The plain bytes of a chunk.
-const CHUNK: u64 = 64 * 1024;
+pub(super) const CHUNK: u64 = 64 * 1024;
 /// What a chunk takes more when it is sealed.
 const TAG: u64 = 16;
 /// What stands between the header and the first chunk.

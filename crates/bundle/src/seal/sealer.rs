@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::mem;
 use std::sync::{Arc, Mutex};
 
 use age::Encryptor;
@@ -11,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use sealift_store::lock;
 
 use super::Recipient;
-use super::layout::chunks_size;
+use super::layout::{CHUNK, chunks_size};
 
 /// Turns plain pieces into sealed ones.
 pub struct Sealer {
@@ -41,9 +40,19 @@ impl Sealer {
     /// # Errors
     /// Where it is more than was announced.
     pub fn update(&mut self, plain: &[u8]) -> io::Result<Bytes> {
-        let left = self.left.checked_sub(plain.len() as u64);
+        self.update_all(&[plain])
+    }
+
+    /// The same of several pieces, one behind the other.
+    ///
+    /// # Errors
+    /// Where they are more than was announced.
+    pub fn update_all(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<Bytes> {
+        let size: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
+        let left = self.left.checked_sub(size as u64);
         self.left = left.ok_or_else(|| differs("there is more content than was announced"))?;
-        self.writer.write_all(plain)?;
+        self.outlet.make_room(size);
+        pieces.iter().try_for_each(|piece| self.writer.write_all(piece.as_ref()))?;
         Ok(self.outlet.take())
     }
 
@@ -74,8 +83,15 @@ impl fmt::Debug for Sealer {
 struct Outlet(Arc<Mutex<BytesMut>>);
 
 impl Outlet {
+    /// Makes room for that many plain bytes and the chunk that was kept back, at once. Where what was taken before is
+    /// gone by now, its memory is used again.
+    fn make_room(&self, plain: usize) {
+        let most = usize::try_from(chunks_size(plain as u64 + CHUNK)).unwrap_or(plain);
+        lock(&self.0).reserve(most);
+    }
+
     fn take(&self) -> Bytes {
-        mem::take(&mut *lock(&self.0)).freeze()
+        lock(&self.0).split().freeze()
     }
 }
 

@@ -196,11 +196,15 @@ fn side_by_side<J: Send, R: Send>(jobs: Vec<J>, workers: usize, work: impl Fn(J)
 
 /// Names the images that need what was found wrong.
 fn with_images(bundle: &Bundle, found: Vec<Found>) -> Vec<Finding> {
-    let mut users: HashMap<Digest, Vec<usize>> = HashMap::new();
-    if found.iter().any(|it| !it.content.is_empty()) {
-        for (number, image) in bundle.catalogue().images.iter().enumerate() {
-            for digest in bundle.reach(image) {
-                users.entry(digest).or_default().push(number);
+    let mut users: HashMap<Digest, Vec<usize>> =
+        found.iter().flat_map(|it| &it.content).map(|digest| (*digest, Vec::new())).collect();
+    if !users.is_empty() {
+        let mut named = 0;
+        for (images, digests) in bundle.reaches() {
+            for digest in digests {
+                let Some(users) = users.get_mut(&digest).filter(|_| named < Bundle::NAMED_LIMIT) else { continue };
+                named += images.len();
+                users.extend(&images);
             }
         }
     }
