@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Measure packing, checking and loading bundles.
     #[arg(long, conflicts_with_all = ["only", "link", "growth", "large"])]
     bundles: bool,
+    /// Run only the steps whose names have this in them, and what they are held against.
+    #[arg(long, value_name = "TEXT", requires = "bundles")]
+    pub(crate) step: Vec<String>,
 }
 
 /// What is measured.
@@ -101,9 +104,14 @@ mod tests {
 
     #[test]
     fn what_it_does_not_know_it_refuses() {
-        for given in
-            [&["--round", "1"][..], &["x"], &["--rounds", "0"], &["--only", "x"], &["--growth", "--large"]]
-        {
+        for given in [
+            &["--round", "1"][..],
+            &["x"],
+            &["--rounds", "0"],
+            &["--only", "x"],
+            &["--growth", "--large"],
+            &["--step", "x"],
+        ] {
             let all = [&["sealift-bench"], given].concat();
             assert!(Arguments::try_parse_from(all).is_err(), "{given:?}");
         }

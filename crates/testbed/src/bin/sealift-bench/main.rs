@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     finish(match arguments.mode() {
         Mode::Mirror => bench(&arguments).await,
-        Mode::Bundles => bundles::bench(arguments.rounds).await,
+        Mode::Bundles => bundles::bench(arguments.rounds, &arguments.step).await,
         Mode::Growth => growth::bench().await,
         Mode::Large => large::bench().await,
     })

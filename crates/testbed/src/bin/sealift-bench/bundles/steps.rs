@@ -98,6 +98,16 @@ impl Step {
         }
     }
 
+    /// Returns the step whose output this one reads.
+    pub(crate) fn needs(self) -> Option<Self> {
+        match self {
+            Self::Verify(form) | Self::Load(form) => Some(Self::Pack(form)),
+            Self::Sum(_) | Self::PackNext => Some(Self::Pack(Form::Directory)),
+            Self::SkopeoPush => Some(Self::SkopeoLayout),
+            _ => None,
+        }
+    }
+
     /// Tells whether the other steps of this part are held against it.
     pub(crate) fn is_floor(self) -> bool {
         matches!(self, Self::Fetch | Self::Sum(1) | Self::Push)
