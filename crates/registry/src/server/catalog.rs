@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::error::{WireError, during};
-use super::paging;
 use super::request::Call;
+use super::{auth, paging};
 use crate::wire::{PageQuery, Route};
 
 #[derive(Serialize)]
@@ -19,7 +19,8 @@ struct Catalog<'a> {
 pub(super) async fn list(call: &Call, query: PageQuery) -> Result<Answer, WireError> {
     paging::check_method(call)?;
     let request = paging::request(&query);
-    let page = call.store.admin().repositories(&request).await;
+    let admin = call.store.admin();
+    let page = auth::repositories(admin.as_ref(), &call.caller, &request, |_| true).await;
     let mut page = page.map_err(during(Operation::ListRepositories))?;
     paging::cut(&query, &mut page);
     let answer = Answer::new(StatusCode::OK).json(&Catalog { repositories: &page.items })?;

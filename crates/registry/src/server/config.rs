@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Access, Tls};
+use super::{Access, Auth, Tls};
 
 /// Hears of every request when its answer has been sent, or has broken off.
 pub type AccessLog = Arc<dyn Fn(&Access) + Send + Sync>;
@@ -22,8 +22,12 @@ pub struct ServerConfig {
     pub header_limit: usize,
     /// How long a client may neither send what it announced nor take what it asked for.
     pub stall_timeout: Duration,
+    /// Tags, manifests and blobs may be deleted by who may write.
+    pub deletes: bool,
     /// Makes connections safe; without it they are plain.
     pub tls: Option<Arc<Tls>>,
+    /// Who may do what; without it everybody may do everything.
+    pub auth: Option<Arc<Auth>>,
     /// Hears of every request.
     pub access: Option<AccessLog>,
 }
@@ -35,7 +39,9 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(30),
             header_limit: 64 * 1024,
             stall_timeout: Duration::from_secs(60),
+            deletes: false,
             tls: None,
+            auth: None,
             access: None,
         }
     }
@@ -48,7 +54,9 @@ impl fmt::Debug for ServerConfig {
             .field("header_timeout", &self.header_timeout)
             .field("header_limit", &self.header_limit)
             .field("stall_timeout", &self.stall_timeout)
+            .field("deletes", &self.deletes)
             .field("tls", &self.tls)
+            .field("auth", &self.auth)
             .finish_non_exhaustive()
     }
 }

@@ -1,15 +1,17 @@
 //! The serving end: a registry in front of any [`Store`], as a value that runs inside a process.
 //!
 //! A request walks one line: `listen` accepts the connection and bounds it, `router` turns path and query
-//! into a [`Route`](crate::wire::Route) and calls the file of the resource, the resource asks the store and
-//! returns an `Answer` or a `WireError`, and `router` makes the response and its log record of either.
+//! into a [`Route`](crate::wire::Route), `auth` decides whether the caller may, the file of the resource asks
+//! the store and returns an `Answer` or a `WireError`, and `router` makes the response and its log record of
+//! either.
 //!
-//! It keeps nothing of its own between requests: an upload is resumed from the store at each, so uploads
-//! survive a restart where the store keeps them. It neither checks credentials nor deletes, and it never
-//! prints; [`ServerConfig::access`] hears of every request.
+//! It keeps nothing of its own between requests but who has failed or succeeded to say who they are: an upload
+//! is resumed from the store at each, so uploads survive a restart where the store keeps them. It never prints;
+//! [`ServerConfig::access`] hears of every request.
 
 mod access;
 mod answer;
+mod auth;
 mod blobs;
 mod catalog;
 mod config;
@@ -35,6 +37,7 @@ use sealift_store::Store;
 use tokio::net::TcpListener;
 
 pub use access::Access;
+pub use auth::{Auth, Prefix, Right, Rights, Rule, RuleError};
 pub use config::{AccessLog, ServerConfig};
 pub use listen::RunningServer;
 pub use reload::{FileError, Notices};

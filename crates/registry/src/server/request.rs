@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use sealift_oci::RepositoryName;
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
 
+use super::auth::Caller;
 use super::connection::Connection;
 use super::error::{WireError, during};
 use crate::wire::ErrorCode;
@@ -23,9 +24,16 @@ use crate::wire::ErrorCode;
 const DRAIN_LIMIT: usize = 8 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(3);
 
+/// How much must arrive in the time in which a sender may be silent, in bytes. Who sends a byte now and then
+/// only keeps a connection and an upload occupied.
+const PROGRESS: usize = 1024;
+
 /// What a handler gets of a request, beside its route.
 pub(super) struct Call {
     pub(super) store: Arc<dyn Store>,
+    pub(super) caller: Caller,
+    /// Whether anything may be deleted at all.
+    pub(super) deletes: bool,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) body: RequestBody,
@@ -35,13 +43,14 @@ impl Call {
     pub(super) fn new(
         request: http::Request<Incoming>,
         connection: &Connection,
+        caller: Caller,
         received: Arc<AtomicU64>,
     ) -> Self {
         let (parts, body) = request.into_parts();
         let store = Arc::clone(&connection.shared.store);
-        let patience = connection.shared.config.stall_timeout;
+        let (patience, deletes) = (connection.shared.config.stall_timeout, connection.shared.config.deletes);
         let body = RequestBody::new(body, &parts.headers, patience, received);
-        Self { store, method: parts.method, headers: parts.headers, body }
+        Self { store, caller, deletes, method: parts.method, headers: parts.headers, body }
     }
 
     pub(super) fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
@@ -74,12 +83,21 @@ impl Call {
     }
 }
 
+/// Lets go of a request that is refused before anybody looks at its body.
+pub(super) fn discard(request: http::Request<Incoming>, connection: &Connection) {
+    let (parts, body) = request.into_parts();
+    let patience = connection.shared.config.stall_timeout;
+    drop(RequestBody::new(body, &parts.headers, patience, Arc::default()));
+}
+
 /// The body of a request.
 pub(super) struct RequestBody {
     /// Taken when it has come to its end.
     incoming: Option<Incoming>,
-    /// How long its sender may take for the next piece.
+    /// How long its sender may take for the next [`PROGRESS`] bytes, and how much of both there was already.
     patience: Duration,
+    waited: Duration,
+    progress: usize,
     /// How many bytes were announced, and how many came.
     length: Option<u64>,
     seen: u64,
@@ -93,7 +111,8 @@ impl RequestBody {
     fn new(incoming: Incoming, headers: &HeaderMap, patience: Duration, received: Arc<AtomicU64>) -> Self {
         let length = incoming.size_hint().exact();
         let is_held_back = headers.contains_key(EXPECT);
-        Self { incoming: Some(incoming), patience, length, seen: 0, received, is_held_back }
+        let (waited, progress) = (Duration::ZERO, 0);
+        Self { incoming: Some(incoming), patience, waited, progress, length, seen: 0, received, is_held_back }
     }
 
     /// Returns the announced length; chunked bodies have none.
@@ -104,11 +123,20 @@ impl RequestBody {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(incoming) = &mut self.incoming else { return Ok(None) };
         self.is_held_back = false;
-        match tokio::time::timeout(self.patience, incoming.frame()).await {
+        let begin = Instant::now();
+        let left = self.patience.saturating_sub(self.waited);
+        let arrived = tokio::time::timeout(left, incoming.frame()).await;
+        // How long the store takes for what has arrived is not the sender's fault.
+        self.waited += begin.elapsed();
+        match arrived {
             // Trailers mean nothing here.
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
                 self.seen += data.len() as u64;
+                self.progress += data.len();
+                if self.progress >= PROGRESS {
+                    (self.waited, self.progress) = (Duration::ZERO, 0);
+                }
                 self.received.fetch_add(data.len() as u64, Ordering::Relaxed);
                 Ok(Some(data))
             }
@@ -118,7 +146,7 @@ impl RequestBody {
                 self.incoming = None;
                 Ok(None)
             }
-            Err(_) => Err(self.broken().because("the client sends nothing any more")),
+            Err(_) => Err(self.broken().because("the client sends next to nothing any more")),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -11,7 +12,7 @@ use super::answer::Answer;
 use super::connection::Connection;
 use super::error::WireError;
 use super::request::Call;
-use super::{blobs, catalog, manifests, referrers, tags, uploads};
+use super::{auth, blobs, catalog, manifests, referrers, request, tags, uploads};
 use crate::wire::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION};
 use crate::wire::{ErrorCode, Route, RouteError};
 
@@ -42,8 +43,23 @@ async fn run(
 ) -> Result<Answer, WireError> {
     let route = Route::parse(request.uri().path(), request.uri().query());
     record.set_resource(route.as_ref().map_or("none", resource));
-    let call = Call::new(request, connection, record.received());
-    let route = route.map_err(|error| refuse(&call.method, error))?;
+    let auth = connection.shared.config.auth.as_ref();
+    let caller = match auth::admit(auth, request.headers(), connection.address()).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            request::discard(request, connection);
+            return Err(error);
+        }
+    };
+    record.set_user(caller.user());
+    let call = Call::new(request, connection, caller, record.received());
+    let route = match route {
+        Ok(route) => call.caller.check(&call.method, route)?,
+        Err(error) => {
+            call.caller.check_registry()?;
+            return Err(refuse(&call.method, error));
+        }
+    };
     if call.method.is_safe() {
         return dispatch(route, call).await;
     }
@@ -54,7 +70,12 @@ async fn run(
 async fn dispatch(route: Route, call: Call) -> Result<Answer, WireError> {
     match route {
         Route::Ping => ping(&call),
-        Route::Manifest { repository, reference } => manifests::handle(call, repository, reference).await,
+        Route::Manifest { repository, reference } => {
+            manifests::handle(call, repository, reference, Vec::new()).await
+        }
+        Route::TaggedManifest { repository, digest, tags } => {
+            manifests::handle(call, repository, digest.into(), tags).await
+        }
         Route::Blob { repository, digest } => blobs::handle(&call, &repository, &digest).await,
         Route::Uploads { repository, start } => uploads::start(call, repository, start).await,
         Route::Upload { repository, id, digest } => uploads::handle(call, repository, id, digest).await,
@@ -71,7 +92,7 @@ async fn dispatch(route: Route, call: Call) -> Result<Answer, WireError> {
 fn resource(route: &Route) -> &'static str {
     match route {
         Route::Ping => "ping",
-        Route::Manifest { .. } => "manifest",
+        Route::Manifest { .. } | Route::TaggedManifest { .. } => "manifest",
         Route::Blob { .. } => "blob",
         Route::Uploads { .. } | Route::Upload { .. } => "upload",
         Route::Tags { .. } => "tags",
@@ -91,7 +112,14 @@ fn refuse(method: &Method, error: RouteError) -> WireError {
 /// "Determining Support": whoever asks here wants to know whether this is a registry at all.
 fn ping(call: &Call) -> Result<Answer, WireError> {
     match call.method {
-        Method::GET | Method::HEAD => Answer::new(StatusCode::OK).json(&serde_json::Map::new()),
+        Method::GET | Method::HEAD => {
+            let answer = Answer::new(StatusCode::OK);
+            let answer = match call.caller.challenge() {
+                Some(challenge) => answer.header(WWW_AUTHENTICATE, challenge)?,
+                None => answer,
+            };
+            answer.json(&serde_json::Map::new())
+        }
         _ => Err(WireError::method("GET, HEAD")),
     }
 }
