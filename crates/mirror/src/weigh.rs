@@ -1,15 +1,17 @@
 //! Weighing a plan: what each image would cost, before a byte moves.
 //!
-//! The target is asked about every blob in every repository, which a run does not do: there the wish to
-//! link is the question. What is learnt is put into the plan: a repository that has a blob leads.
+//! The target is asked about every blob that is to come, in every repository, which a run does not do: there the
+//! wish to link is the question. What is learnt is put into the plan: a repository that has a blob leads. Of
+//! images that are there already only the manifests are read, to add up what they consist of.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use sealift_oci::RepositoryName;
-use sealift_store::{Result, Side};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
+use sealift_oci::{Descriptor, RepositoryName};
+use sealift_store::{Result, Side, Source};
 
-use crate::{Mirror, Plan, PlannedBlob, PlannedGroup, PlannedImage, Step};
+use crate::walk::{Graph, Manifests};
+use crate::{ImageRequest, Mirror, Plan, PlannedBlob, PlannedGroup, PlannedImage, Step};
 
-/// How many blobs are asked about at the same time.
+/// How many blobs, or images, are asked about at the same time.
 const CONCURRENCY: usize = 16;
 /// Requests for a blob that is fetched: the wish to link, the source's bytes, the upload, its end.
 const FETCH_REQUESTS: u64 = 4;
@@ -38,11 +40,38 @@ pub struct Weights {
 }
 
 impl Mirror {
-    /// Weighs a plan.
+    /// Weighs a plan, also what is there of images to which nothing is to be done.
+    ///
+    /// # Errors
+    /// When the target cannot be asked, or neither place tells what such an image consists of.
+    pub async fn weigh(&self, plan: &mut Plan) -> Result<Weights> {
+        let mut weights = self.weigh_copies(plan).await?;
+        let known = &Manifests::default();
+        for (group, weights_of_group) in plan.groups.iter().zip(&mut weights.groups) {
+            let kept =
+                group.images.iter().zip(weights_of_group).filter_map(|(image, weight)| match &image.step {
+                    Step::Keep(root) => Some((&image.request, root, weight)),
+                    _ => None,
+                });
+            let sized = stream::iter(kept)
+                .map(async |(request, root, weight)| Ok((self.size(known, request, root).await?, weight)))
+                .buffer_unordered(CONCURRENCY);
+            sized
+                .try_for_each(|(size, weight)| {
+                    weight.present += size;
+                    weights.total.present += size;
+                    future::ready(Ok(()))
+                })
+                .await?;
+        }
+        Ok(weights)
+    }
+
+    /// Weighs what a plan moves, and no more.
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn weigh(&self, plan: &mut Plan) -> Result<Weights> {
+    pub async fn weigh_copies(&self, plan: &mut Plan) -> Result<Weights> {
         let held: Vec<Vec<RepositoryName>> = stream::iter(plan.blobs.clone())
             .map(|blob| async move { self.holders(&blob).await })
             .buffered(CONCURRENCY)
@@ -52,6 +81,19 @@ impl Mirror {
             blob.targets.sort_by_key(|repository| !holders.contains(repository));
         }
         Ok(Scale::new(plan, &held).weigh(&plan.groups))
+    }
+
+    /// Adds up the blobs of an image that is there. The target is asked first: it is near. Foreign layers need
+    /// not be there.
+    async fn size(&self, known: &Manifests, request: &ImageRequest, root: &Descriptor) -> Result<u64> {
+        let places = [self.target.source(&request.target), self.source.source(&request.source)];
+        let graph = match walk(known, places[0].as_ref(), root).await {
+            Ok(graph) => graph,
+            // A place that is only written may not be readable.
+            Err(_) => walk(known, places[1].as_ref(), root).await?,
+        };
+        let blobs = graph.blobs.iter().filter(|blob| !blob.is_foreign_layer());
+        Ok(blobs.map(|blob| blob.size).sum())
     }
 
     async fn holders(&self, blob: &PlannedBlob) -> Result<Vec<RepositoryName>> {
@@ -64,6 +106,11 @@ impl Mirror {
         }
         Ok(holders)
     }
+}
+
+async fn walk(known: &Manifests, place: &dyn Source, root: &Descriptor) -> Result<Graph> {
+    let root = known.read(place, &root.digest).await?;
+    Graph::walk(known, place, root).await
 }
 
 struct Scale<'a> {

@@ -1,7 +1,10 @@
 //! A plan says what it costs, and is right.
 
+use std::sync::Arc;
+
 use sealift_mirror::{Plan, Weight};
-use sealift_store::conformance::fixture;
+use sealift_store::conformance::fixture::{self, Image};
+use sealift_store::{Action, Counting, ErrorKind, Faults, MemoryStore, Method, Store};
 use tokio::sync::watch;
 
 use crate::world::{World, layer, release, repository, sharing};
@@ -26,12 +29,40 @@ async fn a_plan_is_weighed_and_the_run_keeps_to_it() {
     assert_eq!(report.totals.bytes_mounted, total.mount);
 }
 
+/// Each image counts with all that it consists of, also what it shares; and the target tells, which is near. Where
+/// the target cannot be read the source does.
 #[tokio::test]
-async fn what_is_there_weighs_nothing() {
-    let world = World::new();
-    sharing(&world, &["a"]).await;
-    world.run(&release(&["a"])).await;
-    let mirror = world.mirror();
-    let mut plan = Plan::new(mirror.survey(&release(&["a"])).await);
-    assert_eq!(mirror.weigh(&mut plan).await.unwrap().total, Weight::default());
+async fn what_is_there_costs_nothing_and_is_counted() {
+    for (is_readable, asked, read_far) in [(true, 3, 0), (false, 2, 3)] {
+        let source = Arc::new(Counting::new(Arc::new(MemoryStore::new("source"))));
+        let inner: Arc<dyn Store> = Arc::new(MemoryStore::new("target"));
+        let broken = Faults::new(inner, move |call| match call.method {
+            Method::Manifest if !is_readable => Action::Fail(ErrorKind::Unsupported),
+            _ => Action::Pass,
+        });
+        let target = Arc::new(Counting::new(Arc::new(broken)));
+        let world = World::with(Arc::clone(&source) as _, Arc::clone(&target) as _);
+        let child = fixture::image_of("child", &[layer("base"), layer("child")]);
+        world.publish("index", &fixture::index(&[child])).await;
+        let images = sharing(&world, &["a"]).await;
+        let selection = release(&["a", "index"]);
+        world.run(&selection).await;
+        let mirror = world.mirror();
+        let mut plan = Plan::new(mirror.survey(&selection).await);
+        source.reset();
+        target.reset();
+        let weights = mirror.weigh(&mut plan).await.unwrap();
+        let size = |image: &Image| image.manifest.links.blobs.iter().map(|blob| blob.size).sum::<u64>();
+        let weight = |present| Weight { present, ..Weight::default() };
+        let sizes = [size(&images[0]), size(&fixture::image_of("child", &[layer("base"), layer("child")]))];
+        assert_eq!(weights.groups, [sizes.map(weight).to_vec()]);
+        assert_eq!(weights.total, weight(sizes.iter().sum()));
+        assert_eq!(target.of(Method::StatBlob).calls, 0, "what is there is believed to be there");
+        assert_eq!(target.of(Method::Manifest).calls, asked);
+        assert_eq!(source.of(Method::Manifest).calls, read_far);
+        // What only moves bytes asks nothing.
+        target.reset();
+        assert_eq!(mirror.weigh_copies(&mut plan).await.unwrap().total, Weight::default());
+        assert_eq!(target.of(Method::Manifest).calls, 0);
+    }
 }

@@ -44,7 +44,8 @@ pub(super) struct DryRun {
 /// Shows what would be moved. Nothing is written.
 pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Result<Exit> {
     let mut plan = Plan::new(survey(ui, job, stop).await?);
-    let weights = weigh(job, &mut plan, stop).await?;
+    let weighed = stop.unless_asked(job.mirror.weigh(&mut plan)).await?;
+    let weights = weighed.map_err(|error| job.ends.refusal(error))?;
     let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
     let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
     let volumes = wish.volume_size.map(|size| count_volumes(&plan, size));
@@ -65,9 +66,14 @@ pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Resu
     Ok(exit)
 }
 
-/// Weighs a plan; that asks the target and moves nothing.
-pub(super) async fn weigh(job: &Job, plan: &mut Plan, stop: &Stop) -> Result<Weights> {
-    stop.unless_asked(job.mirror.weigh(plan)).await?.map_err(|error| job.ends.refusal(error))
+/// Refuses a plan that fetches too much. The target is asked what it has of it where that can matter, since
+/// the run asks again.
+pub(super) async fn hold(job: &Job, plan: &mut Plan, limit: Option<Size>, stop: &Stop) -> Result<()> {
+    if limit.is_none_or(|Size(limit)| plan.totals().bytes <= limit) {
+        return Ok(());
+    }
+    let weighed = stop.unless_asked(job.mirror.weigh_copies(plan)).await?;
+    check(weighed.map_err(|error| job.ends.refusal(error))?.total, limit)
 }
 
 /// Refuses a plan that fetches too much.
@@ -111,10 +117,10 @@ impl Proposal {
         })
     }
 
-    /// Returns how long fetching takes at the rate.
-    pub(crate) fn time(&self) -> Duration {
+    /// Returns how long fetching takes at the rate: for one image, or for all together.
+    pub(crate) fn time(&self, weight: &Weight) -> Duration {
         let Rate(rate) = self.rate;
-        let milliseconds = u128::from(self.weights.total.fetch) * 1000 / u128::from(rate.max(1));
+        let milliseconds = u128::from(weight.fetch) * 1000 / u128::from(rate.max(1));
         Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
 
@@ -173,6 +179,7 @@ mod tests {
         let weights = Weights { total, ..Weights::default() };
         let proposal =
             Proposal { plan: Plan::default(), weights, rate: ASSUMED_RATE, is_assumed: true, volumes: None };
-        assert_eq!(proposal.time(), Duration::from_secs(2));
+        assert_eq!(proposal.time(&proposal.weights.total), Duration::from_secs(2));
+        assert_eq!(proposal.time(&Weight::default()), Duration::ZERO);
     }
 }

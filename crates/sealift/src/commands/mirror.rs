@@ -215,13 +215,10 @@ pub(super) async fn survey(ui: &Ui, job: &Job, stop: &Stop) -> Result<Survey> {
     stop.unless_asked(job.mirror.survey(&job.selection)).await
 }
 
-/// Plans what was found. Only where there is a limit is the target asked beforehand what it has.
+/// Plans what was found, within the limit.
 async fn plan(job: &Job, survey: Survey, limit: Option<Size>, stop: &Stop) -> Result<Plan> {
     let mut plan = Plan::new(survey);
-    if limit.is_some() {
-        let weights = dry_run::weigh(job, &mut plan, stop).await?;
-        dry_run::check(weights.total, limit)?;
-    }
+    dry_run::hold(job, &mut plan, limit, stop).await?;
     Ok(plan)
 }
 

@@ -1,5 +1,7 @@
 //! A plan that is not run, as a table.
 
+use std::time::Duration;
+
 use sealift_mirror::{PlannedImage, Step, Weight};
 
 use super::table::{Align, Column, Row, render, wrap};
@@ -9,13 +11,14 @@ use crate::commands::Proposal;
 /// How wide a report is where no terminal says otherwise.
 const WIDTH: usize = 100;
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     Column { title: "image", align: Align::Left, spare: 0 },
     Column { title: "step", align: Align::Left, spare: 0 },
     Column { title: "fetch", align: Align::Right, spare: 0 },
     Column { title: "mount", align: Align::Right, spare: 1 },
     Column { title: "there", align: Align::Right, spare: 2 },
-    Column { title: "requests", align: Align::Right, spare: 3 },
+    Column { title: "requests", align: Align::Right, spare: 4 },
+    Column { title: "time", align: Align::Right, spare: 3 },
 ];
 
 /// Writes what each image costs, and all of them together.
@@ -31,7 +34,7 @@ pub(crate) fn text(proposal: &Proposal, width: Option<usize>) -> String {
             rows.push(Row::Heading(format!("{}:", group.unwrap_or("images"))));
             last = Some(group);
         }
-        rows.push(row(image, weight));
+        rows.push(row(image, weight, proposal.time(weight)));
     }
     let mut text = render(&COLUMNS, &rows, Some(width)) + "\n";
     if !absent.is_empty() {
@@ -41,7 +44,7 @@ pub(crate) fn text(proposal: &Proposal, width: Option<usize>) -> String {
     text + &totals(proposal)
 }
 
-fn row(image: &PlannedImage, weight: &Weight) -> Row {
+fn row(image: &PlannedImage, weight: &Weight, time: Duration) -> Row {
     let amount = |count: u64| if count == 0 { "-".to_owned() } else { narrow_bytes(count) };
     Row::Cells(vec![
         image.request.name.clone(),
@@ -50,6 +53,7 @@ fn row(image: &PlannedImage, weight: &Weight) -> Row {
         amount(weight.mount),
         amount(weight.present),
         if weight.requests == 0 { "-".to_owned() } else { weight.requests.to_string() },
+        if weight.fetch == 0 { "-".to_owned() } else { seconds(time) },
     ])
 }
 
@@ -92,6 +96,6 @@ fn totals(proposal: &Proposal) -> String {
         bytes(total.mount),
         bytes(total.present),
         count(usize::try_from(total.requests).unwrap_or(usize::MAX), "request"),
-        seconds(proposal.time()),
+        seconds(proposal.time(total)),
     )
 }

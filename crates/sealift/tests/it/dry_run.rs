@@ -3,9 +3,10 @@ use std::time::{Duration, Instant};
 
 use sealift_store::conformance::fixture;
 use sealift_store::{Action, ErrorKind, MemoryStore, Method};
+use sealift_testbed::http_proxy::{HttpProxy, RequestHead};
 use serde_json::json;
 
-use crate::site::{KNOWN, Site};
+use crate::site::{KNOWN, Site, sealift};
 
 const THREE: [&str; 8] =
     ["--tag", KNOWN, "--image", "arc-controller", "--image", "arc-dns", "--image", "arc-sqlmi"];
@@ -23,11 +24,11 @@ async fn a_plan_is_shown_and_nothing_is_written() {
     let site = Site::new().await;
     let run = site.run("mirror", &three(&["--dry-run"])).await.expect(0);
     insta::assert_snapshot!(run.stdout, @r"
-    image           step  fetch  mount  there  requests
+    image           step  fetch  mount  there  requests time
     v1.42.0_2025-10-14:
-    arc-controller  copy  51.1k      -      -        13
-    arc-dns         copy  1.14k  50.0k      -        10
-    arc-sqlmi       copy  1.14k  50.0k      -        10
+    arc-controller  copy  51.1k      -      -        13  TIME
+    arc-dns         copy  1.14k  50.0k      -        10  TIME
+    arc-sqlmi       copy  1.14k  50.0k      -        10  TIME
 
     3 images: 3 to copy.
     53.4 kB to fetch, 100 kB to mount, 0 B there already; 33 requests.
@@ -41,12 +42,25 @@ async fn a_plan_is_shown_and_nothing_is_written() {
     assert_eq!(report["totals"]["bytesToFetch"], 53_417);
     assert_eq!((&report["bytesPerSecond"], &report["isRateAssumed"]), (&json!(10_000), &json!(false)));
     assert_eq!(report["estimatedMilliseconds"], 5_341);
+    let times: Vec<_> =
+        report["images"].as_array().unwrap().iter().map(|it| &it["estimatedMilliseconds"]).collect();
+    assert_eq!(times, [5_114, 113, 113]);
     // What is told is what then happens.
     let run = site.run("mirror", &three(&["--output", "json"])).await.expect(0);
     assert_eq!(run.json()["totals"]["bytesMoved"], 53_417);
     assert_eq!(run.json()["totals"]["bytesMounted"], 100_000);
     let run = site.run("mirror", &three(&["--dry-run"])).await.expect(0);
-    assert!(run.stdout.contains("3 images: 3 there already.\n0 B to fetch"), "{}", run.stdout);
+    insta::assert_snapshot!(run.stdout, @r"
+    image           step   fetch  mount  there  requests time
+    v1.42.0_2025-10-14:
+    arc-controller  there      -      -  51.1k         - -
+    arc-dns         there      -      -  51.1k         - -
+    arc-sqlmi       there      -      -  51.1k         - -
+
+    3 images: 3 there already.
+    0 B to fetch, 0 B to mount, 153 kB there already; 0 requests.
+    At 12.5 MB/s, which is assumed (--bandwidth says otherwise): 0.00 s. Nothing was written.
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +110,21 @@ async fn a_plan_that_is_too_large_is_refused_before_a_byte_moves() {
     ] {
         let run = site.run("mirror", &args).await.expect(2);
         assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+}
+
+/// A run asks anyway what is there; a limit that everything fits into is no reason to ask before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_costs_requests_only_where_it_may_be_exceeded() {
+    for (limit, asked) in [("53417", 0), ("53416", 9)] {
+        let site = Site::new().await;
+        let target = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
+        let more = ["--max-bytes", limit, "--target-registry", &target.address().to_string()];
+        let given = [&["mirror", "--source-registry", &site.source.address][..], &more, &three(&[])].concat();
+        let given = [&given[..], &["--target-repository", "site/arcdata"]].concat();
+        sealift(&given, &[], None).await.expect(if asked > 0 { 6 } else { 0 });
+        let is_question = |head: &RequestHead| head.method == "HEAD" && head.path.contains("/blobs/");
+        assert_eq!(target.count(|record| is_question(&record.head)), asked, "{limit}");
     }
 }
 

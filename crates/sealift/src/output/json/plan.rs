@@ -1,5 +1,7 @@
 //! `sealift.plan/1`: what would be moved.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use sealift_mirror::{PlannedImage, Step, Weight};
 use serde::Serialize;
@@ -65,10 +67,13 @@ struct Image {
     bytes_to_fetch: u64,
     /// Bytes to link from another repository of the target.
     bytes_to_mount: u64,
-    /// Bytes that are there, or come with an earlier image of the same repository.
+    /// Bytes that are there, or come with an earlier image of the same repository; of an image that is there,
+    /// all of its blobs but foreign layers.
     bytes_present: u64,
     /// Requests to both places, if nothing breaks.
     requests: u64,
+    /// How long fetching `bytesToFetch` takes at `bytesPerSecond`.
+    estimated_milliseconds: u64,
 }
 
 /// What would be done with an image.
@@ -116,7 +121,7 @@ impl PlanReport {
             exit_code: exit.code(),
             source: Place::of_source(ends),
             target: Some(Place::of_target(ends)),
-            images: proposal.images().map(|(group, image, it)| Image::of(ends, group, image, it)).collect(),
+            images: Image::all(ends, proposal),
             totals: Totals {
                 images_to_copy: plan.images,
                 blobs: plan.blobs,
@@ -127,7 +132,7 @@ impl PlanReport {
             },
             bytes_per_second: proposal.rate.0,
             is_rate_assumed: proposal.is_assumed,
-            estimated_milliseconds: milliseconds(proposal.time()),
+            estimated_milliseconds: milliseconds(proposal.time(total)),
             volumes: proposal.volumes,
             failures: lacking.iter().chain(&failures).map(|it| Failure::of(ends, it)).collect(),
         }
@@ -153,7 +158,12 @@ impl PlanReport {
 }
 
 impl Image {
-    fn of(ends: &Ends, group: Option<&str>, image: &PlannedImage, weight: &Weight) -> Self {
+    fn all(ends: &Ends, proposal: &Proposal) -> Vec<Self> {
+        let images = proposal.images();
+        images.map(|(group, image, it)| Self::of(ends, group, image, it, proposal.time(it))).collect()
+    }
+
+    fn of(ends: &Ends, group: Option<&str>, image: &PlannedImage, weight: &Weight, time: Duration) -> Self {
         let request = &image.request;
         let (step, digest) = match &image.step {
             Step::Copy { root, .. } => (StepName::Copy, root.manifests.last().map(|root| root.digest())),
@@ -174,6 +184,7 @@ impl Image {
             bytes_to_mount: weight.mount,
             bytes_present: weight.present,
             requests: weight.requests,
+            estimated_milliseconds: milliseconds(time),
         }
     }
 }
