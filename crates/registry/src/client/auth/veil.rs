@@ -116,7 +116,7 @@ fn is_end(rest: &str) -> bool {
 fn beginning(wanted: char, text: &str, is_encoded: bool) -> Option<usize> {
     let fits = |c: char| if is_blank(wanted) { is_blank(c) } else { c == wanted };
     let one = |text: &str| {
-        let mut fitting = forms(text).filter(|(c, _)| fits(*c)).map(|(_, length)| length);
+        let mut fitting = forms(text, is_encoded).filter(|(c, _)| fits(*c)).map(|(_, length)| length);
         if is_encoded { fitting.max() } else { fitting.next() }
     };
     let mut length = one(text)?;
@@ -129,10 +129,10 @@ fn beginning(wanted: char, text: &str, is_encoded: bool) -> Option<usize> {
 }
 
 /// Every character that the text's beginning may stand for, and how long that is: the character itself, or
-/// as URLs, forms, JSON and HTML write it.
-fn forms(text: &str) -> impl Iterator<Item = (char, usize)> {
+/// as URLs, forms, JSON and HTML write it. A plus is a blank in forms only, where it is encoded itself.
+fn forms(text: &str, is_encoded: bool) -> impl Iterator<Item = (char, usize)> {
     let literal = text.chars().next().map(|c| (c, c.len_utf8()));
-    let plus = text.starts_with('+').then_some((' ', 1));
+    let plus = (is_encoded && text.starts_with('+')).then_some((' ', 1));
     [literal, plus, percent(text), escaped(text), entity(text)].into_iter().flatten()
 }
 
@@ -228,6 +228,13 @@ mod tests {
         let padded = base64::engine::general_purpose::STANDARD.encode(SECRET);
         assert_eq!(veil(SECRET).cover(&padded).trim_end_matches('='), "…");
         assert_eq!(veil("🔑🔑🔑🔑").cover(r"x\ud83d\udd11\ud83d\udd11\ud83d\udd11\ud83d\udd11x"), "x…x");
+    }
+
+    #[test]
+    fn a_blank_beside_a_plus_is_covered_in_every_form() {
+        for form in [" +é0aaéA", "+%2B%C3%A90aa%C3%A9A", "%20+%c3%a90aa%c3%a9A", r" +\u00e90aa\u00e9A"] {
+            assert_eq!(veil(" +é0aaéA").cover(&format!("({form})")), "(…)", "{form}");
+        }
     }
 
     #[test]
