@@ -1,4 +1,5 @@
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sealift_store::Method;
@@ -6,7 +7,7 @@ use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::site::{KNOWN, Site, names};
+use crate::site::{KNOWN, Run, Site, names};
 
 /// Starts a mirror whose blobs take their time, and returns when it has begun.
 async fn begun(site: &Site) -> (Child, BufReader<tokio::process::ChildStderr>) {
@@ -124,6 +125,60 @@ async fn a_peer_that_stalls_does_not_keep_an_interrupted_run() {
         assert_eq!(code, Some(130), "{name}: {stderr}");
         assert!(stderr.contains("error: interrupted"), "{name}: {stderr}");
     }
+}
+
+/// The first tags are set, the answers to the others do not come, and that of the gate is not asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_interrupted_while_tags_are_set_tells_which_are() {
+    const SET: usize = 5;
+    let site = Site::new().await;
+    let target = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
+    let (is_tag, seen): (Hits, _) =
+        (|it| it.method == "PUT" && it.path.ends_with(KNOWN), AtomicUsize::new(0));
+    target.set_rule(move |request| match is_tag(request) && seen.fetch_add(1, Ordering::SeqCst) >= SET {
+        true => Action::Stall,
+        false => Action::Pass,
+    });
+    let args = ["--source-registry", &site.source.address, "--target-repository", "site/arcdata"];
+    let child = Command::new(env!("CARGO_BIN_EXE_sealift"))
+        .args(["mirror", "--tag", KNOWN, "--output", "json"])
+        .args(args)
+        .args(["--target-registry", &target.address().to_string()])
+        .env_clear()
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Sixteen are asked for at the same time, so all but the gate's are under way in the end.
+    let others = names().len() - 1;
+    while target.count(|record| is_tag(&record.head)) < others {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    interrupt(&child).await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), child.wait_with_output()).await;
+    let ended = ended.expect("it does not end").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let run = Run { code: ended.status.code(), stdout: text(ended.stdout), stderr: text(ended.stderr) };
+    let run = run.expect(130);
+    assert!(run.stderr.contains("error: interrupted"), "{}", run.stderr);
+    let (mut arrived, mut tagged) = (0, 0);
+    for (name, outcome) in run.outcomes() {
+        let has_tag = site.tagged(&name, KNOWN).await.is_some();
+        arrived += usize::from(outcome == "arrived");
+        tagged += usize::from(has_tag);
+        let ends: &[&str] =
+            if name == "arc-controller" { &["withheld"] } else { &["arrived", "interrupted"] };
+        assert!(ends.contains(&outcome.as_str()), "{name} is {outcome}");
+        let fits = if has_tag { outcome != "withheld" } else { outcome != "arrived" };
+        assert!(fits, "{name} is {outcome}, and has the tag: {has_tag}");
+    }
+    // An answer can be on its way when the run stops.
+    assert!((others - 16..=SET).contains(&arrived), "{arrived}");
+    assert_eq!((tagged, target.count(|record| is_tag(&record.head))), (SET, others));
+    target.set_rule(|_| Action::Pass);
+    site.run("mirror", &["--tag", KNOWN]).await.expect(0);
 }
 
 /// Starts a command whose source never answers one question, and interrupts it there.

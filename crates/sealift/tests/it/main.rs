@@ -25,6 +25,7 @@ mod prompts;
 mod quickstart;
 mod ranges;
 mod releases;
+mod requests;
 mod resume;
 mod secrets;
 mod site;

@@ -242,3 +242,12 @@ pub(super) fn cases() -> Vec<Case> {
     }
     cases
 }
+
+/// What breaks for ever when all of a blob was sent, or much of it: each attempt moves as many bytes again.
+pub(super) fn large_cases() -> Vec<Case> {
+    let is_large = |case: &Case| {
+        let is_upload = matches!(case.kind, Kind::Upload | Kind::Finish);
+        is_upload && case.for_ever && case.position == Position::First
+    };
+    cases().into_iter().filter(is_large).collect()
+}

@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use sealift_oci::Digest;
 
-use self::case::{Case, Fault, KINDS, Kind, cases};
-use self::scene::{NAMES, SECRETS, Scene, source};
-use crate::site::{Run, Served};
+use self::case::{Case, Fault, KINDS, Kind, cases, large_cases};
+use self::scene::{IMAGES, LARGE_IMAGES, NAMES, SECRETS, Scene, Stock};
+use crate::site::Run;
 
 /// How many cases of each kind of request an ordinary test run takes.
 const SAMPLE: usize = 5;
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 16;
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// How many requests of each kind a run has of which nothing breaks.
-async fn counted(source: &Served) -> Vec<(Kind, usize)> {
+async fn counted(source: &Stock) -> Vec<(Kind, usize)> {
     let scene = Scene::new(source).await;
     scene.run(None, false).await.expect(0);
     assert_eq!(scene.tagged(false).await, Ok([true; NAMES.len()]));
@@ -37,7 +37,7 @@ async fn counted(source: &Served) -> Vec<(Kind, usize)> {
 }
 
 /// Plays one case, and returns what is wrong with how it ended.
-async fn play(case: &Case, source: &Served, number: usize, is_process: bool) -> Result<(), String> {
+async fn play(case: &Case, source: &Stock, number: usize, is_process: bool) -> Result<(), String> {
     let scene = Scene::new(source).await;
     let shown = scene.arm(case, number);
     let run = scene.run(Some(case), is_process).await;
@@ -132,29 +132,40 @@ fn chosen() -> Vec<Case> {
     if std::env::var_os("SEALIFT_SOAK").is_some() {
         return all;
     }
-    let sample = KINDS.into_iter().flat_map(|kind| {
-        let mut cases: Vec<Case> = all.iter().filter(|case| case.kind == kind).copied().collect();
-        cases.retain(|case| !case.is_slow());
-        cases.sort_by_key(|case| Digest::sha256(format!("{SEED} {case:?}").as_bytes()).to_string());
-        cases.truncate(SAMPLE);
-        cases
-    });
-    sample.collect()
+    let of = |kind| all.iter().filter(move |case| case.kind == kind && !case.is_slow()).copied();
+    KINDS.into_iter().flat_map(|kind| sample(of(kind))).collect()
+}
+
+fn sample(cases: impl Iterator<Item = Case>) -> Vec<Case> {
+    let mut cases: Vec<Case> = cases.collect();
+    cases.sort_by_key(|case| Digest::sha256(format!("{SEED} {case:?}").as_bytes()).to_string());
+    cases.truncate(SAMPLE);
+    cases
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_ends_complete_and_verified_or_in_a_clear_error_and_no_new_tag() {
     assert!(cases().len() >= 200, "{}", cases().len());
-    let source = source().await;
-    let counts = counted(&source).await;
-    let played = stream::iter(chosen()).map(|case| {
+    play_all(&Stock::new(&IMAGES).await, chosen()).await;
+}
+
+/// Bytes that are sent again and again are no progress, however many they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_a_large_blob_that_breaks_for_ever_ends() {
+    let all = large_cases();
+    assert!(all.len() >= 30, "{}", all.len());
+    let is_soak = std::env::var_os("SEALIFT_SOAK").is_some();
+    let cases = if is_soak { all } else { sample(all.into_iter()) };
+    play_all(&Stock::new(&LARGE_IMAGES).await, cases).await;
+}
+
+async fn play_all(source: &Stock, cases: Vec<Case>) {
+    let counts = &counted(source).await;
+    let played = stream::iter(cases).map(|case| async move {
         let count = counts.iter().find(|(kind, _)| *kind == case.kind).map(|(_, count)| *count).unwrap();
-        let source = &source;
-        async move {
-            let is_process = drawn(&case).is_multiple_of(PROCESSES) && !case.is_slow();
-            let ended = tokio::time::timeout(DEADLINE, play(&case, source, case.number(count), is_process));
-            ended.await.unwrap_or_else(|_| Err(format!("{case:?}: it hangs"))).err()
-        }
+        let is_process = drawn(&case).is_multiple_of(PROCESSES) && !case.is_slow();
+        let ended = tokio::time::timeout(DEADLINE, play(&case, source, case.number(count), is_process));
+        ended.await.unwrap_or_else(|_| Err(format!("{case:?}: it hangs"))).err()
     });
     let wrong: Vec<String> =
         played.buffer_unordered(AT_ONCE).filter_map(|wrong| async { wrong }).collect().await;

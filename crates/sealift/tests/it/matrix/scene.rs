@@ -40,36 +40,50 @@ const SOMEWHERE: u64 = 40;
 /// More than any case waits for somebody who is not silent.
 const PATIENCE: &str = "20";
 
-/// Three images that share a layer; one is for two platforms, and one of its layers is large enough to be
-/// remembered when it breaks off.
-static IMAGES: LazyLock<Vec<Image>> = LazyLock::new(|| {
+/// What most cases move: one layer is large enough to be remembered when it breaks off.
+pub(super) static IMAGES: LazyLock<Vec<Image>> = LazyLock::new(|| images(1_500_000));
+
+/// One layer is so large that sending all of it would count as progress, which gives new attempts.
+pub(super) static LARGE_IMAGES: LazyLock<Vec<Image>> = LazyLock::new(|| images(9_000_000));
+
+/// Three images that share a layer; one is for two platforms, and one of its layers has this size.
+fn images(large: usize) -> Vec<Image> {
     let base = fixture::noise("base", 50_000);
     let image =
         |name: &str, size: usize| fixture::image_of(name, &[base.clone(), fixture::noise(name, size)]);
-    let index = fixture::index(&[image("amd64", 1_500_000), fixture::docker_image("arm64")]);
+    let index = fixture::index(&[image("amd64", large), fixture::docker_image("arm64")]);
     vec![image(NAMES[0], 20_000), index, image(NAMES[2], 5_000)]
-});
+}
 
 /// What the target has under the tag of the first image before the run.
 static OLD: LazyLock<Image> = LazyLock::new(|| fixture::image("old"));
 
 /// The lengths of all blobs, by digest.
 static LENGTHS: LazyLock<HashMap<String, u64>> = LazyLock::new(|| {
-    let children = IMAGES.iter().flat_map(|image| &image.children);
-    let blobs = IMAGES.iter().chain(children).flat_map(|image| &image.manifest.links.blobs);
+    let images = || IMAGES.iter().chain(LARGE_IMAGES.iter());
+    let children = images().flat_map(|image| &image.children);
+    let blobs = images().chain(children).flat_map(|image| &image.manifest.links.blobs);
     blobs.map(|blob| (blob.digest.to_string(), blob.size)).collect()
 });
 
-/// The source of all cases; nothing changes it.
-pub(super) async fn source() -> Served {
-    let store = MemoryStore::new("source");
-    for (name, image) in NAMES.iter().zip(IMAGES.iter()) {
-        image.push(&store, &format!("arcdata/{name}").parse().unwrap(), Some(KNOWN)).await;
+/// A source of many cases; nothing changes it.
+pub(super) struct Stock {
+    served: Served,
+    images: &'static [Image],
+}
+
+impl Stock {
+    pub(super) async fn new(images: &'static [Image]) -> Self {
+        let store = MemoryStore::new("source");
+        for (name, image) in NAMES.iter().zip(images) {
+            image.push(&store, &format!("arcdata/{name}").parse().unwrap(), Some(KNOWN)).await;
+        }
+        Self { served: Served::new(Arc::new(store)).await, images }
     }
-    Served::new(Arc::new(store)).await
 }
 
 pub(super) struct Scene {
+    images: &'static [Image],
     target: Served,
     state: TempDir,
     lines: [Line; 2],
@@ -107,12 +121,12 @@ fn challenge(line: &HttpProxy) -> String {
 }
 
 impl Scene {
-    pub(super) async fn new(source: &Served) -> Self {
+    pub(super) async fn new(source: &Stock) -> Self {
         let target = Arc::new(MemoryStore::new("target"));
         OLD.push(target.as_ref(), &format!("site/arcdata/{}", NAMES[0]).parse().unwrap(), Some(KNOWN)).await;
         let target = Served::new(target).await;
-        let lines = [Line::new(source).await, Line::new(&target).await];
-        Self { target, state: tempfile::tempdir().unwrap(), lines }
+        let lines = [Line::new(&source.served).await, Line::new(&target).await];
+        Self { images: source.images, target, state: tempfile::tempdir().unwrap(), lines }
     }
 
     fn line(&self, kind: Kind) -> &HttpProxy {
@@ -189,7 +203,7 @@ impl Scene {
             let (repository, tag) = (self.repository(name), KNOWN.parse().unwrap());
             let there = repository.resolve(&ManifestRef::Tag(tag)).await.ok().map(|there| there.digest);
             let old = (position == 0).then(|| OLD.digest());
-            tagged[position] = there == Some(IMAGES[position].digest());
+            tagged[position] = there == Some(self.images[position].digest());
             if !tagged[position] && there != old && !may_be_spoiled {
                 return Err(format!("{name} has the tag of {there:?}"));
             }
