@@ -3,6 +3,7 @@
 //! Each distinct blob is listed once, with every repository of the target that needs it: the first one
 //! gets the bytes, the others a link. Nothing here does I/O, so a plan can be shown, gated and tested.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,20 @@ use sealift_store::{Error, Side};
 
 use crate::{Attachment, Graph, ImageRequest, State, Survey, Surveyed, SurveyedGroup};
 
+/// A blob of so many bytes takes no longer than the questions about it: 10 ms at 1 Gbit/s.
+const SMALL: u64 = 1024 * 1024;
+/// How many large blobs are taken before the small ones: one fewer than a run begins with, so that the small ones
+/// have a transfer to themselves.
+const LEADING: usize = 3;
+
 /// What has to be done so that the target has everything that was found.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The groups, in the order in which they become complete.
     pub groups: Vec<PlannedGroup>,
-    /// Each distinct blob once: those of earlier groups first, and within a group the largest first, so
-    /// that no large one is left over for the end.
+    /// Each distinct blob once, in the order in which they are taken: those of earlier groups first, and within
+    /// a group the largest first, so that no large one is left over for the end. Small ones cost round trips
+    /// rather than time, so they come behind the first few large ones, which fill the line meanwhile.
     pub blobs: Vec<PlannedBlob>,
     /// How long the survey took, which counts as part of the run.
     pub surveyed: Duration,
@@ -225,10 +233,23 @@ impl Builder {
         position
     }
 
+    /// Sorts the blobs: each group's largest ones, then its small ones, then the rest from large to small.
+    fn order(&self) -> Vec<usize> {
+        let group = |old: usize| self.blobs[old].0;
+        let size = |old: usize| self.blobs[old].1.descriptor.size;
+        let mut order: Vec<usize> = (0..self.blobs.len()).collect();
+        order.sort_by_key(|&old| (group(old), Reverse(size(old))));
+        for blobs in order.chunk_by_mut(|&one, &other| group(one) == group(other)) {
+            let small = blobs.iter().rev().take_while(|&&old| size(old) <= SMALL).count();
+            let rest = blobs.get_mut(LEADING..).unwrap_or_default();
+            rest.rotate_right(small.min(rest.len()));
+        }
+        order
+    }
+
     /// Sorts the blobs and tells the images the new positions.
     fn finish(self, mut groups: Vec<PlannedGroup>) -> Plan {
-        let mut order: Vec<usize> = (0..self.blobs.len()).collect();
-        order.sort_by_key(|&old| (self.blobs[old].0, std::cmp::Reverse(self.blobs[old].1.descriptor.size)));
+        let order = self.order();
         let mut moved = vec![0; order.len()];
         for (new, &old) in order.iter().enumerate() {
             moved[old] = new;
@@ -313,6 +334,33 @@ mod tests {
         assert_eq!(names(&base.sources), ["src/a", "src/b"]);
         assert_eq!(names(&base.targets), ["dst/a", "dst/b"]);
         assert_eq!(plan.totals(), PlanTotals { images: 3, blobs: 4, bytes: 10 });
+    }
+
+    #[test]
+    fn small_blobs_come_behind_the_first_large_ones() {
+        let blob = |size: u64| PlannedBlob {
+            descriptor: Descriptor {
+                size,
+                ..Descriptor::of(media_type::OCI_LAYER_GZIP, &size.to_be_bytes())
+            },
+            sources: Vec::new(),
+            targets: Vec::new(),
+        };
+        let cases: [(&[u64], &[u64]); 4] = [
+            (&[1, 30, 50, 2, 40, 60, 70], &[70, 60, 50, 2, 1, 40, 30]),
+            (&[1, 2, 3, 4, 5], &[5, 4, 3, 2, 1]),
+            (&[50, 1, 60], &[60, 50, 1]),
+            (&[10, 20, 30, 40, 50], &[50, 40, 30, 20, 10]),
+        ];
+        for (sizes, expected) in cases {
+            // Megabytes from 10 on.
+            let scaled = |size: &u64| if *size >= 10 { size << 20 } else { *size };
+            let blobs = sizes.iter().map(|size| (0, blob(scaled(size)))).collect();
+            let planner = Builder { blobs, ..Builder::default() };
+            let sorted: Vec<u64> =
+                planner.order().into_iter().map(|old| planner.blobs[old].1.descriptor.size).collect();
+            assert_eq!(sorted, expected.iter().map(scaled).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -7,8 +7,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Where a run begins: enough to fill most lines, and not so many that a small registry is overrun.
 const START: usize = 4;
-/// A rate counts as better when it is this much better; below lies noise.
-const BETTER: f64 = 1.05;
+/// By how much a window is made wider when it is tried.
+const WIDER: f64 = 1.5;
+/// A rate counts as better when it is this much better: a quarter of what the line would give if it depended on the
+/// number of transfers alone. Below lies noise, and transfers that bring nothing cost both registries work.
+const BETTER: f64 = 1.125;
+/// For how many looks a window that proved wide enough is left alone.
+const CALM: usize = 20;
 
 /// The slots of one direction at one place.
 #[derive(Debug)]
@@ -21,17 +26,32 @@ pub(crate) struct Window {
 struct State {
     limit: usize,
     ceiling: usize,
-    /// The best rate that was seen since the last trouble.
-    best: f64,
+    phase: Phase,
     /// Slots that are to go as soon as they come back.
     debt: usize,
+}
+
+/// What is being found out.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// The transfers are only beginning: a rate says nothing yet.
+    Beginning,
+    /// How fast it goes as it is.
+    Measuring,
+    /// Whether it goes faster than at `rate`, which `limit` slots reached.
+    Trying { limit: usize, rate: f64 },
+    /// Nothing: it is wide enough for so many more looks.
+    Calm(usize),
 }
 
 impl Window {
     pub(crate) fn new(ceiling: usize) -> Self {
         let ceiling = ceiling.max(1);
         let limit = START.min(ceiling);
-        Self { slots: Semaphore::new(limit), state: Mutex::new(State { limit, ceiling, best: 0.0, debt: 0 }) }
+        Self {
+            slots: Semaphore::new(limit),
+            state: Mutex::new(State { limit, ceiling, phase: Phase::Beginning, debt: 0 }),
+        }
     }
 
     /// Waits for a slot. It is given back by [`Window::leave`].
@@ -51,29 +71,56 @@ impl Window {
         }
     }
 
-    /// Takes note of the rate of the last while, in any unit: the window grows as long as that helps.
+    /// Takes note of the rate of the last while, in any unit: the window grows as long as that helps, and goes
+    /// back where it did not.
     pub(crate) fn measured(&self, rate: f64) {
         let mut state = lock(&self.state);
-        if rate <= state.best * BETTER || state.limit >= state.ceiling {
-            return;
+        state.phase = match state.phase {
+            Phase::Beginning => Phase::Measuring,
+            Phase::Measuring => self.widen(&mut state, rate),
+            Phase::Trying { rate: before, .. } if rate > before * BETTER => self.widen(&mut state, rate),
+            Phase::Trying { limit, .. } => {
+                self.narrow(&mut state, limit);
+                Phase::Calm(CALM)
+            }
+            Phase::Calm(0) => Phase::Measuring,
+            Phase::Calm(looks) => Phase::Calm(looks - 1),
+        };
+    }
+
+    /// Tries more slots than those that reached `rate`.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a few hundred"
+    )]
+    fn widen(&self, state: &mut State, rate: f64) -> Phase {
+        let limit = state.limit;
+        let wider = ((limit as f64 * WIDER).ceil() as usize).min(state.ceiling);
+        if wider == limit || rate <= 0.0 {
+            return Phase::Measuring;
         }
-        state.best = rate;
-        let grown = (state.limit + state.limit.div_ceil(2)).min(state.ceiling);
-        let more = grown - state.limit;
-        state.limit = grown;
+        let more = wider - limit;
         let repaid = more.min(state.debt);
         state.debt -= repaid;
+        state.limit = wider;
         self.slots.add_permits(more - repaid);
+        Phase::Trying { limit, rate }
+    }
+
+    fn narrow(&self, state: &mut State, limit: usize) {
+        let less = state.limit.saturating_sub(limit);
+        state.limit -= less;
+        state.debt += less - self.slots.forget_permits(less);
     }
 
     /// Takes note that the place asked for patience, or did not answer: half as many from now on.
     pub(crate) fn troubled(&self) {
         let mut state = lock(&self.state);
         let halved = (state.limit / 2).max(1);
-        let less = state.limit - halved;
-        state.limit = halved;
-        state.best = 0.0;
-        state.debt += less - self.slots.forget_permits(less);
+        self.narrow(&mut state, halved);
+        state.phase = Phase::Beginning;
     }
 
     #[cfg(test)]
@@ -87,15 +134,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_grows_while_that_helps() {
+    fn it_grows_while_that_helps_and_goes_back_where_it_did_not() {
         let window = Window::new(16);
-        for (rate, limit) in
-            [(100.0, 6), (102.0, 6), (150.0, 9), (150.0, 9), (200.0, 14), (400.0, 16), (800.0, 16)]
-        {
+        let looks = [(50.0, 4), (100.0, 6), (120.0, 9), (125.0, 6)];
+        for (rate, limit) in looks {
+            window.measured(rate);
+            assert_eq!(window.limit(), limit, "{rate}");
+        }
+        for _ in 0..=CALM {
+            window.measured(400.0);
+            assert_eq!(window.limit(), 6, "it is left alone");
+        }
+        for (rate, limit) in [(100.0, 9), (200.0, 14), (400.0, 16), (800.0, 16), (900.0, 16)] {
             window.measured(rate);
             assert_eq!(window.limit(), limit, "{rate}");
         }
         assert_eq!(window.slots.available_permits(), 16);
+    }
+
+    #[test]
+    fn a_window_that_nothing_passes_does_not_grow() {
+        let window = Window::new(16);
+        for _ in 0..10 {
+            window.measured(0.0);
+        }
+        assert_eq!(window.limit(), 4);
     }
 
     #[tokio::test]
@@ -111,6 +174,7 @@ mod tests {
         window.troubled();
         window.troubled();
         assert_eq!((window.limit(), window.slots.available_permits()), (1, 1));
+        window.measured(10.0);
         window.measured(10.0);
         assert_eq!((window.limit(), window.slots.available_permits()), (2, 2));
     }
