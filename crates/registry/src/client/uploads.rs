@@ -28,7 +28,7 @@ impl Repository {
             return Ok(LinkOutcome::Refused);
         }
         let purpose = self.blob_purpose(Operation::MountBlob, digest);
-        let start = UploadStart { mount: Some(*digest), from: Some(from.clone()), digest: None };
+        let start = UploadStart { mount: Some(*digest), from: Some(from.clone()), ..UploadStart::default() };
         // A failure is no reason to wait for a better answer: there is another way.
         let request = self.start_request(start, &purpose).await?.repeat(Repeat::IfWithoutEffect);
         let answer = self.send_mount(&request, from).await;

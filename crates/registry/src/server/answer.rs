@@ -40,6 +40,13 @@ impl Answer {
         Ok(self)
     }
 
+    /// Adds a header that an answer may have several times.
+    pub(super) fn another(mut self, name: HeaderName, value: impl Display) -> Result<Self, WireError> {
+        let value = HeaderValue::try_from(value.to_string()).map_err(WireError::internal)?;
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
     /// Sets a body that is here already.
     pub(super) fn bytes(mut self, bytes: Bytes) -> Self {
         self.body = whole(bytes);

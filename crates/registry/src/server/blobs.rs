@@ -1,4 +1,4 @@
-//! Blobs to read: "Pulling blobs", with a range where one is asked for.
+//! Blobs to read: "Pulling blobs", with a range where one is asked for; and "Deleting Blobs".
 
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, RANGE};
 use http::{Method, StatusCode};
@@ -23,8 +23,16 @@ pub(super) async fn handle(
             None => whole(source.as_ref(), digest).await,
         },
         Method::HEAD => head(source.as_ref(), digest).await,
+        Method::DELETE if call.deletes => delete(call, repository, digest).await,
+        _ if call.deletes => Err(WireError::method("GET, HEAD, DELETE")),
         _ => Err(WireError::method("GET, HEAD")),
     }
+}
+
+async fn delete(call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Answer, WireError> {
+    let deleted = call.store.admin().delete_blob(repository, digest).await;
+    deleted.map_err(during(Operation::DeleteBlob))?;
+    Ok(Answer::new(StatusCode::ACCEPTED))
 }
 
 /// A range holds only for the content that the client has the beginning of (RFC 9110, section 13.1.5).

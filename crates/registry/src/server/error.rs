@@ -48,6 +48,11 @@ impl WireError {
         Self::new(ErrorCode::Unsupported).header(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// Tells whether a status is what the client gets.
+    pub(super) fn is(&self, status: StatusCode) -> bool {
+        self.0.status == status
+    }
+
     /// Says more than the code's usual message.
     pub(super) fn because(mut self, reason: impl Display) -> Self {
         self.0.message = reason.to_string();
@@ -98,7 +103,11 @@ pub(super) fn during(operation: Operation) -> impl Fn(Error) -> WireError {
 
 impl From<RouteError> for WireError {
     fn from(error: RouteError) -> Self {
-        Self::new(error.code()).because(error)
+        let translated = Self::new(error.code()).because(error);
+        match error {
+            RouteError::TooManyTags => translated.status(StatusCode::URI_TOO_LONG),
+            _ => translated,
+        }
     }
 }
 
@@ -125,8 +134,12 @@ fn translate(operation: Operation, kind: ErrorKind) -> (ErrorCode, StatusCode) {
 
 fn not_found(operation: Operation) -> ErrorCode {
     match operation {
-        Operation::Resolve | Operation::FetchManifest => ErrorCode::ManifestUnknown,
-        Operation::CheckBlob | Operation::FetchBlob | Operation::MountBlob => ErrorCode::BlobUnknown,
+        Operation::Resolve | Operation::FetchManifest | Operation::DeleteManifest => {
+            ErrorCode::ManifestUnknown
+        }
+        Operation::CheckBlob | Operation::FetchBlob | Operation::MountBlob | Operation::DeleteBlob => {
+            ErrorCode::BlobUnknown
+        }
         Operation::PushBlob => ErrorCode::BlobUploadUnknown,
         Operation::PushManifest => ErrorCode::ManifestBlobUnknown,
         _ => ErrorCode::NameUnknown,
@@ -173,6 +186,9 @@ mod tests {
             (Op::FetchBlob, Kind::NotFound, 404, "BLOB_UNKNOWN"),
             (Op::PushBlob, Kind::NotFound, 404, "BLOB_UPLOAD_UNKNOWN"),
             (Op::PushManifest, Kind::NotFound, 404, "MANIFEST_BLOB_UNKNOWN"),
+            (Op::DeleteManifest, Kind::NotFound, 404, "MANIFEST_UNKNOWN"),
+            (Op::DeleteBlob, Kind::NotFound, 404, "BLOB_UNKNOWN"),
+            (Op::DeleteBlob, Kind::Unsupported, 405, "UNSUPPORTED"),
             (Op::ListTags, Kind::NotFound, 404, "NAME_UNKNOWN"),
             (Op::PushBlob, Kind::Mismatch, 400, "DIGEST_INVALID"),
             (Op::PushManifest, Kind::Mismatch, 400, "DIGEST_INVALID"),

@@ -1,29 +1,42 @@
-//! Manifests: "Pulling manifests", "Pushing Manifests".
+//! Manifests: "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
 
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Method, StatusCode};
 use sealift_oci::{
-    Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName,
+    Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName, Tag,
 };
 use sealift_store::Operation;
 
 use super::answer::Answer;
 use super::error::{WireError, during};
 use super::request::Call;
-use crate::wire::header::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT};
+use crate::wire::header::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
 use crate::wire::{ErrorCode, Route};
 
 pub(super) async fn handle(
     call: Call,
     repository: RepositoryName,
     reference: ManifestRef,
+    tags: Vec<Tag>,
 ) -> Result<Answer, WireError> {
     match call.method {
         Method::GET => get(&call, &repository, &reference).await,
         Method::HEAD => head(&call, &repository, &reference).await,
-        Method::PUT => put(call, repository, reference).await,
+        Method::PUT => put(call, repository, reference, tags).await,
+        Method::DELETE if call.deletes => delete(&call, &repository, &reference).await,
+        _ if call.deletes => Err(WireError::method("GET, HEAD, PUT, DELETE")),
         _ => Err(WireError::method("GET, HEAD, PUT")),
     }
+}
+
+async fn delete(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &ManifestRef,
+) -> Result<Answer, WireError> {
+    let deleted = call.store.admin().delete_manifest(repository, reference).await;
+    deleted.map_err(during(Operation::DeleteManifest))?;
+    Ok(Answer::new(StatusCode::ACCEPTED))
 }
 
 async fn get(call: &Call, repository: &RepositoryName, reference: &ManifestRef) -> Result<Answer, WireError> {
@@ -46,17 +59,25 @@ fn describe(descriptor: &Descriptor) -> Result<Answer, WireError> {
     answer.header(CONTENT_TYPE, &descriptor.media_type)?.header(DOCKER_CONTENT_DIGEST, descriptor.digest)
 }
 
-async fn put(call: Call, repository: RepositoryName, reference: ManifestRef) -> Result<Answer, WireError> {
+async fn put(
+    call: Call,
+    repository: RepositoryName,
+    reference: ManifestRef,
+    tags: Vec<Tag>,
+) -> Result<Answer, WireError> {
     let target = call.target(Operation::PushManifest, &repository)?;
     let content_type = call.header(CONTENT_TYPE).map(str::to_owned);
     let bytes = call.body.collect(MANIFEST_LIMIT).await?;
     let manifest = read(content_type.as_deref(), bytes, &reference)?;
-    let tag = match &reference {
+    let first = match &reference {
         ManifestRef::Tag(tag) => Some(tag),
-        ManifestRef::Digest(_) => None,
+        ManifestRef::Digest(_) => tags.first(),
     };
-    target.put_manifest(&manifest, tag).await.map_err(during(Operation::PushManifest))?;
-    created(&manifest, repository)
+    target.put_manifest(&manifest, first).await.map_err(during(Operation::PushManifest))?;
+    for tag in tags.iter().skip(1) {
+        target.put_manifest(&manifest, Some(tag)).await.map_err(during(Operation::PushManifest))?;
+    }
+    tags.iter().try_fold(created(&manifest, repository)?, |answer, tag| answer.another(OCI_TAG, tag))
 }
 
 /// Reads a manifest that a client sent, and holds it against the digest that it is to have.

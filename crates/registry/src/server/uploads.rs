@@ -3,13 +3,21 @@
 use http::header::{CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use http::{Method, StatusCode};
 use sealift_oci::{Digest, RepositoryName};
-use sealift_store::{ErrorKind, LinkOutcome, Operation, Target, Upload, UploadId};
+use sealift_store::{ErrorKind, LinkOutcome, Operation, PageRequest, Target, Upload, UploadId};
 
 use super::answer::Answer;
+use super::auth;
 use super::error::{WireError, during};
 use super::request::{Call, RequestBody};
-use crate::wire::header::{DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID};
+use crate::wire::header::{DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, OCI_CHUNK_MIN_LENGTH};
 use crate::wire::{ChunkRange, ErrorCode, Received, Route, UploadStart};
+
+/// Each chunk is a request, opens a file and saves the state of a hash: below this size that costs more than
+/// the bytes.
+const CHUNK_MIN_LENGTH: u64 = 64 * 1024;
+
+/// In how many pages of repositories a blob is looked for that is to come from anywhere.
+const MOUNT_PAGES: usize = 10;
 
 /// POST: link a blob, write one whole, or begin an upload.
 pub(super) async fn start(
@@ -22,13 +30,15 @@ pub(super) async fn start(
     }
     let target = call.target(Operation::PushBlob, &repository)?;
     if let Some(digest) = start.mount {
-        let from = start.from.as_ref().unwrap_or(&repository);
-        return mount(target.as_ref(), digest, from).await;
+        return match &start.from {
+            Some(from) => mount(target.as_ref(), digest, from).await,
+            None => mount_from_anywhere(&call, target.as_ref(), digest).await,
+        };
     }
     let upload = begin(target.as_ref()).await?;
     match start.digest {
         Some(digest) => write_whole(upload, call.body, repository, digest).await,
-        None => accepted(upload.as_ref(), repository),
+        None => begun(upload.as_ref(), repository),
     }
 }
 
@@ -36,8 +46,32 @@ async fn begin(target: &dyn Target) -> Result<Box<dyn Upload>, WireError> {
     target.begin_upload(None).await.map_err(during(Operation::PushBlob))
 }
 
-/// "Mounting a blob from another repository": where it does not work, an upload is opened instead. Without
-/// `from` only this repository is looked at.
+/// Without `from`, the blob is looked for here first, and then in every repository that this caller may read.
+async fn mount_from_anywhere(call: &Call, target: &dyn Target, digest: Digest) -> Result<Answer, WireError> {
+    let own = target.repository();
+    let (admin, mut request) = (call.store.admin(), PageRequest::first());
+    let mut places = vec![own.clone()];
+    for _ in 0..MOUNT_PAGES {
+        for from in &places {
+            if let Ok(LinkOutcome::Linked) = target.link_blob(&digest, from).await {
+                return created(own.clone(), digest);
+            }
+        }
+        let page = auth::repositories(admin.as_ref(), &call.caller, &request, |it| it != own).await;
+        // Where there is no list, nobody need say so: the client uploads the blob.
+        let Ok(page) = page else { break };
+        places = page.items;
+        if places.is_empty() {
+            break;
+        }
+        // What comes behind the last page is empty.
+        request.after = page.next.or_else(|| places.last().map(ToString::to_string));
+    }
+    let upload = begin(target).await?;
+    begun(upload.as_ref(), own.clone())
+}
+
+/// "Mounting a blob from another repository": where it does not work, an upload is opened instead.
 async fn mount(target: &dyn Target, digest: Digest, from: &RepositoryName) -> Result<Answer, WireError> {
     let repository = target.repository().clone();
     let upload = match target.link_blob(&digest, from).await {
@@ -47,7 +81,7 @@ async fn mount(target: &dyn Target, digest: Digest, from: &RepositoryName) -> Re
         Err(error) if is_refusal(error.kind()) => begin(target).await?,
         Err(error) => return Err(WireError::from_store(Operation::MountBlob, &error)),
     };
-    accepted(upload.as_ref(), repository)
+    begun(upload.as_ref(), repository)
 }
 
 fn is_refusal(kind: ErrorKind) -> bool {
@@ -187,6 +221,11 @@ fn describe(
         .header(LOCATION, location(upload, repository))?
         .header(RANGE, Received::new(upload.offset()))?
         .header(DOCKER_UPLOAD_UUID, upload.id().as_str())
+}
+
+/// The answer to POST also says how small chunks should not be; smaller ones are taken all the same.
+fn begun(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {
+    accepted(upload, repository)?.header(OCI_CHUNK_MIN_LENGTH, CHUNK_MIN_LENGTH)
 }
 
 fn accepted(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {

@@ -9,6 +9,10 @@ pub const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 /// referrers itself ("Pushing Manifests with Subject").
 pub const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
+/// A tag that the registry set in the same step as it took a manifest by its digest; one header for each
+/// ("Pushing Manifests", from 1.2 on).
+pub const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+
 /// The smallest chunk, in bytes, that the registry takes ("Pushing a blob in chunks").
 pub const OCI_CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Algorithm, Digest, RepositoryName, Tag};
 
 use super::RouteError;
 use super::percent;
@@ -27,7 +27,13 @@ pub struct UploadStart {
     pub from: Option<RepositoryName>,
     /// The digest of the whole blob, which is the body of this very request.
     pub digest: Option<Digest>,
+    /// With which algorithm the digest will be made: a hint, and the place to refuse one that is not known
+    /// ("Pushing a blob in chunks", from 1.2 on).
+    pub algorithm: Option<Algorithm>,
 }
+
+/// The most tags that one request sets. The specification wants ten at least.
+const TAGS_LIMIT: usize = 100;
 
 /// A query string, taken apart where a value is asked for. Unknown keys are ignored; of several values of
 /// one key the first counts.
@@ -40,6 +46,23 @@ impl Query<'_> {
         let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name == key);
         let decode = |(_, value)| percent::decode(value).map_err(|_| RouteError::Encoding);
         values.next().map(decode).transpose()
+    }
+
+    /// Returns the tags that a manifest is to get, each once.
+    pub(super) fn tags(self) -> Result<Vec<Tag>, RouteError> {
+        let mut tags = Vec::new();
+        let pairs = self.0.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        for (_, value) in pairs.filter(|(name, _)| *name == "tag") {
+            let value = percent::decode(value).map_err(|_| RouteError::Encoding)?;
+            let tag: Tag = value.parse().map_err(|_| RouteError::Tag)?;
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+            if tags.len() > TAGS_LIMIT {
+                return Err(RouteError::TooManyTags);
+            }
+        }
+        Ok(tags)
     }
 
     /// Empty values count as absent.
@@ -72,6 +95,7 @@ impl UploadStart {
             mount: query.parse("mount", RouteError::Digest)?,
             from: query.parse("from", RouteError::Name)?,
             digest: query.parse("digest", RouteError::Digest)?,
+            algorithm: query.parse("digest-algorithm", RouteError::Digest)?,
         })
     }
 }

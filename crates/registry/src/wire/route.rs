@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sealift_oci::{Digest, ManifestRef, RepositoryName};
+use sealift_oci::{Digest, ManifestRef, RepositoryName, Tag};
 use sealift_store::UploadId;
 
 use super::query::{self, Query};
@@ -19,6 +19,15 @@ pub enum Route {
         repository: RepositoryName,
         /// The tag or digest.
         reference: ManifestRef,
+    },
+    /// `/v2/<name>/manifests/<digest>?tag=<tag>&tag=<tag>`: a manifest that gets tags where it is pushed.
+    TaggedManifest {
+        /// The repository.
+        repository: RepositoryName,
+        /// The digest.
+        digest: Digest,
+        /// At least one tag, none of them twice.
+        tags: Vec<Tag>,
     },
     /// `/v2/<name>/blobs/<digest>`
     Blob {
@@ -84,6 +93,9 @@ pub enum RouteError {
     /// The tag is malformed.
     #[error("the tag is malformed")]
     Tag,
+    /// More tags are to be set at once than anybody needs.
+    #[error("these are too many tags at once")]
+    TooManyTags,
     /// The digest is malformed, or its algorithm unknown.
     #[error("the digest is malformed")]
     Digest,
@@ -102,7 +114,7 @@ impl RouteError {
         match self {
             Self::Unknown => ErrorCode::NameUnknown,
             Self::Encoding | Self::Name => ErrorCode::NameInvalid,
-            Self::Tag => ErrorCode::TagInvalid,
+            Self::Tag | Self::TooManyTags => ErrorCode::TagInvalid,
             Self::Digest => ErrorCode::DigestInvalid,
             Self::Upload => ErrorCode::BlobUploadUnknown,
             Self::Limit => ErrorCode::PaginationNumberInvalid,
@@ -137,7 +149,7 @@ impl Route {
         let (head, last) = path.rsplit_once('/').ok_or(RouteError::Unknown)?;
         let (name, resource) = head.rsplit_once('/').ok_or(RouteError::Unknown)?;
         match resource {
-            "manifests" => Self::parse_manifest(name, last),
+            "manifests" => Self::parse_manifest(name, last, query),
             "blobs" => Ok(Self::Blob { repository: parse_name(name)?, digest: parse_digest(last)? }),
             "tags" if last == "list" => {
                 Ok(Self::Tags { repository: parse_name(name)?, page: PageQuery::parse(query)? })
@@ -153,11 +165,19 @@ impl Route {
         }
     }
 
-    fn parse_manifest(name: &str, reference: &str) -> Result<Self, RouteError> {
+    /// Beside a tag in the path, tags in the query mean nothing.
+    fn parse_manifest(name: &str, reference: &str, query: Query<'_>) -> Result<Self, RouteError> {
         let repository = parse_name(name)?;
         let reference = decode_segment(reference)?;
         let error = if reference.contains(':') { RouteError::Digest } else { RouteError::Tag };
-        Ok(Self::Manifest { repository, reference: reference.parse().map_err(|_| error)? })
+        let reference = reference.parse().map_err(|_| error)?;
+        if let ManifestRef::Digest(digest) = reference {
+            let tags = query.tags()?;
+            if !tags.is_empty() {
+                return Ok(Self::TaggedManifest { repository, digest, tags });
+            }
+        }
+        Ok(Self::Manifest { repository, reference })
     }
 
     /// An upload's name is the place's own and may have any character, so it may have escaped slashes.
@@ -175,6 +195,7 @@ impl Route {
         match self {
             Self::Ping | Self::Catalog { .. } => None,
             Self::Manifest { repository, .. }
+            | Self::TaggedManifest { repository, .. }
             | Self::Blob { repository, .. }
             | Self::Uploads { repository, .. }
             | Self::Upload { repository, .. }
@@ -193,6 +214,7 @@ impl Route {
         match self {
             Self::Ping => "/v2/".to_owned(),
             Self::Manifest { repository, reference } => format!("/v2/{repository}/manifests/{reference}"),
+            Self::TaggedManifest { repository, digest, .. } => format!("/v2/{repository}/manifests/{digest}"),
             Self::Blob { repository, digest } => format!("/v2/{repository}/blobs/{digest}"),
             Self::Uploads { repository, .. } => format!("/v2/{repository}/blobs/uploads/"),
             Self::Upload { repository, id, .. } => {
@@ -208,10 +230,14 @@ impl Route {
         let text = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
         match self {
             Self::Ping | Self::Manifest { .. } | Self::Blob { .. } => Vec::new(),
+            Self::TaggedManifest { tags, .. } => {
+                tags.iter().map(|tag| ("tag", Some(tag.to_string()))).collect()
+            }
             Self::Uploads { start, .. } => vec![
                 ("mount", text(&start.mount)),
                 ("from", start.from.as_ref().map(ToString::to_string)),
                 ("digest", text(&start.digest)),
+                ("digest-algorithm", start.algorithm.map(|it| it.as_str().to_owned())),
             ],
             Self::Upload { digest, .. } => vec![("digest", text(digest))],
             Self::Tags { page, .. } | Self::Catalog { page } => page_pairs(page, None),
@@ -291,6 +317,14 @@ mod tests {
         for (target, printed) in cases {
             assert_eq!(parse(target).map(|it| it.path_and_query()).as_deref(), Ok(printed), "{target}");
         }
+        for (query, printed) in [("?tag=", ""), ("?tag=1&tag=b%2E&x=y&tag=1", "?tag=1&tag=b.")] {
+            let target = format!("/v2/a/manifests/{DIGEST}");
+            let parsed = parse(&format!("{target}{query}"));
+            match printed {
+                "" => assert_eq!(parsed, Err(RouteError::Tag), "an empty tag is none"),
+                _ => assert_eq!(parsed.unwrap().path_and_query(), target + printed),
+            }
+        }
         let target = format!("/v2/a/referrers/{DIGEST}?artifactType=application/a+json");
         let Ok(Route::Referrers { artifact_type, .. }) = parse(&target) else { panic!("{target}") };
         assert_eq!(artifact_type.as_deref(), Some("application/a+json"));
@@ -328,6 +362,7 @@ mod tests {
             ("/v2/a/blobs/", RouteError::Digest),
             ("/v2/a/referrers/md5:x", RouteError::Digest),
             ("/v2/a/blobs/uploads/?mount=x", RouteError::Digest),
+            ("/v2/a/blobs/uploads/?digest-algorithm=md5", RouteError::Digest),
             ("/v2/a/blobs/uploads/?from=..", RouteError::Name),
             ("/v2/a/blobs/uploads/x?digest=x", RouteError::Digest),
             ("/v2/a/blobs/uploads/a%20b", RouteError::Upload),
@@ -339,6 +374,9 @@ mod tests {
         for (target, error) in cases {
             assert_eq!(parse(target), Err(error), "{target}");
         }
+        let tags: String = (0..101).map(|number| format!("&tag={number}")).collect();
+        let target = format!("/v2/a/manifests/{DIGEST}?x{tags}");
+        assert_eq!(parse(&target), Err(RouteError::TooManyTags));
         let hidden = format!("/v2/a/manifests/%00{DIGEST}");
         assert_eq!(parse(&hidden), Err(RouteError::Encoding));
     }
@@ -365,8 +403,9 @@ mod tests {
     }
 
     fn starts() -> impl Strategy<Value = UploadStart> {
-        (option::of(digests()), option::of(names()), option::of(digests()))
-            .prop_map(|(mount, from, digest)| UploadStart { mount, from, digest })
+        let algorithm = option::of(proptest::sample::select(&Algorithm::ALL[..]));
+        (option::of(digests()), option::of(names()), option::of(digests()), algorithm)
+            .prop_map(|(mount, from, digest, algorithm)| UploadStart { mount, from, digest, algorithm })
     }
 
     fn routes() -> impl Strategy<Value = Route> {
@@ -376,6 +415,11 @@ mod tests {
             pages().prop_map(|page| Route::Catalog { page }),
             (names(), references())
                 .prop_map(|(repository, reference)| Route::Manifest { repository, reference }),
+            (names(), digests(), proptest::collection::btree_set("[a-z0-9_][A-Za-z0-9._-]{0,9}", 1..5))
+                .prop_map(|(repository, digest, tags)| {
+                    let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+                    Route::TaggedManifest { repository, digest, tags }
+                }),
             (names(), digests()).prop_map(|(repository, digest)| Route::Blob { repository, digest }),
             (names(), starts()).prop_map(|(repository, start)| Route::Uploads { repository, start }),
             (names(), ids, option::of(digests())).prop_map(|(repository, id, digest)| Route::Upload {

@@ -3,44 +3,20 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::Digest;
 use sealift_store::conformance::fixture;
-use sealift_store::{Admin, Error, ErrorKind, MemoryStore, Operation, Result, Source, Store, Target};
+use sealift_store::{MemoryStore, ReadOnly};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::{Access, ServerConfig};
 use super::{Fixture, name};
-
-/// A place that can only be read.
-#[derive(Debug)]
-struct ReadOnly(MemoryStore);
-
-#[async_trait]
-impl Store for ReadOnly {
-    fn place(&self) -> &str {
-        self.0.place()
-    }
-
-    fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {
-        self.0.source(repository)
-    }
-
-    fn target(&self, _: &RepositoryName) -> Result<Arc<dyn Target>> {
-        Err(Error::new(ErrorKind::ReadOnly, Operation::Connect).at(self.place()))
-    }
-
-    fn admin(&self) -> Arc<dyn Admin> {
-        self.0.admin()
-    }
-}
 
 #[tokio::test]
 async fn a_place_that_is_read_only_refuses_writes() {
     let store = MemoryStore::new("memory");
     let image = fixture::image("x");
     image.push(&store, &name("a"), Some("t")).await;
-    let fixture = Fixture::over(Arc::new(ReadOnly(store)), ServerConfig::default()).await;
+    let fixture = Fixture::over(Arc::new(ReadOnly::new(Arc::new(store))), ServerConfig::default()).await;
     assert_eq!(fixture.get("/v2/a/manifests/t").await.status, 200);
     let digest = Digest::sha256(b"x");
     for (method, target) in [
@@ -120,6 +96,30 @@ async fn slow_clients_are_given_up() {
         assert!(end.is_ok(), "{request}");
     }
     assert_eq!(fixture.get(&location).await.header("range"), "0-3", "what arrived stays");
+}
+
+/// A byte now and then is no progress, however long each silence is.
+#[tokio::test]
+async fn trickling_clients_are_given_up() {
+    let config = ServerConfig { stall_timeout: Duration::from_millis(200), ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    let location = fixture.begin().await;
+    let (mut reader, mut writer) = fixture.connect().await.into_split();
+    let head = format!("PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n");
+    writer.write_all(head.as_bytes()).await.unwrap();
+    let trickling = tokio::spawn(async move {
+        for _ in 0..900 {
+            if writer.write_all(b"x").await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let mut raw = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(30), reader.read_to_end(&mut raw)).await.unwrap();
+    trickling.abort();
+    let held = fixture.get(&location).await.header("range")[2..].parse::<usize>().unwrap();
+    assert!(held < 900, "it was heard to the end");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The server over a place in memory, asked through real connections.
 
 mod bounds;
+mod deletes;
 mod hostile;
 mod pull;
 mod push;

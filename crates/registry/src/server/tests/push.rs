@@ -126,7 +126,7 @@ async fn mounting() {
     let digest = fixture::push_blob(target.as_ref(), &content).await;
     let none = Digest::sha256(b"none");
     let cases = [
-        (format!("mount={digest}"), 202),
+        (format!("mount={none}"), 202),
         (format!("mount={none}&from=b/c"), 202),
         (format!("mount={digest}&from=none"), 202),
         (format!("mount={digest}&from=b%2Fc"), 201),
@@ -143,6 +143,61 @@ async fn mounting() {
         }
     }
     assert_blob(&fixture, "a", &content).await;
+    // From wherever it is.
+    for number in 0..3 {
+        let target = fixture.store.target(&name(&format!("0{number}"))).unwrap();
+        fixture::push_blob(target.as_ref(), &fixture::noise(&number.to_string(), 10)).await;
+    }
+    let query = format!("/v2/d/blobs/uploads/?mount={digest}");
+    assert_eq!(fixture.ask("POST", &query, "", b"").await.status, 201);
+    assert_blob(&fixture, "d", &content).await;
+}
+
+#[tokio::test]
+async fn a_manifest_gets_several_tags_in_one_step() {
+    let fixture = Fixture::new().await;
+    let image = fixture::image("x");
+    image.push_content(fixture.store.target(&name("a")).unwrap().as_ref()).await;
+    let bytes = &image.manifest.bytes;
+    for algorithm in Algorithm::ALL {
+        let digest = Digest::of(algorithm, bytes);
+        let target = format!("/v2/a/manifests/{digest}?tag=v1.2&tag=v1&tag=v1&other=x");
+        let reply = fixture.ask("PUT", &target, "", bytes).await;
+        assert_eq!((reply.status, reply.header("docker-content-digest")), (201, &*digest.to_string()));
+        let tags: Vec<&str> = reply.head.lines().filter_map(|line| line.strip_prefix("oci-tag: ")).collect();
+        assert_eq!(tags, ["v1.2", "v1"]);
+        for tag in tags {
+            let reply = fixture.ask("HEAD", &format!("/v2/a/manifests/{tag}"), "", b"").await;
+            assert_eq!(reply.header("docker-content-digest"), digest.to_string());
+        }
+        // The query says nothing to who reads.
+        assert_eq!(fixture.get(&target).await.body, bytes);
+    }
+    let digest = Digest::sha256(bytes);
+    let many: String = (0..101).map(|number| format!("&tag=t{number}")).collect();
+    for (query, status) in [("tag=.bad".to_owned(), 400), (many, 414)] {
+        let target = format!("/v2/a/manifests/{digest}?{query}");
+        let reply = fixture.ask("PUT", &target, "", bytes).await;
+        assert_eq!((reply.status, reply.code().as_str()), (status, "TAG_INVALID"));
+    }
+    // Beside a tag in the path they mean nothing.
+    let reply = fixture.ask("PUT", "/v2/a/manifests/t?tag=other", "", bytes).await;
+    assert_eq!((reply.status, reply.header("oci-tag")), (201, ""));
+    assert_eq!(fixture.get("/v2/a/manifests/other").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_upload_is_told_what_chunks_are_fine() {
+    let fixture = Fixture::new().await;
+    for query in ["", "?digest-algorithm=sha512", "?mount=sha256:00"] {
+        let reply = fixture.ask("POST", &format!("/v2/a/blobs/uploads/{query}"), "", b"").await;
+        match query.starts_with("?mount") {
+            true => assert_eq!((reply.status, reply.code().as_str()), (400, "DIGEST_INVALID")),
+            false => assert_eq!((reply.status, reply.header("oci-chunk-min-length")), (202, "65536")),
+        }
+    }
+    let reply = fixture.ask("POST", "/v2/a/blobs/uploads/?digest-algorithm=md5", "", b"").await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "DIGEST_INVALID"));
 }
 
 #[tokio::test]
