@@ -5,8 +5,8 @@ use super::{
     header::Header,
     tables::{
         DISTANCE_BASE, DISTANCE_CODES, DISTANCE_EXTRA, END_OF_BLOCK, FIXED_CODES, FIXED_DISTANCE_CODES,
-        FIXED_DISTANCE_LENGTHS, FIXED_LENGTHS, LENGTH_BASE, LENGTH_CODE, LENGTH_EXTRA, LITERAL_CODES, LITERALS,
-        distance_code,
+        FIXED_DISTANCE_LENGTHS, FIXED_LENGTHS, LENGTH_BASE, LENGTH_CODE, LENGTH_EXTRA, LITERAL_CODES,
+        LITERALS, distance_code,
     },
     tree::{Alphabet, Codes, Cost, Scratch},
 };
@@ -105,14 +105,22 @@ impl Block {
 
     fn is_rich(&self, plain: usize) -> bool {
         let distances = self.distances.frequency.iter().zip(DISTANCE_EXTRA);
-        let bits: usize = distances.map(|(&times, extra)| usize::from(times) * (5 + usize::from(extra))).sum();
+        let bits: usize =
+            distances.map(|(&times, extra)| usize::from(times) * (5 + usize::from(extra))).sum();
         let bytes = (self.symbols.len() * 8 + bits) >> 3;
         self.matches < self.symbols.len() / 2 && bytes < plain / 2
     }
 
     /// Writes the block in its shortest form, and begins the next. `plain` is what it stands for, if the window still has
     /// it, and `length` how much that is.
-    pub(super) fn write(&mut self, plain: Option<&[u8]>, length: usize, last: bool, bits: &mut BitWriter, out: &mut Vec<u8>) {
+    pub(super) fn write(
+        &mut self,
+        plain: Option<&[u8]>,
+        length: usize,
+        last: bool,
+        bits: &mut BitWriter,
+        out: &mut Vec<u8>,
+    ) {
         let mut cost = Cost::default();
         self.literals.build(&LITERAL_ALPHABET, &mut self.scratch, &mut cost);
         self.distances.build(&DISTANCE_ALPHABET, &mut self.scratch, &mut cost);
@@ -148,7 +156,9 @@ impl Block {
         bits: &mut BitWriter,
         out: &mut Vec<u8>,
     ) {
-        let symbol = |(codes, lengths): (&[u16], &[u8]), code: usize| (u32::from(codes[code]), u32::from(lengths[code]));
+        let symbol = |(codes, lengths): (&[u16], &[u8]), code: usize| {
+            (u32::from(codes[code]), u32::from(lengths[code]))
+        };
         for &packed in &self.symbols {
             let (distance, byte) = (packed >> 8, packed as u8);
             if distance == 0 {

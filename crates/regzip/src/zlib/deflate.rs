@@ -5,7 +5,7 @@ use super::{
     block::{Block, EarlyEnd, write_empty_fixed, write_stored},
     level::Level,
     tables::MIN_MATCH,
-    window::{MAX_DISTANCE, MIN_LOOKAHEAD, Match, Window},
+    window::{LAST_SEARCH, MAX_DISTANCE, Match, Window},
 };
 
 /// A lazy search drops matches of three bytes that are farther than this.
@@ -129,7 +129,7 @@ impl Deflater {
     /// Whether the search may go on: enough bytes are ahead, or no more will come.
     #[inline(always)]
     fn is_ready(&mut self, plain: &mut &[u8], then: Then) -> bool {
-        self.window.ahead >= MIN_LOOKAHEAD || self.refill(plain, then)
+        self.window.is_ready() || self.refill(plain, then)
     }
 
     /// The window always takes all it has room for before the search goes on: so does zlib when it is given everything at
@@ -138,7 +138,7 @@ impl Deflater {
         if !self.rules.searches_past_end {
             return self.fill(plain, then).is_some();
         }
-        while self.window.ahead < MIN_LOOKAHEAD && !self.ended {
+        while !self.window.is_ready() && !self.ended {
             match self.fill(plain, then) {
                 None => return false,
                 Some(taken) => self.ended = !taken,
@@ -249,7 +249,8 @@ impl Deflater {
             return NO_MATCH;
         }
         let first = self.window.enter(place);
-        if first == 0 || place - first > MAX_DISTANCE || (self.level.is_lazy() && hand.length >= self.level.lazy) {
+        let is_good = self.level.is_lazy() && hand.length >= self.level.lazy;
+        if first == 0 || place - first > MAX_DISTANCE || is_good || place > LAST_SEARCH {
             return NO_MATCH;
         }
         let enough = if self.rules.searches_past_end { self.level.nice } else { self.level.nice.min(ahead) };

@@ -92,7 +92,13 @@ impl Header {
     }
 
     /// Writes the header for codes up to these symbols.
-    pub(super) fn write(&self, last_literal: usize, last_distance: usize, bits: &mut BitWriter, out: &mut Vec<u8>) {
+    pub(super) fn write(
+        &self,
+        last_literal: usize,
+        last_distance: usize,
+        bits: &mut BitWriter,
+        out: &mut Vec<u8>,
+    ) {
         bits.put((last_literal - LITERALS) as u32, 5, out);
         bits.put(last_distance as u32, 5, out);
         bits.put((self.sent - 4) as u32, 4, out);

@@ -161,7 +161,9 @@ mod tests {
         for (length, code) in [(3, 257), (10, 264), (11, 265), (18, 268), (257, 284), (258, 285)] {
             assert_eq!(usize::from(LENGTH_CODE[length - MIN_MATCH]) + 257, code, "length {length}");
         }
-        for (distance, code) in [(1, 0), (4, 3), (5, 4), (256, 15), (257, 16), (24576, 28), (24577, 29), (32768, 29)] {
+        for (distance, code) in
+            [(1, 0), (4, 3), (5, 4), (256, 15), (257, 16), (24576, 28), (24577, 29), (32768, 29)]
+        {
             assert_eq!(distance_code((distance - 1) as u16), code, "distance {distance}");
             assert!(usize::from(DISTANCE_BASE[code]) < distance);
         }

@@ -226,7 +226,8 @@ impl Scratch {
             count[max_bits] -= 1;
             excess -= 2;
         }
-        let mut leaves = self.heap[self.top..].iter().rev().map(|&node| usize::from(node)).filter(|&n| n <= last);
+        let mut leaves =
+            self.heap[self.top..].iter().rev().map(|&node| usize::from(node)).filter(|&n| n <= last);
         for bits in (1..=max_bits).rev() {
             for node in leaves.by_ref().take(usize::from(count[bits])) {
                 cost.own += (bits as i64 - i64::from(self.bits[node])) * i64::from(self.frequency[node]);

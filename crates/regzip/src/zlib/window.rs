@@ -16,6 +16,8 @@ const WHOLE: usize = 2 * HALF;
 pub(super) const MIN_LOOKAHEAD: usize = MAX_MATCH + MIN_MATCH + 1;
 /// Matches are at most so far.
 pub(super) const MAX_DISTANCE: usize = HALF - MIN_LOOKAHEAD;
+/// Behind this place nothing is searched: only GNU gzip gets there, as it does not slide any more when the input has ended.
+pub(super) const LAST_SEARCH: usize = WHOLE - MIN_LOOKAHEAD;
 /// Room behind the window, for comparisons that begin within it.
 const MARGIN: usize = 512;
 
@@ -81,6 +83,12 @@ impl Window {
         *input = rest;
         self.ahead += taken.len();
         end + taken.len() == WHOLE
+    }
+
+    /// Whether the search can go on without [`Window::fill`].
+    #[inline(always)]
+    pub(super) fn is_ready(&self) -> bool {
+        self.ahead >= MIN_LOOKAHEAD && self.filling.is_none()
     }
 
     /// Ends what [`Window::fill`] began; false if nothing was taken.
@@ -214,6 +222,9 @@ impl Window {
 
 impl std::fmt::Debug for Window {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Window").field("place", &self.place).field("ahead", &self.ahead).finish_non_exhaustive()
+        f.debug_struct("Window")
+            .field("place", &self.place)
+            .field("ahead", &self.ahead)
+            .finish_non_exhaustive()
     }
 }
