@@ -40,7 +40,7 @@ mod verify;
 pub use backoff::Backoff;
 pub use body::{BlobBody, ByteStream, FILE_CHUNK};
 pub use counting::{Counted, Counting, Tally};
-pub use directory::{Check, Depth, DirectoryStore, Finding, Swept, Wish};
+pub use directory::{Check, Depth, DirectoryStore, Finding, Swept, Usage, Wish};
 pub use error::{Error, ErrorKind, Operation, Result, Side, in_words};
 pub use faults::{Action, Call, Faults};
 pub use memory::MemoryStore;

@@ -120,7 +120,9 @@ impl Drop for Record {
         self.connection.end_request(self.access.status.is_some());
         self.access.elapsed = self.begin.elapsed();
         self.access.bytes_in = self.received.load(Ordering::Relaxed);
-        if let Some(log) = &self.connection.shared.config.access {
+        let shared = &self.connection.shared;
+        shared.metrics.observe(&self.access);
+        if let Some(log) = &shared.config.access {
             log(&self.access);
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Access, Auth, Tls};
+use super::{Access, Auth, Keeper, Tls};
 
 /// Hears of every request when its answer has been sent, or has broken off.
 pub type AccessLog = Arc<dyn Fn(&Access) + Send + Sync>;
@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub tls: Option<Arc<Tls>>,
     /// Who may do what; without it everybody may do everything.
     pub auth: Option<Arc<Auth>>,
+    /// Knows the store from behind: how much it holds, and where that came from.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Hears of every request.
     pub access: Option<AccessLog>,
 }
@@ -42,6 +44,7 @@ impl Default for ServerConfig {
             deletes: false,
             tls: None,
             auth: None,
+            keeper: None,
             access: None,
         }
     }
@@ -57,6 +60,7 @@ impl fmt::Debug for ServerConfig {
             .field("deletes", &self.deletes)
             .field("tls", &self.tls)
             .field("auth", &self.auth)
+            .field("keeper", &self.keeper)
             .finish_non_exhaustive()
     }
 }

@@ -29,6 +29,7 @@ struct Activity {
 
 impl Connection {
     pub(super) fn new(shared: Arc<Shared>, peer: SocketAddr, is_secure: bool) -> Arc<Self> {
+        shared.metrics.connected();
         let activity = Mutex::new(Activity { handled: 0, sent: 0, last: Instant::now() });
         Arc::new(Self { shared, peer, is_secure, activity })
     }
@@ -88,6 +89,12 @@ impl Connection {
         }
         let patience = if activity.sent > 0 { config.stall_timeout } else { config.header_timeout };
         (activity.last + patience, false)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.metrics.disconnected();
     }
 }
 

@@ -10,6 +10,7 @@
 //! [`ServerConfig::access`] hears of every request.
 
 mod access;
+mod access_line;
 mod answer;
 mod auth;
 mod blobs;
@@ -17,12 +18,17 @@ mod catalog;
 mod config;
 mod connection;
 mod error;
+mod health;
+mod keeper;
 mod listen;
 mod manifests;
+mod metrics;
+mod page;
 mod paging;
 mod referrers;
 mod reload;
 mod request;
+mod resource;
 mod router;
 mod stall;
 mod tags;
@@ -36,9 +42,12 @@ use std::sync::Arc;
 use sealift_store::Store;
 use tokio::net::TcpListener;
 
+use metrics::Metrics;
+
 pub use access::Access;
 pub use auth::{Auth, Prefix, Right, Rights, Rule, RuleError};
 pub use config::{AccessLog, ServerConfig};
+pub use keeper::{Keeper, Origin};
 pub use listen::RunningServer;
 pub use reload::{FileError, Notices};
 pub use tls::{SelfSigned, SelfSignedError, Tls};
@@ -54,13 +63,18 @@ pub struct Server {
 struct Shared {
     store: Arc<dyn Store>,
     config: ServerConfig,
+    metrics: Metrics,
 }
 
 impl Server {
     /// Makes a server; nothing runs yet.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: ServerConfig) -> Self {
-        Self { shared: Arc::new(Shared { store, config }) }
+        let mut metrics = Metrics::new();
+        if config.keeper.is_some() {
+            metrics.watch_store();
+        }
+        Self { shared: Arc::new(Shared { store, config, metrics }) }
     }
 
     /// Serves a listener until the handle is dropped. It must be called within a Tokio

@@ -12,7 +12,8 @@ use super::answer::Answer;
 use super::connection::Connection;
 use super::error::WireError;
 use super::request::Call;
-use super::{auth, blobs, catalog, manifests, referrers, request, tags, uploads};
+use super::resource::Resource;
+use super::{auth, blobs, catalog, health, manifests, metrics, page, referrers, request, tags, uploads};
 use crate::wire::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION};
 use crate::wire::{ErrorCode, Route, RouteError};
 
@@ -41,8 +42,13 @@ async fn run(
     request: Request<Incoming>,
     record: &mut Record,
 ) -> Result<Answer, WireError> {
-    let route = Route::parse(request.uri().path(), request.uri().query());
-    record.set_resource(route.as_ref().map_or("none", resource));
+    let resource = Resource::parse(&request);
+    record.set_resource(resource.label());
+    if let Resource::Health(question) = resource {
+        let answer = health::handle(&connection.shared, request.method(), question).await;
+        request::discard(request, connection);
+        return answer;
+    }
     let auth = connection.shared.config.auth.as_ref();
     let caller = match auth::admit(auth, request.headers(), connection.address()).await {
         Ok(caller) => caller,
@@ -53,12 +59,15 @@ async fn run(
     };
     record.set_user(caller.user());
     let call = Call::new(request, connection, caller, record.received());
-    let route = match route {
-        Ok(route) => call.caller.check(&call.method, route)?,
-        Err(error) => {
+    let route = match resource {
+        Resource::Metrics => return metrics::handle(&connection.shared, &call).await,
+        Resource::Page(page) => return page::handle(connection, &call, page).await,
+        Resource::Api(Ok(route)) => call.caller.check(&call.method, route)?,
+        Resource::Api(Err(error)) => {
             call.caller.check_registry()?;
             return Err(refuse(&call.method, error));
         }
+        Resource::Health(_) => return Err(WireError::internal("it was answered before")),
     };
     if call.method.is_safe() {
         return dispatch(route, call).await;
@@ -85,19 +94,6 @@ async fn dispatch(route: Route, call: Call) -> Result<Answer, WireError> {
             referrers::list(&call, wanted, page).await
         }
         Route::Catalog { page } => catalog::list(&call, page).await,
-    }
-}
-
-/// Names the kind of a route, for who counts requests.
-fn resource(route: &Route) -> &'static str {
-    match route {
-        Route::Ping => "ping",
-        Route::Manifest { .. } | Route::TaggedManifest { .. } => "manifest",
-        Route::Blob { .. } => "blob",
-        Route::Uploads { .. } | Route::Upload { .. } => "upload",
-        Route::Tags { .. } => "tags",
-        Route::Referrers { .. } => "referrers",
-        Route::Catalog { .. } => "catalog",
     }
 }
 

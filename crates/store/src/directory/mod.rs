@@ -27,6 +27,7 @@ mod repository;
 mod source;
 mod sweep;
 mod target;
+mod usage;
 mod walk;
 
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ use target::Writer;
 
 pub use check::{Check, Depth, Finding};
 pub use sweep::{Swept, Wish};
+pub use usage::Usage;
 
 /// How many repositories are remembered while nobody uses them; a client that asks for ever new names must
 /// not fill the memory.
@@ -104,6 +106,12 @@ impl DirectoryStore {
     #[must_use]
     pub fn taking(self, sparse: Sparse) -> Self {
         Self { sparse, ..self }
+    }
+
+    /// Tells whether there is a repository in it that this kind of place has made.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        walk::repositories(&self.shared.root, walk::is_visible).is_ok_and(|all| !all.is_empty())
     }
 
     fn handle(&self, name: &RepositoryName) -> Handle {

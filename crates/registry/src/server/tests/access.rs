@@ -205,6 +205,30 @@ async fn blobs_are_mounted_from_where_the_caller_may_read() {
 }
 
 #[tokio::test]
+async fn pages_and_figures_are_for_who_may_read() {
+    let guarded = Guarded::new(rights(&["ci:team/app:read"], &["public"])).await;
+    for (who, path, status) in [
+        ("", "/", 200),
+        ("", "/repository/public/x", 200),
+        ("", "/repository/team/app", 401),
+        ("", "/repository/team/app?image=t", 401),
+        ("", "/metrics", 401),
+        ("", "/healthz", 200),
+        ("", "/readyz", 200),
+        ("ci:c:i", "/repository/team/app?image=t", 200),
+        ("ci:c:i", "/repository/team/other", 403),
+        ("ci:c:i", "/metrics", 200),
+    ] {
+        assert_eq!(guarded.ask(who, "GET", path).await.status, status, "{who} {path}");
+    }
+    let page = guarded.ask("ci:c:i", "GET", "/repository/team/app?image=t").await;
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(page.contains("public/x") && !page.contains("team/other"), "{page}");
+    let closed = Guarded::new(Rights::default()).await;
+    assert_eq!(closed.ask("", "GET", "/").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_changed_file_of_users_counts() {
     let guarded = Guarded::new(Rights::default()).await;
     assert_eq!(guarded.ask("me:mine", "GET", "/v2/").await.status, 200);

@@ -25,7 +25,7 @@ async fn hostile_paths() {
         ("/v2/a/blobs/uploads/%00", 400, "NAME_INVALID"),
         ("/v2/a/blobs/uploads/a%20b", 404, "BLOB_UPLOAD_UNKNOWN"),
         ("//v2/", 404, "NAME_UNKNOWN"),
-        ("/", 404, "NAME_UNKNOWN"),
+        ("/else", 404, "NAME_UNKNOWN"),
         ("http://other/v2/a/tags/list", 404, "NAME_UNKNOWN"),
         (&long, 400, "NAME_INVALID"),
     ];

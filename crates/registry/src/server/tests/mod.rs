@@ -1,8 +1,11 @@
 //! The server over a place in memory, asked through real connections.
 
+mod access;
 mod bounds;
 mod deletes;
 mod hostile;
+mod operations;
+mod page;
 mod pull;
 mod push;
 mod secure;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use reqwest::{Certificate, Client, Version};
-use sealift_store::conformance::fixture;
 use sealift_store::MemoryStore;
+use sealift_store::conformance::fixture;
 use tempfile::TempDir;
 
 use super::super::{SelfSigned, ServerConfig, Tls};

@@ -1,0 +1,47 @@
+//! What is known of a place beside what a [`Store`](sealift_store::Store) tells: by who keeps it.
+
+use std::fmt::Debug;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sealift_oci::{Digest, RepositoryName};
+use sealift_store::{DirectoryStore, Result, Usage};
+
+/// Knows a place from behind.
+#[async_trait]
+pub trait Keeper: Debug + Send + Sync + 'static {
+    /// Counts what is there; it may take a while.
+    async fn usage(&self) -> Result<Usage>;
+
+    /// Tries whether the place can be written.
+    async fn check_writable(&self) -> Result<()>;
+
+    /// Tells where a manifest came from.
+    async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin;
+}
+
+/// Where something came from, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// When it came.
+    pub arrived: Option<SystemTime>,
+    /// The bundle that brought it.
+    pub bundle: Option<String>,
+    /// The repository that it was taken from, elsewhere.
+    pub source: Option<String>,
+}
+
+#[async_trait]
+impl Keeper for DirectoryStore {
+    async fn usage(&self) -> Result<Usage> {
+        Self::usage(self).await
+    }
+
+    async fn check_writable(&self) -> Result<()> {
+        Self::check_writable(self).await
+    }
+
+    async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin {
+        Origin { arrived: self.arrived(repository, digest).await, ..Origin::default() }
+    }
+}
