@@ -8,6 +8,7 @@ mod flush;
 mod journal;
 mod leftover;
 mod place;
+mod prefetch;
 mod publish;
 mod sealing;
 mod state;
@@ -45,6 +46,7 @@ pub use volumes::count_volumes;
 use blob::Blob;
 use journal::{Head, Journal};
 use place::{Place, refuse_finished};
+use prefetch::Prefetch;
 use sealing::{KeptSealing, Sealing};
 use state::State;
 use target::Handle;
@@ -95,6 +97,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     journal: Option<Mutex<Journal>>,
     uploads: Mutex<Uploads>,
+    prefetch: Prefetch,
     /// Gives uploads their names.
     counter: AtomicU64,
     /// One manifest at a time, so that equal ones are written once.
@@ -205,6 +208,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
         state: Mutex::new(state),
         journal,
         uploads: Mutex::default(),
+        prefetch: Prefetch::new(prefetch::LIMIT),
         counter: AtomicU64::new(1),
         manifests: tokio::sync::Mutex::default(),
         _held: held,

@@ -104,10 +104,11 @@ impl Session {
     /// nobody else.
     async fn receive(&self, held: &mut Arriving, mut body: ByteStream) -> Result<()> {
         let Some(first) = body.next().await else { return Ok(()) };
-        let all = stream::iter([first]).chain(body).boxed();
+        let mut all = stream::iter([first]).chain(body).boxed();
         if held.blob.is_none() {
-            let opened = self.shared.open_blob(&held.expected).await;
+            let (opened, rest) = self.shared.prefetch.until(self.shared.open_blob(&held.expected), all).await;
             held.blob = Some(opened.map_err(|error| self.failed(error))?);
+            all = rest;
         }
         let copied = batch::copy(all, &mut Sink { arriving: held }).await;
         copied.map_err(|error| match error {
