@@ -89,9 +89,14 @@ impl Receipt {
         let catalogue = bundle.catalogue();
         let sizes: HashMap<Digest, u64> = catalogue.content.iter().map(|it| (it.digest, it.size)).collect();
         let size = |digest: &Digest| sizes.get(digest).copied().unwrap_or_default();
+        // Attachments keep the tags that they had; images may have got others.
+        let roots: HashSet<Digest> = catalogue.images.iter().map(|image| image.digest).collect();
+        let mut owned: HashMap<&RepositoryName, Vec<&Image>> = HashMap::new();
+        images.iter().for_each(|image| owned.entry(&image.repository).or_default().push(image));
+        let known = self.repositories.iter().zip(0..);
+        let known: HashMap<RepositoryName, usize> = known.map(|(it, at)| (it.name.clone(), at)).collect();
         for repository in &catalogue.repositories {
-            let own: Vec<&Image> =
-                images.iter().filter(|image| image.repository == repository.name).collect();
+            let own = owned.remove(&repository.name).unwrap_or_default();
             let reached: HashSet<Digest> =
                 own.iter().flat_map(|image| bundle.reach_of(image, with_attachments)).collect();
             if reached.is_empty() {
@@ -104,34 +109,23 @@ impl Receipt {
                 media_type: held.media_type.clone(),
             });
             let blobs = repository.blobs.iter().filter(|digest| reached.contains(digest));
-            // Attachments keep the tags that they had; images may have got others.
-            let roots: HashSet<Digest> = catalogue.images.iter().map(|image| image.digest).collect();
             let attached = repository.tags.iter();
             let attached = attached.filter(|(_, digest)| reached.contains(digest) && !roots.contains(digest));
             let tagged = own.iter().filter_map(|image| Some((image.tag.clone()?, image.digest)));
-            self.merge(ReceivedRepository {
+            let received = ReceivedRepository {
                 name: repository.name.clone(),
                 source: repository.source.clone(),
                 manifests: manifests.collect(),
                 blobs: blobs.map(|&digest| ReceivedBlob { digest, size: size(&digest) }).collect(),
                 tags: attached.map(|(tag, digest)| (tag.clone(), *digest)).chain(tagged).collect(),
-            });
+            };
+            // A catalogue lists each repository once.
+            match known.get(&repository.name) {
+                Some(&at) => self.repositories[at].merge(received),
+                None => self.repositories.push(received),
+            }
         }
         self.bundles.push(catalogue.id.clone());
-    }
-
-    /// Each repository is listed once, and all it holds once; the later bundle says what a tag means.
-    fn merge(&mut self, more: ReceivedRepository) {
-        let Some(known) = self.repositories.iter_mut().find(|it| it.name == more.name) else {
-            return self.repositories.push(more);
-        };
-        let is_new = |it: &ReceivedManifest| !known.manifests.iter().any(|known| known.digest == it.digest);
-        let manifests: Vec<_> = more.manifests.into_iter().filter(is_new).collect();
-        let is_new = |it: &ReceivedBlob| !known.blobs.iter().any(|known| known.digest == it.digest);
-        let blobs: Vec<_> = more.blobs.into_iter().filter(is_new).collect();
-        known.manifests.extend(manifests);
-        known.blobs.extend(blobs);
-        known.tags.extend(more.tags);
     }
 
     /// Reads a receipt; `path` is the file that it came from.
@@ -178,6 +172,15 @@ impl ReceivedRepository {
     pub(crate) fn content(&self) -> impl Iterator<Item = (Digest, u64)> + '_ {
         let blobs = self.blobs.iter().map(|blob| (blob.digest, blob.size));
         self.manifests.iter().map(|manifest| (manifest.digest, manifest.size)).chain(blobs)
+    }
+
+    /// All that it holds is listed once; the later bundle says what a tag means.
+    fn merge(&mut self, more: Self) {
+        let known: HashSet<Digest> = self.manifests.iter().map(|it| it.digest).collect();
+        self.manifests.extend(more.manifests.into_iter().filter(|it| !known.contains(&it.digest)));
+        let known: HashSet<Digest> = self.blobs.iter().map(|it| it.digest).collect();
+        self.blobs.extend(more.blobs.into_iter().filter(|it| !known.contains(&it.digest)));
+        self.tags.extend(more.tags);
     }
 
     fn check(&self, sizes: &mut HashMap<Digest, u64>) -> Result<(), String> {

@@ -1,12 +1,13 @@
 //! Opening a sealed entry from any of its plain bytes on.
 
+use std::collections::VecDeque;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use age::stream::StreamReader;
 use age::x25519::Identity;
 use age::{DecryptError, Decryptor};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, FILE_CHUNK, Operation};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -43,7 +44,7 @@ impl Opener {
         let key = Arc::clone(&self.key);
         let opened = spawn_blocking(move || open(&key.0, entry, offset)).await.map_err(died)?;
         let (reader, size) = opened.map_err(|error| error.into_store())?;
-        let pieces = Pieces { next: next_piece(reader), at: offset };
+        let pieces = Pieces { next: next_piece(PieceReader::new(reader)), at: offset };
         Ok(BlobBody::from_stream(Some(size - offset), pieces.into_stream()))
     }
 }
@@ -122,16 +123,48 @@ fn is_altered(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-/// A piece that is being read, and the reader to read the next one with.
-type Reading<R> = JoinHandle<(io::Result<Vec<u8>>, R)>;
+/// How many pieces are on their way at once: one that is read, and those that its reader still holds. Fresh memory for
+/// each piece would cost more than what is read.
+const BUFFERS: usize = 4;
+
+/// Reads pieces, each into the memory of one that is gone by then.
+struct PieceReader<R> {
+    reader: R,
+    buffers: VecDeque<BytesMut>,
+}
+
+impl<R: Read> PieceReader<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, buffers: VecDeque::from(vec![BytesMut::new(); BUFFERS]) }
+    }
+
+    /// Reads a piece, which is short at the end only.
+    fn read(&mut self) -> io::Result<Bytes> {
+        let mut buffer = self.buffers.pop_front().unwrap_or_default();
+        // This takes the buffer's own memory again unless somebody holds what was in it.
+        buffer.resize(FILE_CHUNK, 0);
+        let mut filled = 0;
+        while filled < FILE_CHUNK {
+            match self.reader.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let piece = buffer.split_to(filled).freeze();
+        buffer.clear();
+        self.buffers.push_back(buffer);
+        Ok(piece)
+    }
+}
+
+/// A piece that is being read, and what the next one is read with.
+type Reading<R> = JoinHandle<(io::Result<Bytes>, PieceReader<R>)>;
 
 /// Reads one piece; no thread is held between pieces, so that who takes them slowly costs nothing.
-fn next_piece<R: Read + Send + 'static>(mut reader: R) -> Reading<R> {
-    spawn_blocking(move || {
-        let mut piece = Vec::with_capacity(FILE_CHUNK);
-        let read = (&mut reader).take(FILE_CHUNK as u64).read_to_end(&mut piece);
-        (read.map(|_| piece), reader)
-    })
+fn next_piece<R: Read + Send + 'static>(mut reader: PieceReader<R>) -> Reading<R> {
+    spawn_blocking(move || (reader.read(), reader))
 }
 
 struct Pieces<R> {
@@ -152,7 +185,7 @@ impl<R: Read + Send + 'static> Pieces<R> {
             let at = at + piece.len() as u64;
             // A short piece is the last one: the end was found, and checked.
             let rest = (piece.len() == FILE_CHUNK).then(|| Self { next: next_piece(reader), at });
-            Ok(Some((Bytes::from(piece), rest)))
+            Ok(Some((piece, rest)))
         })
         .boxed()
     }
