@@ -33,6 +33,8 @@ pub(crate) enum TargetEnd {
     Place(PlaceSettings),
     /// A bundle, by its path.
     Bundle(String),
+    /// The directory of a registry.
+    Directory(String),
 }
 
 /// Where images come from.
@@ -137,15 +139,15 @@ impl TargetEnd {
     pub(crate) fn place(&self) -> Option<&PlaceSettings> {
         match self {
             Self::Place(place) => Some(place),
-            Self::Bundle(_) => None,
+            Self::Bundle(_) | Self::Directory(_) => None,
         }
     }
 
-    /// Names the registry or the bundle.
+    /// Names the registry, the bundle or the directory.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Place(place) => place.registry.as_str(),
-            Self::Bundle(path) => path,
+            Self::Bundle(path) | Self::Directory(path) => path,
         }
     }
 }
@@ -155,6 +157,7 @@ impl fmt::Display for TargetEnd {
         match self {
             Self::Place(place) => write!(f, "{}/{}", place.registry, place.repository),
             Self::Bundle(path) => write!(f, "the bundle {path}"),
+            Self::Directory(path) => write!(f, "the directory {path}"),
         }
     }
 }

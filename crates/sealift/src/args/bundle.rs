@@ -96,6 +96,7 @@ Examples:
       --target-repository arcdata
   sealift load /mnt/a --volume-dir /mnt/b --trust sealift.pub \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata
+  sealift load ./release --into ./store
   sealift load ./november ./repair --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata")]
 pub(crate) struct LoadArgs {
@@ -105,6 +106,12 @@ pub(crate) struct LoadArgs {
     pub(crate) bundles: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) open: OpenArgs,
+    /// Load into the directory of a registry, which `sealift serve` serves; with
+    /// --target-repository below that repository
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = [
+        "target_registry", "target_username", "target_password_stdin", "target_anonymous",
+    ])]
+    pub(crate) into: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     /// Load nothing unless everything can be loaded

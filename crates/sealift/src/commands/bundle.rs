@@ -111,6 +111,7 @@ pub(super) async fn with_keys<T>(
         volume_dirs: args.volume_dir.clone(),
         trust: trust.clone(),
         unlock: Some(unlock),
+        progress: None,
     };
     let wanted = Arc::new(AtomicBool::new(false));
     let (flag, keys) = (Arc::clone(&wanted), identities.clone());

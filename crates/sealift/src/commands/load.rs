@@ -1,25 +1,25 @@
-//! `sealift load`: from bundles, or plain OCI image layouts, into a registry.
+//! `sealift load`: from bundles, or plain OCI image layouts, into a registry, or the directory of one.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore, Receipt, SecretKey};
 use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
-use sealift_oci::{Digest, ManifestRef, RepositoryName, Tag};
-use sealift_store::{ErrorKind, Side, Store};
+use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
+use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
 use super::dry_run::{self, DryRun};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
 use super::{Result, bundle, proof, verify_bundle};
 use crate::answers::Answer;
-use crate::args::{AnswerArgs, LoadArgs, WhatArgs};
+use crate::args::{AnswerArgs, LoadArgs, TargetArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::identity::Lookup;
 use crate::places::Connection;
-use crate::settings::{Asker, Given, PlaceSettings};
+use crate::settings::{Asker, Given};
 use crate::size::Rate;
 use crate::stop::Stop;
 use crate::ui::Ui;
@@ -45,8 +45,12 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     // The registry is asked nothing before the bundle is proven.
     let freight = open(args, environment).await?;
     stop.unless_asked(tell_damage(ui, args, &freight)).await??;
-    let (target, tag) = settle_target(ui, args, environment).await?;
-    let mut job = job(ui, args, &freight, target, tag, &connection)?;
+    let to = match &args.into {
+        Some(directory) => settle_directory(args, directory)?,
+        None => settle_target(ui, args, environment, &connection).await?,
+    };
+    let below = to.below.clone();
+    let mut job = job(ui, args, &freight, to, &connection)?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
@@ -64,7 +68,15 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     let transfer = match plan {
         Err(refused) => refused,
         Ok(mut plan) => {
-            stop.unless_asked(check_base(ui, args, &job, &freight, &mut plan, key.as_ref())).await??;
+            stop.unless_asked(check_base(
+                ui,
+                args,
+                &job,
+                &freight,
+                (&mut plan, below.as_ref()),
+                key.as_ref(),
+            ))
+            .await??;
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
@@ -91,11 +103,11 @@ async fn check_base(
     args: &LoadArgs,
     job: &Job,
     freight: &Freight,
-    plan: &mut Plan,
+    (plan, below): (&mut Plan, Option<&RepositoryName>),
     key: Option<&SecretKey>,
 ) -> Result<()> {
-    let (Freight::Bundles(bundles), Some(place)) = (freight, job.ends.target.place()) else { return Ok(()) };
-    let missing = proof::prove(job, plan, bundles, &place.repository).await?;
+    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+    let missing = proof::prove(job, plan, bundles, below).await?;
     let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
     let path = bundle::document_of(first.path(), ".repair.json");
     proof::request(ui, job, plan, &missing, first, (&path, key))?;
@@ -188,7 +200,7 @@ async fn open(args: &LoadArgs, environment: &mut Environment) -> Result<Freight>
 }
 
 /// Opens a plain layout, if it is one. Images that have no full name in it are called like the directory or the file.
-async fn open_layout(path: &Path) -> Result<Option<LayoutStore>> {
+pub(super) async fn open_layout(path: &Path) -> Result<Option<LayoutStore>> {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = whole.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
     let main: RepositoryName = stem.parse().or_else(|_| "image".parse()).map_err(|error| {
@@ -241,11 +253,36 @@ async fn locate(ui: &Ui, freight: &Freight, report: &Report) -> Result<()> {
     Ok(())
 }
 
+/// Where to.
+struct Destination {
+    end: TargetEnd,
+    store: Arc<dyn Store>,
+    /// The repository below which everything goes; at the top where there is none.
+    below: Option<RepositoryName>,
+    /// The tag there, where it is another one.
+    tag: Option<Tag>,
+}
+
+/// The directory of a registry, which is made where it is missing.
+fn settle_directory(args: &LoadArgs, directory: &Path) -> Result<Destination> {
+    let TargetArgs { target_repository, target_tag, .. } = &args.target;
+    let malformed = |error: NameError| CommandError::usage(error, "Choose another name.");
+    let below = target_repository.as_deref().map(|text| text.parse().map_err(malformed)).transpose()?;
+    let tag = target_tag.as_deref().map(|text| text.parse().map_err(malformed)).transpose()?;
+    Ok(Destination {
+        end: TargetEnd::Directory(directory.display().to_string()),
+        store: Arc::new(DirectoryStore::create(directory).map_err(|error| error.on(Side::Target))?),
+        below,
+        tag,
+    })
+}
+
 async fn settle_target(
     ui: &Ui,
     args: &LoadArgs,
     environment: &mut Environment,
-) -> Result<(PlaceSettings, Option<Tag>)> {
+    connection: &Connection,
+) -> Result<Destination> {
     let answers = AnswerArgs { target: args.target.clone(), ..AnswerArgs::default() };
     let wanted: Vec<Answer> = Answer::ALL.into_iter().filter(|answer| answer.is_about_target()).collect();
     let given = Given::read(&wanted, &answers, environment)?;
@@ -256,42 +293,40 @@ async fn settle_target(
     let mut target = asker.target()?;
     look_up(&lookup, &mut target).await?;
     let tag = asker.listed_tag()?;
-    Ok((target, tag))
+    let (store, below) = (connection.open(&target, Side::Target)?, Some(target.repository.clone()));
+    Ok(Destination { end: TargetEnd::Place(target), store, below, tag })
 }
 
 fn job(
     ui: &Arc<Ui>,
     args: &LoadArgs,
     freight: &Freight,
-    target: PlaceSettings,
-    tag: Option<Tag>,
+    to: Destination,
     connection: &Connection,
 ) -> Result<Job> {
+    let (below, tag) = (to.below.as_ref(), to.tag.as_ref());
     let (selection, source): (_, Arc<dyn Store>) = match freight {
         Freight::Bundles(bundles) => {
             let store = BundleStore::new(bundles.clone());
             let images = bundles.iter().flat_map(|opened| &opened.catalogue().images);
-            (select(images, &target.repository, tag.as_ref())?, Arc::new(store))
+            (select(images, below, tag)?, Arc::new(store))
         }
-        Freight::Layout(layout, images) => {
-            (select_listed(images, &target.repository, tag.as_ref())?, Arc::new(layout.clone()))
-        }
+        Freight::Layout(layout, images) => (select_listed(images, below, tag)?, Arc::new(layout.clone())),
     };
     let names: Vec<String> = args.bundles.iter().map(|path| path.display().to_string()).collect();
-    let store = connection.open(&target, Side::Target)?;
     let ends = Ends {
         source: SourceEnd::Bundle(names.join(" and ")),
         names: SourceNames::default(),
-        target: TargetEnd::Place(target),
+        target: to.end,
     };
     let what = WhatArgs { no_attachments: args.no_attachments, ..WhatArgs::default() };
-    Ok(Job::new(ui, ends, selection, (source, store), &what, connection))
+    Ok(Job::new(ui, ends, selection, (source, to.store), &what, connection))
 }
 
 /// Selects every image of the bundles, release by release. One that several bundles have is taken once.
 fn select<'a>(
     images: impl Iterator<Item = &'a Image>,
-    below: &RepositoryName,
+    below: Option<&RepositoryName>,
     tag: Option<&Tag>,
 ) -> Result<Selection> {
     let mut groups: Vec<Group> = Vec::new();
@@ -320,7 +355,11 @@ fn select<'a>(
     Ok(Selection { groups })
 }
 
-fn select_listed(images: &[LayoutImage], below: &RepositoryName, tag: Option<&Tag>) -> Result<Selection> {
+fn select_listed(
+    images: &[LayoutImage],
+    below: Option<&RepositoryName>,
+    tag: Option<&Tag>,
+) -> Result<Selection> {
     let request = |image: &LayoutImage| {
         Ok(ImageRequest {
             name: image.repository.to_string(),
@@ -336,7 +375,8 @@ fn select_listed(images: &[LayoutImage], below: &RepositoryName, tag: Option<&Ta
     Ok(Selection { groups: vec![Group { name: None, images }] })
 }
 
-fn join(below: &RepositoryName, path: &RepositoryName) -> Result<RepositoryName> {
+fn join(below: Option<&RepositoryName>, path: &RepositoryName) -> Result<RepositoryName> {
+    let Some(below) = below else { return Ok(path.clone()) };
     below.join(path.as_str()).map_err(|error| {
         CommandError::usage(
             format_args!("with {path} behind it the target's repository is malformed: {error}"),

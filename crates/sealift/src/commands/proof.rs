@@ -26,7 +26,7 @@ pub(super) async fn prove(
     job: &Job,
     plan: &mut Plan,
     bundles: &[Bundle],
-    below: &RepositoryName,
+    below: Option<&RepositoryName>,
 ) -> Result<Vec<MissingContent>> {
     let looked_for = plan.blobs.iter().enumerate().filter_map(|(position, blob)| {
         let content = left_out(bundles, &blob.descriptor.digest)?;
@@ -69,9 +69,12 @@ async fn holder(
     job: &Job,
     blob: &PlannedBlob,
     content: &Content,
-    below: &RepositoryName,
+    below: Option<&RepositoryName>,
 ) -> Result<Option<RepositoryName>> {
-    let elsewhere = content.held.iter().filter_map(|path| below.join(path.as_str()).ok());
+    let elsewhere = content.held.iter().filter_map(|path| match below {
+        Some(below) => below.join(path.as_str()).ok(),
+        None => Some(path.clone()),
+    });
     for repository in blob.targets.iter().cloned().chain(elsewhere) {
         let target = job.mirror.target.target(&repository).map_err(|error| error.on(Side::Target))?;
         let there = target.stat_blob(&blob.descriptor.digest).await;

@@ -29,6 +29,11 @@ pub(super) enum Place {
         /// Its path.
         bundle: String,
     },
+    /// The directory of a registry.
+    Directory {
+        /// Its path.
+        directory: String,
+    },
 }
 
 /// One reason why images failed.
@@ -67,6 +72,7 @@ impl Place {
         match &ends.target {
             TargetEnd::Place(place) => Self::of(place),
             TargetEnd::Bundle(path) => Self::Bundle { bundle: path.clone() },
+            TargetEnd::Directory(path) => Self::Directory { directory: path.clone() },
         }
     }
 
