@@ -74,7 +74,7 @@ async fn connections_are_used_again() {
     let more = ["--max-connections", "2"];
     mirror(&site, &source.address().to_string(), &target.address().to_string(), &more).await;
     for line in [source, target] {
-        // Some 150 requests each way. One that comes before a connection is given back opens another, which stays.
+        // A hundred requests and more each way. One that comes before a connection is given back opens another, which stays.
         let connections = line.counts().connections;
         assert!(connections <= 20, "{connections}");
     }
