@@ -1,6 +1,8 @@
 //! What was typed. Doc comments here are the help texts.
 
 mod bundle;
+mod guard;
+mod serve;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use crate::size::{Rate, Size};
 use crate::ui::Level;
 
 pub(crate) use bundle::{BundleLimitArgs, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs};
+pub(crate) use guard::{AccessLogFormat, GuardArgs};
+pub(crate) use serve::{GcArgs, ServeArgs};
 
 /// Carries the images of a release into the registry of an offline site.
 ///
@@ -38,10 +42,14 @@ pub(crate) enum Command {
     /// Show what is in a bundle
     Inspect(InspectArgs),
     /// Compare what the target has with the source, digest by digest; or check
-    /// every byte of a bundle
+    /// every byte of a bundle, or of the directory of a registry
     Verify(VerifyArgs),
     /// Make a key to sign bundles with
     Keygen(KeygenArgs),
+    /// Be a registry: over a directory, or straight over bundles
+    Serve(ServeArgs),
+    /// Remove what nothing links to from the directory of a registry
+    Gc(GcArgs),
     /// List the known releases, and what a registry really has of them
     Releases(ReleasesArgs),
     /// Check a user and password at a registry and keep them, as Docker does
@@ -63,6 +71,8 @@ impl Command {
             Self::Inspect(args) => args.talk,
             Self::Verify(args) => args.talk,
             Self::Keygen(args) => args.talk,
+            Self::Serve(args) => args.talk,
+            Self::Gc(args) => args.talk,
             Self::Releases(args) => args.talk,
             Self::Login(args) => args.talk,
             Self::Logout(args) | Self::Whoami(args) => args.talk,
@@ -138,9 +148,10 @@ Examples:
       --target-repository arcdata
   sealift verify --deep --tag v1.42.0_2025-10-14 --output json \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata
-  sealift verify ./release --trust sealift.pub")]
+  sealift verify ./release --trust sealift.pub
+  sealift verify ./store")]
 pub(crate) struct VerifyArgs {
-    /// A bundle to check in place of a registry
+    /// A bundle to check in place of a registry, or the directory of one
     #[arg(value_name = "BUNDLE", conflicts_with_all = ["target_registry", "target_repository", "images_file"])]
     pub(crate) bundle: Option<PathBuf>,
     #[command(flatten)]

@@ -7,6 +7,7 @@
 //! the way Docker does.
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod age;
 mod answers;
 mod args;
 mod certificates;

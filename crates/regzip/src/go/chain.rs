@@ -15,10 +15,9 @@ const LOOK_AHEAD: usize = MIN_MATCH + MAX_MATCH;
 const MAX_TOKENS: usize = 1 << 14;
 
 const WINDOW: usize = 2 * MAX_DISTANCE;
+/// With so much behind it that the last index can be read from like any other.
+type Window = [u8; WINDOW + 4];
 const HASH_BITS: u32 = 17;
-/// Positions are moved down before they reach this.
-const MOVE_AT: u32 = 1 << 31;
-
 /// How hard a level tries.
 #[derive(Clone, Copy)]
 pub(super) struct Policy {
@@ -54,7 +53,7 @@ impl Policy {
 pub(super) struct Chain {
     policy: Policy,
     /// What matches may reach, then what is not yet searched.
-    window: Box<[u8]>,
+    window: Box<Window>,
     end: usize,
     /// Where the search goes on.
     index: usize,
@@ -74,7 +73,7 @@ impl Chain {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             policy,
-            window: vec![0; WINDOW].into_boxed_slice(),
+            window: boxed(),
             end: 0,
             index: 0,
             links: Links::new(),
@@ -89,7 +88,7 @@ impl Chain {
 
     /// Makes room for half a window.
     fn slide(&mut self) {
-        self.window.copy_within(MAX_DISTANCE.., 0);
+        self.window.copy_within(MAX_DISTANCE..WINDOW, 0);
         self.index -= MAX_DISTANCE;
         self.end -= MAX_DISTANCE;
         self.start = self.start.and_then(|it| it.checked_sub(MAX_DISTANCE));
@@ -183,10 +182,10 @@ impl Chain {
         let mut best = (MIN_MATCH - 1, 0);
         let mut distance = back;
         // What a longer match has to agree in: its last four bytes so far.
-        let mut tail = load_u32(window, at);
+        let mut tail = four(window, at);
         let mut tail_at = at;
         for _ in 0..self.policy.tries {
-            if load_u32(window, tail_at - distance) == tail {
+            if four(window, tail_at - distance) == tail {
                 let length = equal_bytes(window, at - distance, at, most);
                 if length > best.0 && (length > MIN_MATCH || distance <= NEAR) {
                     best = (length, distance);
@@ -194,7 +193,7 @@ impl Chain {
                         break;
                     }
                     tail_at = at + length - (MIN_MATCH - 1);
-                    tail = load_u32(window, tail_at);
+                    tail = four(window, tail_at);
                 }
             }
             distance += self.links.before(at - distance);
@@ -248,62 +247,56 @@ impl RawEncoder for Chain {
     }
 }
 
+/// Four bytes at an index of the window.
+#[inline(always)]
+fn four(window: &Window, at: usize) -> u32 {
+    load_u32(window, at % WINDOW)
+}
+
+/// The place of four bytes in the table of hashes. Go reads them as a number with the first the highest.
+#[inline(always)]
+fn hash(bytes: u32) -> usize {
+    (bytes.swap_bytes().wrapping_mul(0x1e35_a7bd) >> (32 - HASH_BITS)) as usize
+}
+
+/// An array that never lies on the stack.
+fn boxed<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
+    #[allow(clippy::expect_used, reason = "the slice has just been made with that length")]
+    vec![T::default(); N].into_boxed_slice().try_into().ok().expect("N items")
+}
+
 /// Which positions have the same hash.
 struct Links {
-    /// The last position with each hash, counted from the beginning of the stream (more or less) and from 1; 0 for none.
-    head: Box<[u32]>,
-    /// For the positions that matches may reach, how far the one before with the same hash is; at most `u16::MAX`,
-    /// which is farther than a match reaches.
-    back: Box<[u16]>,
-    /// What is added to an index to have such a position.
-    base: u32,
+    /// The last index of the window with each hash, counted from 1; 0 for none. (No position at the very end of the window is
+    /// noted, so 16 bits suffice.)
+    head: Box<[u16; 1 << HASH_BITS]>,
+    /// For the positions that matches may reach, how far the one before with the same hash is; farther than the window
+    /// reaches if there is none.
+    back: Box<[u16; MAX_DISTANCE]>,
 }
 
 impl Links {
     fn new() -> Self {
-        Self {
-            head: vec![0; 1 << HASH_BITS].into_boxed_slice(),
-            back: vec![0; MAX_DISTANCE].into_boxed_slice(),
-            base: 1,
-        }
+        Self { head: boxed(), back: boxed() }
     }
 
     /// Notes a position that four bytes follow, and returns how far back the last one with the same hash is.
     #[inline(always)]
-    fn note(&mut self, window: &[u8], at: usize) -> usize {
-        let hash = load_u32(window, at).swap_bytes().wrapping_mul(0x1e35_a7bd) >> (32 - HASH_BITS);
-        let here = self.base + at as u32;
-        let Some(head) = self.head.get_mut(hash as usize) else { return 0 };
-        let back = (here - std::mem::replace(head, here)).min(u32::from(u16::MAX)) as u16;
-        if let Some(it) = self.back.get_mut(at % MAX_DISTANCE) {
-            *it = back;
-        }
+    fn note(&mut self, window: &Window, at: usize) -> usize {
+        let here = at as u16 + 1;
+        let back = here - std::mem::replace(&mut self.head[hash(four(window, at))], here);
+        self.back[at % MAX_DISTANCE] = back;
         usize::from(back)
     }
 
     /// How far before a position the next one of its chain is.
     #[inline(always)]
     fn before(&self, at: usize) -> usize {
-        self.back.get(at % MAX_DISTANCE).map_or(WINDOW, |it| usize::from(*it))
+        usize::from(self.back[at % MAX_DISTANCE])
     }
 
-    /// Follows the window. What is too far back for a match stays too far back when positions are moved down.
+    /// Follows the window by half of it.
     fn slide(&mut self) {
-        self.base += MAX_DISTANCE as u32;
-        if self.base >= MOVE_AT {
-            let by = self.base - 1;
-            self.head.iter_mut().for_each(|it| *it = it.saturating_sub(by));
-            self.base -= by;
-        }
-    }
-}
-
-#[cfg(test)]
-impl Chain {
-    /// An encoder whose positions are about to be moved down.
-    pub(super) fn near_the_move(policy: Policy) -> Self {
-        let mut chain = Self::new(policy);
-        chain.links.base = MOVE_AT - 2 * MAX_DISTANCE as u32 + 1;
-        chain
+        self.head.iter_mut().for_each(|it| *it = it.saturating_sub(MAX_DISTANCE as u16));
     }
 }

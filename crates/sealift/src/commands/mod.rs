@@ -4,6 +4,8 @@ mod bundle;
 mod creation;
 mod discover;
 mod dry_run;
+mod gc;
+mod guard;
 mod inspect;
 mod job;
 mod keygen;
@@ -16,9 +18,12 @@ mod proof;
 mod quickstart;
 mod releases;
 mod repair;
+mod serve;
 mod since;
+mod sockets;
 mod verify;
 mod verify_bundle;
+mod verify_directory;
 mod whoami;
 
 use std::sync::Arc;
@@ -42,6 +47,8 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Load(args) => load::run(ui, args, environment).await,
         Command::Inspect(args) => inspect::run(ui, &args, environment).await,
         Command::Keygen(args) => keygen::run(ui, &args, environment).await,
+        Command::Serve(args) => serve::run(ui, &args, environment).await,
+        Command::Gc(args) => gc::run(ui, &args).await,
         Command::Verify(args) => verify::run(ui, args, environment).await,
         Command::Releases(args) if args.discover => discover::run(ui, &args, environment).await,
         Command::Releases(args) => releases::run(ui, &args, environment).await,

@@ -6,7 +6,7 @@ use sealift_mirror::{Verdict, Verification};
 
 use super::job::{Goal, Job};
 use super::mirror::write;
-use super::{Result, verify_bundle};
+use super::{Result, verify_bundle, verify_directory};
 use crate::args::{Format, VerifyArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
@@ -18,6 +18,9 @@ use crate::ui::Ui;
 
 /// Compares what the target has with the source, digest by digest.
 pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+    if let Some(directory) = args.bundle.as_deref().filter(|path| verify_directory::is_one(path)) {
+        return verify_directory::run(ui, directory, &args).await;
+    }
     if let Some(bundle) = args.bundle.clone() {
         return verify_bundle::run(ui, &bundle, &args, environment).await;
     }

@@ -28,6 +28,8 @@ mod releases;
 mod requests;
 mod resume;
 mod secrets;
+mod serve;
+mod serve_killed;
 mod site;
 mod terminal;
 mod usage;

@@ -8,6 +8,7 @@ mod receipts;
 mod room;
 mod round_trip;
 mod scene;
+mod served;
 mod several;
 mod trust;
 mod usage;

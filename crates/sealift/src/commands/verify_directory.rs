@@ -1,0 +1,63 @@
+//! `sealift verify DIRECTORY`: every byte of the directory of a registry, and whether everything is there that
+//! its manifests link to.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use sealift_store::{Check, Depth, DirectoryStore};
+
+use super::Result;
+use super::mirror::write;
+use crate::args::{Format, VerifyArgs};
+use crate::errors::{CommandError, Exit};
+use crate::output::units::{bytes, count};
+use crate::stop::Stop;
+use crate::ui::Ui;
+
+/// Tells whether a path is a directory with repositories in it, and no bundle.
+pub(super) fn is_one(path: &Path) -> bool {
+    DirectoryStore::open(path).is_ok_and(|store| store.is_in_use())
+}
+
+/// Checks a directory and tells everything that is wrong with it.
+pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<Exit> {
+    if args.open.trust.is_some() || args.output.output == Format::Json {
+        return Err(CommandError::usage(
+            format_args!(
+                "{} is the directory of a registry, which has no signature and no report",
+                path.display()
+            ),
+            "Leave --trust and --output out.",
+        ));
+    }
+    let stop = Stop::listen(ui);
+    let directory = DirectoryStore::open(path)?;
+    let threads = available_parallelism().map_or(1, usize::from);
+    let check = stop.unless_asked(directory.check(Depth::Thorough { threads })).await??;
+    tell(ui, path, &check)
+}
+
+fn tell(ui: &Ui, path: &Path, check: &Check) -> Result<Exit> {
+    for finding in &check.findings {
+        ui.error(finding);
+    }
+    if check.findings.is_empty() {
+        let manifests = count(usize::try_from(check.manifests).unwrap_or(usize::MAX), "manifest");
+        write(
+            ui,
+            &format!(
+                "{}: {manifests} and all they link to are whole ({}).\n",
+                path.display(),
+                bytes(check.bytes)
+            ),
+        )?;
+        return Ok(Exit::Success);
+    }
+    ui.note(format_args!(
+        "Hint: {} found. Push the images that are hit again; `sealift load BUNDLE --into {} --recheck` brings back what bundles have.",
+        count(check.findings.len(), "fault"),
+        path.display()
+    ));
+    Ok(Exit::Difference)
+}
