@@ -44,3 +44,8 @@ pub use encoder::{Deflate, Encoder, UnknownEncoder};
 pub use identify::{IdentifyError, identify};
 pub use rebuild::{RebuildError, Rebuilder, rebuild};
 pub use recipe::{MAX_HEADERS, MAX_MEMBERS, MAX_TEXT, MAX_TRAILING, Member, Recipe, RecipeError};
+
+#[cfg(test)]
+#[path = "../tests/it/inputs.rs"]
+#[allow(unreachable_pub, missing_docs, missing_debug_implementations)]
+mod inputs;
