@@ -14,9 +14,10 @@ const NO_INTEROP: &str = "SEALIFT_NO_INTEROP";
 /// How long one run of a program may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The programs and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("age", "age"),
     ("age-keygen", "age"),
+    ("chromium", "chromium"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("docker-registry", "docker-registry"),

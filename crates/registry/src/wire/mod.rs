@@ -1,5 +1,5 @@
 //! What both ends of the wire share, written once: the routes, the names of headers, the error codes and
-//! their body, ranges and links.
+//! their body, ranges and links; and how certificates and their keys are read.
 //!
 //! Everything here is pure: no I/O and no state, a parser takes a text or bytes and never panics, and what
 //! is built parses back. The sections named are those of the OCI distribution specification 1.1.

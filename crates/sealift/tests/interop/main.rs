@@ -8,6 +8,7 @@
 mod attachments;
 mod bundles;
 mod faults;
+mod page;
 mod round_trip;
 mod secured;
 mod site;

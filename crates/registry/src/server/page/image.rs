@@ -204,7 +204,7 @@ impl Shown<'_> {
         let places = self.elsewhere.get(&layer.digest).map(Vec::as_slice).unwrap_or_default();
         html! {
             li {
-                meter min="0" max=(largest) value=(layer.size) aria-hidden="true" {}
+                (bar(layer.size, largest))
                 span.size { (words::size(layer.size)) }
                 code.digest { (layer.digest) }
                 @if !places.is_empty() {
@@ -214,10 +214,20 @@ impl Shown<'_> {
                             @if number > 0 { ", " }
                             a href=(super::repository_address(place)) { (place) }
                         }
-                        @if places.len() > shared::NAMED { " and " (places.len() - shared::NAMED) " more" }
+                        @if places.len() > shared::NAMED { span.together { " and " (places.len() - shared::NAMED) " more" } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Draws how large a layer is beside the largest one. The number stands beside it, so nobody has to see it.
+fn bar(size: u64, largest: u64) -> Markup {
+    let part = u128::from(size) * 100 / u128::from(largest.max(1));
+    html! {
+        svg.bar viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            rect width=(part.clamp(1, 100)) height="8" {}
         }
     }
 }
