@@ -51,6 +51,10 @@ pub(crate) struct GuardArgs {
         help_heading = "What is written down"
     )]
     pub(crate) access_log_format: AccessLogFormat,
+    /// Tell on the page which bundle brought an image, by this receipt of
+    /// `sealift load`; repeatable, the oldest first
+    #[arg(long, value_name = "FILE", conflicts_with = "read_only", help_heading = "What is written down")]
+    pub(crate) receipt: Vec<PathBuf>,
 }
 
 impl GuardArgs {

@@ -13,6 +13,7 @@ mod load;
 mod login;
 mod logout;
 mod mirror;
+mod origins;
 mod pack;
 mod proof;
 mod quickstart;

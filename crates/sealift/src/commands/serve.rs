@@ -13,8 +13,9 @@ use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, Store};
 use tokio::net::TcpListener;
 
 use super::guard::Guard;
-use super::load::open_layout;
+use super::freight::open_layout;
 use super::mirror::write;
+use super::origins::Origins;
 use super::{Result, bundle, sockets};
 use crate::args::ServeArgs;
 use crate::environment::Environment;
@@ -41,7 +42,8 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &ServeArgs, environment: &mut Enviro
     let stop = Stop::listen(ui);
     let opened = stop.unless_asked(open(ui, args, environment)).await??;
     let shown = Shown { scheme: guard.scheme(), authority: guard.authority.clone() };
-    let server = Server::new(Arc::clone(&opened.store), config(ui, args, guard, &opened));
+    let config = config(ui, args, guard, &opened)?;
+    let server = Server::new(Arc::clone(&opened.store), config);
     let running = listen_all(&server, sockets, &args.listen).await?;
     announce(ui, args, &opened, &shown, &running).await?;
     let expiring = opened.directory.map(|directory| tokio::spawn(expire(directory, args.upload_lifetime.0)));
@@ -161,7 +163,7 @@ async fn check(ui: &Ui, directory: &DirectoryStore) -> Result<()> {
     Ok(())
 }
 
-fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> ServerConfig {
+fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> Result<ServerConfig> {
     let ui = Arc::clone(ui);
     let access = move |access: &Access| {
         let status = access.status.map_or("-".to_owned(), |status| status.as_u16().to_string());
@@ -174,8 +176,9 @@ fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> Serv
             None => ui.detail(line),
         }
     };
-    let keeper = opened.directory.clone().map(|directory| directory as Arc<dyn Keeper>);
-    ServerConfig { deletes: args.allow_delete, keeper, ..guard.into_config(Arc::new(access)) }
+    let origins = opened.directory.clone().map(|directory| Origins::read(directory, &args.guard.receipt));
+    let keeper = origins.transpose()?.map(|origins| Arc::new(origins) as Arc<dyn Keeper>);
+    Ok(ServerConfig { deletes: args.allow_delete, keeper, ..guard.into_config(Arc::new(access)) })
 }
 
 /// Listens on what was handed over, or else on what was named.
