@@ -13,7 +13,7 @@ use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, Store};
 use tokio::net::TcpListener;
 
 use super::guard::Guard;
-use super::freight::open_layout;
+use super::load::open_layout;
 use super::mirror::write;
 use super::origins::Origins;
 use super::{Result, bundle, sockets};
