@@ -57,6 +57,17 @@ impl BundleStore {
     pub fn bundles(&self) -> &[Bundle] {
         &self.shared.bundles
     }
+
+    /// Says why content cannot be read, as far as that is known without reading it: its volume is missing or has another
+    /// size. What the bundles leave out is no matter of volumes.
+    ///
+    /// # Errors
+    /// As reading it.
+    pub fn check(&self, digest: &Digest) -> Result<()> {
+        let found = self.shared.find(digest).filter(|(_, content)| !content.at.is_empty());
+        let checked = found.map(|(bundle, content)| bundle.check_readable(content, Operation::FetchBlob));
+        checked.unwrap_or(Ok(())).map_err(|error| error.at(self.place()).object(digest))
+    }
 }
 
 fn merge(all: &mut BTreeMap<RepositoryName, Held>, catalogue: &Catalogue) {

@@ -36,7 +36,7 @@ impl Site {
     /// Writes images of two repositories into one layout.
     async fn write(&self, name: &str, image: &Image) {
         let host = "mcr.example.com".parse().unwrap();
-        let names = LayoutNames::Full([(repository("team/app"), host)].into());
+        let names = LayoutNames::Full([(repository("team/app"), (host, repository("team/app")))].into());
         let writer = LayoutWriter::create(self.path(name), &repository("main"), names).await.unwrap();
         image.push(&writer, &repository("team/app"), Some("v1")).await;
         fixture::image("other").push(&writer, &repository("tool"), Some("v2")).await;

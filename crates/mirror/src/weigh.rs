@@ -21,6 +21,8 @@ const FETCH_REQUESTS: u64 = 4;
 pub struct Weight {
     /// Bytes to fetch from the source.
     pub fetch: u64,
+    /// Blobs to fetch from the source.
+    pub blobs: u64,
     /// Bytes to link from another repository of the target.
     pub mount: u64,
     /// Bytes that are there.
@@ -154,7 +156,7 @@ impl<'a> Scale<'a> {
         let is_first = placed.is_empty();
         placed.push(repository.clone());
         match is_first {
-            true => Weight { fetch: size, requests: FETCH_REQUESTS, ..Weight::default() },
+            true => Weight { fetch: size, blobs: 1, requests: FETCH_REQUESTS, ..Weight::default() },
             false => Weight { mount: size, requests: 1, ..Weight::default() },
         }
     }
@@ -172,6 +174,7 @@ fn manifests(image: &PlannedImage) -> u64 {
 impl Weight {
     fn add(&mut self, other: &Self) {
         self.fetch += other.fetch;
+        self.blobs += other.blobs;
         self.mount += other.mount;
         self.present += other.present;
         self.requests += other.requests;

@@ -24,7 +24,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct State {
     began: Instant,
-    told: Instant,
+    signs: Signs,
     moved: u64,
     planned: u64,
 }
@@ -32,20 +32,19 @@ struct State {
 impl Progress {
     pub(crate) fn new(ui: Arc<Ui>, names: SourceNames) -> Self {
         let now = Instant::now();
-        Self { ui, names, state: Mutex::new(State { began: now, told: now, moved: 0, planned: 0 }) }
+        Self { ui, names, state: Mutex::new(State { began: now, signs: Signs(now), moved: 0, planned: 0 }) }
     }
 
     fn plan(&self, planned: u64) {
         let mut state = lock(&self.state);
         let now = Instant::now();
-        *state = State { began: now, told: now, moved: 0, planned };
+        *state = State { began: now, signs: Signs(now), moved: 0, planned };
     }
 
     fn moved(&self, bytes: u64) {
         let mut state = lock(&self.state);
         state.moved += bytes;
-        if self.ui.is_live() && state.told.elapsed() >= SIGN_OF_LIFE {
-            state.told = Instant::now();
+        if self.ui.is_live() && state.signs.is_due(Instant::now()) {
             self.ui.status(state.line());
         }
     }
@@ -115,6 +114,31 @@ impl Progress {
     }
 }
 
+/// When a sign of life was given last.
+#[derive(Debug)]
+struct Signs(Instant);
+
+impl Signs {
+    /// Tells whether it is time for the next one.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now.saturating_duration_since(self.0) >= SIGN_OF_LIFE;
+        if is_due {
+            self.0 = now;
+        }
+        is_due
+    }
+}
+
+/// Tells how far a file or a bundle is read, where somebody watches.
+pub(crate) fn reading(ui: &Arc<Ui>) -> Arc<sealift_bundle::Progress<'static>> {
+    let (ui, signs) = (Arc::clone(ui), Mutex::new(Signs(Instant::now())));
+    Arc::new(move |done, total| {
+        if ui.is_live() && lock(&signs).is_due(Instant::now()) {
+            ui.status(format_args!("{} read of {}", bytes(done), bytes(total)));
+        }
+    })
+}
+
 fn how(carried: Carried) -> &'static str {
     match carried {
         Carried::Moved => "arrived",
@@ -122,5 +146,19 @@ fn how(carried: Carried) -> &'static str {
         Carried::ReadBack => "read back from the target",
         Carried::Present => "is there already",
         Carried::Skipped => "left out: a foreign layer that the source lacks",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_of_life_keep_their_distance() {
+        let began = Instant::now();
+        let mut signs = Signs(began);
+        let due =
+            [0, 2900, 3000, 3001, 5999, 6000].map(|later| signs.is_due(began + Duration::from_millis(later)));
+        assert_eq!(due, [false, false, true, false, false, true]);
     }
 }

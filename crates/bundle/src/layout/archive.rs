@@ -76,6 +76,16 @@ impl Medium for Archive {
     fn find(&self, digest: &Digest) -> io::Result<Option<Piece>> {
         Ok(self.piece(self.entries.blobs.get(digest).copied()))
     }
+
+    fn all(&self) -> io::Result<Vec<Digest>> {
+        let mut all: Vec<Digest> = self.entries.blobs.keys().copied().collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.path.clone()
+    }
 }
 
 fn compression(file: &mut File) -> io::Result<Option<&'static str>> {

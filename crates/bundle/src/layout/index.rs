@@ -97,7 +97,7 @@ impl Index {
             self.repositories.entry(self.main.clone()).or_default();
             return;
         };
-        let Name { host, repository: path, tag, .. } = name;
+        let Name { host, path, tag, .. } = name;
         self.places.insert(position, (repository.clone(), tag.clone()));
         let held = self.repositories.entry(repository).or_default();
         if held.host.is_none() {
@@ -137,6 +137,11 @@ impl Index {
     /// Lists the repositories that a name speaks of, in lexical order.
     pub(super) fn repositories(&self) -> impl Iterator<Item = (&RepositoryName, &Held)> {
         self.repositories.iter()
+    }
+
+    /// Lists every manifest as it is listed, as often as it is.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Descriptor> + '_ {
+        self.document.known().map(|(_, entry)| entry.descriptor())
     }
 
     /// Lists the manifests that have no name.

@@ -17,14 +17,18 @@
 //! sake.
 
 mod archive;
+mod graph;
 mod index;
+mod listing;
 mod names;
 mod reader;
 mod source;
 mod store;
 mod target;
+mod verify;
 mod writer;
 
+pub(crate) use graph::differs;
 pub use names::LayoutNames;
 pub use store::{LayoutImage, LayoutStore};
 pub use writer::LayoutWriter;

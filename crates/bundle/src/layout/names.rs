@@ -26,6 +26,9 @@ const NAME_LIMIT: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) host: Option<Registry>,
+    /// The path at the host.
+    pub(super) path: Option<RepositoryName>,
+    /// Where it is found, which is the path unless sealift has written something else down.
     pub(super) repository: Option<RepositoryName>,
     pub(super) tag: Option<Tag>,
     /// Whether sealift has written the repository down, so that nothing is to be concluded.
@@ -35,9 +38,9 @@ pub(super) struct Name {
 /// Which names the entries get that are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayoutNames {
-    /// Full references, `host/repository:tag`, for the repositories whose host is given, and
-    /// `repository:tag` for the others.
-    Full(BTreeMap<RepositoryName, Registry>),
+    /// Full references, `host/path:tag`, for the repositories whose source is given, and
+    /// `repository:tag` for the others. Where the path is another than the repository, that is written down beside.
+    Full(BTreeMap<RepositoryName, (Registry, RepositoryName)>),
     /// Nothing but the tag for the layout's main repository, and `repository:tag` for others.
     Tags,
 }
@@ -46,11 +49,13 @@ impl Name {
     /// Reads what an entry is called. A name that is none leaves the manifest to be found by its digest.
     pub(super) fn of(entry: &Listed) -> Self {
         let own = entry.annotation(REF_NAME).and_then(Self::parse).unwrap_or_default();
-        if let Some(said) = entry.annotation(REPOSITORY).and_then(|text| text.parse().ok()) {
-            // A name that reads as another repository is one that sealift has explained.
-            let host = own.host.filter(|_| own.repository.as_ref() == Some(&said));
+        let said = entry.annotation(REPOSITORY).and_then(|text| text.parse::<RepositoryName>().ok());
+        if let Some(said) = said {
+            // What reads as a host and a path may be the repository itself.
+            let is_itself = own.full().is_some_and(|full| full == said.as_str());
+            let (host, path) = if is_itself { (None, None) } else { (own.host, own.path) };
             let tag = own.tag.or_else(|| entry.annotation(REF_NAME)?.rsplit(':').next()?.parse().ok());
-            return Self { host, repository: Some(said), tag, is_certain: true };
+            return Self { host, path, repository: Some(said), tag, is_certain: true };
         }
         if own.repository.is_some() {
             return own;
@@ -59,6 +64,10 @@ impl Name {
             Some(full) if full.repository.is_some() => Self { tag: full.tag.or(own.tag), ..full },
             _ => own,
         }
+    }
+
+    fn full(&self) -> Option<String> {
+        Some(format!("{}/{}", self.host.as_ref()?, self.path.as_ref()?))
     }
 
     /// Reads a name; `None` where it is none.
@@ -90,10 +99,11 @@ impl Name {
     ) -> String {
         match names {
             LayoutNames::Tags if repository == main => tag.to_string(),
-            LayoutNames::Full(hosts) if hosts.contains_key(repository) => {
-                format!("{}/{repository}:{tag}", hosts[repository])
-            }
-            _ => format!("{repository}:{tag}"),
+            LayoutNames::Full(sources) => match sources.get(repository) {
+                Some((host, path)) => format!("{host}/{path}:{tag}"),
+                None => format!("{repository}:{tag}"),
+            },
+            LayoutNames::Tags => format!("{repository}:{tag}"),
         }
     }
 }
@@ -103,7 +113,8 @@ fn parse_full(text: &str) -> Option<Name> {
     let (name, tag) = split_tag(text);
     let full: Reference = format!("{name}:{}", tag.unwrap_or("none")).parse().ok()?;
     let tag = full.tag.filter(|_| tag.is_some());
-    Some(Name { host: Some(full.registry), repository: Some(full.repository), tag, is_certain: false })
+    let path = Some(full.repository);
+    Some(Name { host: Some(full.registry), path: path.clone(), repository: path, tag, is_certain: false })
 }
 
 fn split_tag(text: &str) -> (&str, Option<&str>) {
@@ -168,6 +179,7 @@ mod tests {
             (Some("a.b/c:1"), None, Some("a.b/c"), ["", "a.b/c", "1"]),
             (Some("q.io/a:1"), None, Some("a"), ["q.io", "a", "1"]),
             (Some("q.io/a:1"), None, Some("../a"), ["q.io", "a", "1"]),
+            (Some("q.io/org/a:1"), None, Some("a"), ["q.io", "a", "1"]),
         ];
         for (own, containerd, said, expected) in cases {
             let mut entry = Listed::new(&Descriptor::of("x", b"x"));
@@ -194,7 +206,7 @@ mod tests {
             let (repository, tag): (RepositoryName, Tag) = (repository.parse().unwrap(), tag.parse().unwrap());
             let host: Registry = "mcr.microsoft.com".parse().unwrap();
             let (names, host) = match kind {
-                0 => (LayoutNames::Full([(repository.clone(), host.clone())].into()), Some(host)),
+                0 => (LayoutNames::Full([(repository.clone(), (host.clone(), repository.clone()))].into()), Some(host)),
                 1 => (LayoutNames::Full(BTreeMap::new()), None),
                 _ => (LayoutNames::Tags, None),
             };
@@ -202,7 +214,8 @@ mod tests {
             let written = Name::write(&names, &"main".parse().unwrap(), &repository, &tag);
             let read = Name::parse(&written).unwrap();
             let repository = Some(repository);
-            prop_assert_eq!(read, Name { host, repository, tag: Some(tag), is_certain: false });
+            let path = host.as_ref().and(repository.clone());
+            prop_assert_eq!(read, Name { host, path, repository, tag: Some(tag), is_certain: false });
         }
     }
 }

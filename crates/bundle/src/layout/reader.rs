@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use sealift_oci::{Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, RepositoryName};
+use sealift_oci::{Algorithm, Descriptor, Digest, MANIFEST_LIMIT, Manifest, ManifestRef, RepositoryName};
 use sealift_store::accept::{ObjectName, stored_manifest};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, lock, nested};
 
 use super::index::Index;
+use super::store::INDEX;
 use crate::entry;
 use crate::reader::open_file;
 
@@ -28,6 +30,12 @@ pub(super) struct Piece {
 pub(super) trait Medium: Debug + Send + Sync + 'static {
     /// Finds a blob or a manifest; `None` where it is not there.
     fn find(&self, digest: &Digest) -> io::Result<Option<Piece>>;
+
+    /// Lists everything that lies there under the name of a digest.
+    fn all(&self) -> io::Result<Vec<Digest>>;
+
+    /// Returns the file that has the list of images.
+    fn index_file(&self) -> PathBuf;
 }
 
 /// A layout that is a directory.
@@ -46,6 +54,29 @@ impl Directory {
 impl Medium for Directory {
     fn find(&self, digest: &Digest) -> io::Result<Option<Piece>> {
         find_file(&self.blob(digest))
+    }
+
+    fn all(&self) -> io::Result<Vec<Digest>> {
+        let mut all = Vec::new();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let entries = match fs::read_dir(self.root.join("blobs").join(algorithm.as_str())) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            for entry in entries {
+                let name = entry?.file_name();
+                all.extend(
+                    name.to_str()
+                        .and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok()),
+                );
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.root.join(INDEX)
     }
 }
 
@@ -75,12 +106,22 @@ impl Piece {
         Ok(BlobBody::from_file(open_file(&self.path)?.0, self.offset.saturating_add(offset))?.take(left))
     }
 
+    /// Opens the bytes to be read by who may block.
+    pub(super) fn reader(&self) -> io::Result<io::Take<File>> {
+        let (mut file, _) = open_file(&self.path)?;
+        file.seek(io::SeekFrom::Start(self.offset))?;
+        Ok(file.take(self.size))
+    }
+
+    /// Returns where the bytes begin in a file that has more than them.
+    pub(super) fn position(&self) -> Option<u64> {
+        Some(self.offset).filter(|offset| *offset > 0)
+    }
+
     /// Reads the bytes, at most `limit` of them.
     pub(super) fn read(&self, limit: u64) -> io::Result<Vec<u8>> {
-        let (mut file, _) = open_file(&self.path)?;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(self.offset))?;
         let mut bytes = Vec::new();
-        file.take(self.size.min(limit.saturating_add(1))).read_to_end(&mut bytes)?;
+        self.reader()?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(malformed(format!("{} has more than {limit} bytes", self.path.display())));
         }
@@ -140,6 +181,16 @@ impl Layout {
     /// Finds a blob or manifest, whoever has it.
     pub(super) fn bytes(&self, digest: &Digest) -> io::Result<Option<Piece>> {
         self.medium.find(digest)
+    }
+
+    /// Lists everything that lies there under the name of a digest.
+    pub(super) fn all(&self) -> io::Result<Vec<Digest>> {
+        self.medium.all()
+    }
+
+    /// Returns the file that has the list of images.
+    pub(super) fn index_file(&self) -> PathBuf {
+        self.medium.index_file()
     }
 
     /// Notes that what is going to be there, or is there already, belongs to a repository. What was there before

@@ -42,6 +42,18 @@ pub struct LayoutImage {
     pub source: Option<String>,
 }
 
+impl LayoutImage {
+    /// Returns what it is called: where it came from, if its name says so, and its tag or digest.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let repository = self.source.clone().unwrap_or_else(|| self.repository.to_string());
+        match &self.tag {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => format!("{repository}@{}", self.descriptor.digest),
+        }
+    }
+}
+
 impl LayoutStore {
     /// Opens a directory. Images whose name says no repository are in `main`.
     ///
@@ -71,6 +83,10 @@ impl LayoutStore {
             Ok(Self::over(Layout::new(&path, archive, index, false)))
         })
         .await
+    }
+
+    pub(super) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
     }
 
     fn over(layout: Layout) -> Self {
@@ -134,7 +150,8 @@ impl Admin for Handle {
     }
 }
 
-fn images(layout: &Layout) -> Vec<LayoutImage> {
+/// Lists the images of a layout.
+pub(super) fn images(layout: &Layout) -> Vec<LayoutImage> {
     let index = layout.index();
     let mut all = Vec::new();
     for (repository, held) in index.repositories() {

@@ -42,10 +42,12 @@ impl Bundle {
     /// Opens the bytes of content as they lie in the volumes.
     fn extents(&self, content: &Content, operation: Operation) -> Result<Extents> {
         self.check_readable(content, operation)?;
+        self.prove_sealed(content, operation)?;
         Ok(Extents::new(self.pieces(content)))
     }
 
-    fn check_readable(&self, content: &Content, operation: Operation) -> Result<()> {
+    /// Says why content cannot be read, as far as that is known beforehand.
+    pub(crate) fn check_readable(&self, content: &Content, operation: Operation) -> Result<()> {
         if content.at.is_empty() {
             let reason = "the bundle left it out, because the other side has it";
             return Err(Error::new(ErrorKind::NotFound, operation).because(reason));
@@ -58,7 +60,7 @@ impl Bundle {
             let (path, problem) = (volume.path().display(), volume.problem().unwrap_or_default());
             return Err(Error::new(ErrorKind::Io, operation).because(format_args!("{path}: {problem}")));
         }
-        self.prove_sealed(content, operation)
+        Ok(())
     }
 
     /// Of a bundle that must be trusted, nothing is decrypted that was not checked.

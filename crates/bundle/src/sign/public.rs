@@ -42,6 +42,11 @@ impl PublicKey {
         if let Some(key) = line.and_then(|line| Self::from_bytes(&STANDARD.decode(line).ok()?)) {
             return Ok(key);
         }
+        // It would be shown as the name of a file that is not there.
+        if decode_line(argument).is_some_and(|bytes| is_secret(&bytes)) {
+            let reason = "it is a secret key, and the public one is wanted";
+            return Err(BundleError::wrong_key(Path::new("the key that was given"), reason));
+        }
         let path = Path::new(argument);
         Self::parse(path, &key_file::read(path)?)
     }
@@ -54,9 +59,11 @@ impl PublicKey {
         let bytes = decode_line(text);
         let key = bytes.as_ref().and_then(|bytes| Self::from_bytes(bytes));
         key.ok_or_else(|| {
-            let is_secret = bytes.is_some_and(|bytes| bytes.len() > SIZE && bytes.starts_with(&ED25519));
-            let hint = if is_secret { ", but a secret one" } else { "" };
-            BundleError::wrong_key(path, format_args!("it is no public key of minisign{hint}"))
+            let reason = match bytes.is_some_and(|bytes| is_secret(&bytes)) {
+                true => "it is a secret key, and the public one is wanted",
+                false => "it is no public key of minisign",
+            };
+            BundleError::wrong_key(path, reason)
         })
     }
 
@@ -107,6 +114,10 @@ impl PublicKey {
         })?;
         Ok(read.trusted_comment().to_owned())
     }
+}
+
+fn is_secret(bytes: &[u8]) -> bool {
+    bytes.len() > SIZE && bytes.starts_with(&ED25519)
 }
 
 /// Names the key that a signature says it is of.

@@ -127,7 +127,7 @@ fn files_that_are_no_key_are_refused_by_name() {
         assert_eq!(reason(opened), expected, "{text}");
     }
     for (text, expected) in [
-        (secret.as_str(), "it is no public key of minisign, but a secret one"),
+        (secret.as_str(), "it is a secret key, and the public one is wanted"),
         ("", "it is no public key of minisign"),
         ("RWQ=", "it is no public key of minisign"),
         (&format!("{public}{public}"), "it is no public key of minisign"),

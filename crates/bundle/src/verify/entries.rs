@@ -114,6 +114,11 @@ pub(super) fn unlisted(tape: &mut Tape<'_>, bundle: &Bundle, at: &Place, name: &
         // What goes on in a volume that is no part of this run is left to that volume's checksum.
         let is_last = at.volume == bundle.volumes().len();
         let verdict = plain(tape, &digest, size)?;
+        if bundle.content(&digest).is_some_and(|content| content.at.is_empty()) {
+            return Ok(
+                verdict.or_else(|| Some(format!("{digest} lies there, and the catalogue says nowhere")))
+            );
+        }
         return Ok(verdict.filter(|_| is_last || !tape.is_over()));
     }
     if let Some(key) = bundle.key().filter(|_| is_sealed_entry(name)) {

@@ -3,7 +3,9 @@
 //! One pass over a volume feeds its checksum, on a thread of its own, and the digests of the content in it. Volumes
 //! that share a blob are read one behind the other; the others beside each other.
 
+mod claims;
 mod entries;
+mod found;
 mod header;
 mod sums;
 mod tape;
@@ -24,6 +26,8 @@ use crate::reader::{Bundle, Medium, OpenOptions, Progress, blocking};
 
 use walk::Walk;
 
+pub(crate) use found::Found;
+
 /// What came of a check.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -35,6 +39,8 @@ pub struct Verified {
     pub scope: Scope,
     /// The bundle, where its catalogue can be read.
     pub bundle: Option<Bundle>,
+    /// What the images were called at the source, which [`Finding::images`] count; none where they are not known.
+    pub images: Vec<String>,
 }
 
 /// How far a check could go.
@@ -57,17 +63,8 @@ pub struct Finding {
     pub position: Option<u64>,
     /// What is wrong.
     pub what: String,
-    /// The images that it hits, by their places in [`crate::Catalogue::images`].
+    /// The images that it hits, by their places in [`Verified::images`].
     pub images: Vec<usize>,
-}
-
-/// Something that is wrong, before anybody asked which images need the content.
-#[derive(Debug)]
-struct Found {
-    path: PathBuf,
-    position: Option<u64>,
-    what: String,
-    content: Vec<Digest>,
 }
 
 /// Counts what was read.
@@ -132,10 +129,12 @@ fn everything(bundle: Bundle, cores: usize, progress: &Progress<'_>) -> Verified
     // Two threads work on each chain.
     let found = side_by_side(chains(&bundle), cores.div_ceil(2), |chain| check(&bundle, chain, &meter));
     let mut findings: Vec<Finding> = bundle.damage_blocking().into_iter().map(Finding::from).collect();
-    findings.extend(with_images(&bundle, found.into_iter().flatten().collect()));
+    let claims = claims::check(&bundle);
+    findings.extend(with_images(&bundle, found.into_iter().flatten().chain(claims).collect()));
     findings.sort_by(|one, next| (&one.path, one.position).cmp(&(&next.path, next.position)));
     let bytes = meter.done.into_inner();
-    Verified { findings, bytes, scope: Scope::Everything, bundle: Some(bundle) }
+    let images = bundle.catalogue().images.iter().map(|image| image.source.clone()).collect();
+    Verified { findings, bytes, scope: Scope::Everything, bundle: Some(bundle), images }
 }
 
 impl From<crate::reader::Damage> for Finding {
@@ -177,7 +176,11 @@ fn chains(bundle: &Bundle) -> Vec<Range<usize>> {
 }
 
 /// Does jobs on some threads; what comes of them is in no order.
-fn side_by_side<J: Send, R: Send>(jobs: Vec<J>, workers: usize, work: impl Fn(J) -> R + Sync) -> Vec<R> {
+pub(crate) fn side_by_side<J: Send, R: Send>(
+    jobs: Vec<J>,
+    workers: usize,
+    work: impl Fn(J) -> R + Sync,
+) -> Vec<R> {
     let workers = workers.clamp(1, jobs.len().max(1));
     let (queue, done) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()));
     let next = || lock(&queue).next();

@@ -20,7 +20,7 @@ pub(super) fn check(medium: &Medium, options: &OpenOptions, cores: usize, progre
     .flatten()
     .collect();
     findings.sort_by(|one, next| one.path.cmp(&next.path));
-    Verified { findings, bytes: meter.done.into_inner(), scope, bundle: None }
+    Verified { findings, bytes: meter.done.into_inner(), scope, bundle: None, images: Vec::new() }
 }
 
 /// What the list of checksums names besides the small files, which were checked.

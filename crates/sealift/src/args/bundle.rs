@@ -101,7 +101,7 @@ Examples:
       --target-repository arcdata")]
 pub(crate) struct LoadArgs {
     /// The bundle; several count as one. Also an OCI image layout, as a directory
-    /// or a tar
+    /// or a tar: oci:DIRECTORY, oci-archive:FILE
     #[arg(value_name = "BUNDLE", required = true)]
     pub(crate) bundles: Vec<PathBuf>,
     #[command(flatten)]
@@ -121,6 +121,10 @@ pub(crate) struct LoadArgs {
     /// pack --since` [default: NAME.receipt.json in this directory]
     #[arg(long, value_name = "FILE", help_heading = "The bundle")]
     pub(crate) receipt: Option<PathBuf>,
+    /// Where a repair request goes, should the target lack what the bundle
+    /// builds on [default: NAME.repair.json in this directory]
+    #[arg(long, value_name = "FILE", help_heading = "The bundle")]
+    pub(crate) repair_request: Option<PathBuf>,
     /// Sign the receipt, or the repair request, with this key
     #[arg(long, value_name = "KEY", help_heading = "The bundle")]
     pub(crate) sign: Option<PathBuf>,
@@ -189,7 +193,7 @@ Examples:
   sealift inspect ./release
   sealift inspect images.tar --output json")]
 pub(crate) struct InspectArgs {
-    /// The bundle
+    /// The bundle, or an OCI image layout as a directory or a tar
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: PathBuf,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use time::format_description::well_known::Rfc3339;
 use super::Result;
 use crate::args::{OpenArgs, PackArgs};
 use crate::environment::Environment;
-use crate::errors::CommandError;
+use crate::errors::{Advice, CommandError};
 use crate::output::units::bytes;
 use crate::ui::Ui;
 
@@ -58,13 +58,32 @@ fn recipient(text: &str) -> Result<Recipient> {
 
 /// Opens a key to sign with.
 pub(super) fn signing_key(path: &Path, environment: &mut Environment) -> Result<SecretKey> {
-    let file = SecretKeyFile::read(path)?;
+    const HINT: &str = "Name the secret key with --sign: `sealift keygen` calls it NAME.key.";
+    let file = SecretKeyFile::read(path).map_err(|error| key_error(error, HINT))?;
     if !file.wants_passphrase() {
-        return Ok(file.open(|| Ok(Passphrase::new("")))?);
+        return file.open(|| Ok(Passphrase::new(""))).map_err(|error| key_error(error, HINT));
     }
     let question = format!("Passphrase of {}: ", path.display());
     let passphrase = ask(&question, environment)?;
-    Ok(file.open(|| Ok(Passphrase::new(passphrase.expose())))?)
+    let opened = file.open(|| Ok(Passphrase::new(passphrase.expose())));
+    opened.map_err(|error| key_error(error, "Type the passphrase again."))
+}
+
+/// Reads the key that `--trust` names.
+pub(super) fn trusted_key(argument: &str) -> Result<PublicKey> {
+    const HINT: &str =
+        "Name the public key with --trust, or give its line: `sealift keygen` calls it NAME.pub.";
+    PublicKey::from_argument(argument).map_err(|error| key_error(error, HINT))
+}
+
+/// A key that is none needs other advice than a bundle that stays closed.
+fn key_error(error: BundleError, hint: &str) -> CommandError {
+    match CommandError::from(error) {
+        CommandError::Bundle(error @ BundleError::WrongKey { .. }, advice) => {
+            CommandError::Bundle(error, Advice { hint: hint.to_owned(), ..advice })
+        }
+        other => other,
+    }
 }
 
 /// Asks for a passphrase twice, so that no slip of a finger locks anybody out.
@@ -106,7 +125,7 @@ pub(super) async fn with_keys<T>(
     for file in &args.identity {
         identities.extend(Identities::read(file)?);
     }
-    let trust = args.trust.as_deref().map(PublicKey::from_argument).transpose()?;
+    let trust = args.trust.as_deref().map(trusted_key).transpose()?;
     let options = |unlock: Arc<Unlock>| OpenOptions {
         volume_dirs: args.volume_dir.clone(),
         trust: trust.clone(),
@@ -218,11 +237,25 @@ pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
 
 /// Names each volume that cannot be read, and the images that it hits.
 pub(super) fn tell_damage(ui: &Ui, bundle: &Bundle, damage: &[Damage]) {
+    tell_passed_over(ui, bundle);
     for Damage { path, reason, images } in damage {
         ui.error(format_args!("{}: {reason}", path.display()));
         let all = &bundle.catalogue().images;
         for image in images.iter().filter_map(|at| all.get(*at)) {
             ui.note(format_args!("hits {}", image.source));
+        }
+    }
+}
+
+/// Names the files that are no good where another of the name is.
+pub(super) fn tell_passed_over(ui: &Ui, bundle: &Bundle) {
+    for volume in bundle.volumes() {
+        for (path, reason) in volume.passed_over() {
+            let instead = match volume.problem() {
+                Some(_) => String::new(),
+                None => format!("; {} is used", volume.path().display()),
+            };
+            ui.warning(format_args!("{}: {reason}{instead}", path.display()));
         }
     }
 }

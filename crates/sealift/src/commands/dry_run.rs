@@ -1,4 +1,4 @@
-//! `sealift mirror --dry-run`: what would be moved. And the limit on that, which every run can have.
+//! `--dry-run`: what would be moved. And the limit on that, which every run can have.
 
 use std::time::Duration;
 
@@ -28,8 +28,22 @@ pub(crate) struct Proposal {
     /// At what rate the time is told, and whether that is only assumed.
     pub(crate) rate: Rate,
     pub(crate) is_assumed: bool,
-    /// How many volumes it takes at least, where it goes into some.
-    pub(crate) volumes: Option<usize>,
+    /// The volumes that it goes into or comes from, where there are some.
+    pub(crate) volumes: Option<Volumes>,
+}
+
+/// Volumes of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Volumes {
+    /// It takes at least so many.
+    Needed(usize),
+    /// It has so many, of which some cannot be read.
+    Present {
+        /// How many the bundles have.
+        all: usize,
+        /// How many of them cannot be read.
+        unreadable: usize,
+    },
 }
 
 /// What is asked of a plan that is only shown.
@@ -43,12 +57,24 @@ pub(super) struct DryRun {
 
 /// Shows what would be moved. Nothing is written.
 pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Result<Exit> {
-    let mut plan = Plan::new(survey(ui, job, stop).await?);
+    let plan = Plan::new(survey(ui, job, stop).await?);
+    let volumes = wish.volume_size.map(|size| Volumes::Needed(count_volumes(&plan, size)));
+    propose(ui, job, plan, volumes, wish, stop).await
+}
+
+/// Shows what a plan would move.
+pub(super) async fn propose(
+    ui: &Ui,
+    job: &Job,
+    mut plan: Plan,
+    volumes: Option<Volumes>,
+    wish: &DryRun,
+    stop: &Stop,
+) -> Result<Exit> {
     let weighed = stop.unless_asked(job.mirror.weigh(&mut plan)).await?;
     let weights = weighed.map_err(|error| job.ends.refusal(error))?;
     let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
     let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
-    let volumes = wish.volume_size.map(|size| count_volumes(&plan, size));
     let proposal = Proposal { plan, weights, rate, is_assumed, volumes };
     let over = check(proposal.weights.total, max_bytes).err();
     let exit = match proposal.exit(&job.ends) {

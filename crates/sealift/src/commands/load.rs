@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{Bundle, BundleError, BundleStore, Image, LayoutImage, LayoutStore, Receipt, SecretKey};
+use sealift_bundle::{Bundle, BundleStore, Image, LayoutImage, Receipt};
 use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
-use super::dry_run::{self, DryRun};
+use super::documents::Documents;
+use super::dry_run::DryRun;
+use super::freight::{self, Freight};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
+use super::rehearsal::{self, Load};
 use super::{Result, bundle, proof, verify_bundle};
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, LoadArgs, TargetArgs, WhatArgs};
@@ -24,14 +27,6 @@ use crate::size::Rate;
 use crate::stop::Stop;
 use crate::ui::Ui;
 
-/// What is loaded.
-enum Freight {
-    /// Bundles, read as one.
-    Bundles(Vec<Bundle>),
-    /// A plain OCI image layout.
-    Layout(LayoutStore, Vec<LayoutImage>),
-}
-
 /// Loads bundles.
 pub(crate) async fn run(ui: &Arc<Ui>, args: LoadArgs, environment: &mut Environment) -> Result<Exit> {
     let (format, is_dry_run) = (args.output.output, args.limits.dry_run);
@@ -43,58 +38,79 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     // The registry is asked nothing before the bundle is proven.
-    let freight = open(args, environment).await?;
+    let opened = freight::open(ui, &args.bundles, &args.open, environment);
+    let freight = stop.unless_asked(opened).await??;
+    check_images(freight.bundles())?;
+    let documents = match args.limits.dry_run {
+        true => Documents::default(),
+        false => Documents::settle(ui, args, freight.bundles(), environment)?,
+    };
     stop.unless_asked(tell_damage(ui, args, &freight)).await??;
     let to = match &args.into {
         Some(directory) => settle_directory(args, directory)?,
         None => settle_target(ui, args, environment, &connection).await?,
     };
     let below = to.below.clone();
-    let mut job = job(ui, args, &freight, to, &connection)?;
+    let mut job = job(ui, args, &freight, to, &connection).await?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
         let wish = DryRun { limits: args.limits, format: args.output.output, volume_size: None };
-        return dry_run::show(ui, &job, &wish, &stop).await;
+        let load = Load { bundles: freight.bundles(), below: below.as_ref(), is_all: args.all_or_nothing };
+        return rehearsal::show(ui, &job, &load, &wish, &stop).await;
     }
+    bring(ui, args, (&job, below.as_ref()), &freight, &documents, &stop).await
+}
+
+/// Brings what there is, and tells what came of it.
+async fn bring(
+    ui: &Arc<Ui>,
+    args: &LoadArgs,
+    (job, below): (&Job, Option<&RepositoryName>),
+    freight: &Freight,
+    documents: &Documents,
+    stop: &Stop,
+) -> Result<Exit> {
     let mut terms = Terms {
         allow_missing: true,
         max_bytes: args.limits.max_bytes,
         creation: None,
         format: args.output.output,
     };
-    let key = args.sign.as_deref().map(|path| bundle::signing_key(path, environment)).transpose()?;
-    let Begun { missing, plan } = begin(ui, &job, &mut terms, &stop).await?;
+    let Begun { missing, plan } = begin(ui, job, &mut terms, stop).await?;
     let transfer = match plan {
         Err(refused) => refused,
         Ok(mut plan) => {
-            stop.unless_asked(check_base(
-                ui,
-                args,
-                &job,
-                &freight,
-                (&mut plan, below.as_ref()),
-                key.as_ref(),
-            ))
-            .await??;
+            let checked = check_base(ui, args, job, freight.bundles(), (&mut plan, below), documents);
+            stop.unless_asked(checked).await??;
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
-    let receipt = write_receipt(ui, args, &job, &freight, &transfer.report, key.as_ref()).await;
-    let exit = tell(ui, &job, &transfer, &missing, terms.format)?;
-    stop.unless_asked(locate(ui, &freight, &transfer.report)).await??;
+    let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;
+    let exit = tell(ui, job, &transfer, &missing, terms.format)?;
+    stop.unless_asked(locate(ui, freight, &transfer.report)).await??;
     // What arrived is there, also where nothing can be written down about it.
     match receipt {
-        Err(error) if args.receipt.is_some() || args.sign.is_some() => {
+        Err(error) => {
             ui.command_error(&error);
             Ok(if exit == Exit::Success { Exit::Failed } else { exit })
         }
-        Err(_) => {
-            ui.warning("the receipt cannot be written here; --receipt FILE says where it goes");
-            Ok(exit)
-        }
         Ok(()) => Ok(exit),
     }
+}
+
+/// What repairs other bundles has content and no images.
+fn check_images(bundles: &[Bundle]) -> Result<()> {
+    let Some(first) = bundles.first() else { return Ok(()) };
+    if bundles.iter().any(|opened| !opened.catalogue().images.is_empty()) {
+        return Ok(());
+    }
+    let path = first.path().display();
+    let repaired = first.catalogue().builds_on.join(", ");
+    Err(CommandError::usage(
+        format_args!("{path}: it has content that repairs another bundle, and no images of its own"),
+        format_args!("Load it together with the bundle {repaired}: `sealift load BUNDLE {path}`."),
+    ))
 }
 
 /// Proves that the target has what the bundles build on. What it lacks is asked for, and the images that need it fail.
@@ -102,27 +118,19 @@ async fn check_base(
     ui: &Ui,
     args: &LoadArgs,
     job: &Job,
-    freight: &Freight,
+    bundles: &[Bundle],
     (plan, below): (&mut Plan, Option<&RepositoryName>),
-    key: Option<&SecretKey>,
+    documents: &Documents,
 ) -> Result<()> {
-    let Freight::Bundles(bundles) = freight else { return Ok(()) };
     let missing = proof::prove(job, plan, bundles, below).await?;
     let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
-    let path = bundle::document_of(first.path(), ".repair.json");
-    proof::request(ui, job, plan, &missing, first, (&path, key))?;
-    match args.all_or_nothing {
-        true => Err(CommandError::Refused {
-            message:
-                "the target lacks what the bundle builds on, and --all-or-nothing is set; nothing was loaded"
-                    .to_owned(),
-            hint: format!("{} says what is missing.", path.display()),
-        }),
-        false => {
-            proof::leave_out(plan, &missing, first);
-            Ok(())
-        }
+    proof::tell(ui, &missing, bundles);
+    proof::request(ui, job, plan, &missing, first, documents)?;
+    if args.all_or_nothing {
+        return Err(proof::refusal(documents.request.as_deref()));
     }
+    proof::leave_out(plan, &proof::lost(&missing, first));
+    Ok(())
 }
 
 /// Writes down what the target holds now of the bundles.
@@ -130,11 +138,11 @@ async fn write_receipt(
     ui: &Ui,
     args: &LoadArgs,
     job: &Job,
-    freight: &Freight,
+    bundles: &[Bundle],
     report: &Report,
-    key: Option<&SecretKey>,
+    documents: &Documents,
 ) -> Result<()> {
-    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+    let Some(path) = documents.receipt.as_ref().filter(|_| !bundles.is_empty()) else { return Ok(()) };
     let there: Vec<(RepositoryName, Digest, Option<Tag>)> = report
         .images
         .iter()
@@ -145,7 +153,7 @@ async fn write_receipt(
     let created = bundle::now()?;
     let target = job.ends.target.to_string();
     let mut receipt = Receipt::new(bundle::random_id()?, created.clone(), bundle::tool(), target);
-    let opened = bundles.clone();
+    let opened = bundles.to_vec();
     let filled = tokio::task::spawn_blocking(move || {
         for bundle in &opened {
             let known = |digest| bundle.catalogue().images.iter().find(|image| image.digest == digest);
@@ -164,9 +172,8 @@ async fn write_receipt(
     if receipt.repositories.is_empty() {
         return Ok(());
     }
-    let default = args.bundles.first().map(|path| bundle::document_of(path, ".receipt.json"));
-    let Some(path) = args.receipt.clone().or(default) else { return Ok(()) };
-    bundle::write_signed(&path, &receipt.to_bytes(), key, &format!("sealift receipt of {created}"))?;
+    let (key, comment) = (documents.key.as_ref(), format!("sealift receipt of {created}"));
+    bundle::write_signed(path, &receipt.to_bytes(), key, &comment)?;
     ui.status(format_args!(
         "{}: the receipt; take it back, and `sealift pack --since` leaves out what is here",
         path.display()
@@ -174,58 +181,17 @@ async fn write_receipt(
     Ok(())
 }
 
-async fn open(args: &LoadArgs, environment: &mut Environment) -> Result<Freight> {
-    let mut bundles = Vec::new();
-    for path in &args.bundles {
-        let error = match bundle::open(path, &args.open, environment).await {
-            Ok(opened) => {
-                bundles.push(opened);
-                continue;
-            }
-            Err(error) => error,
-        };
-        let is_none = matches!(error, CommandError::Bundle(BundleError::NotABundle { .. }, _));
-        let layout = if is_none && args.bundles.len() == 1 { open_layout(path).await? } else { None };
-        let Some(layout) = layout else { return Err(error) };
-        if args.open.trust.is_some() {
-            return Err(CommandError::from(BundleError::Untrusted {
-                path: path.clone(),
-                reason: "it is a plain OCI image layout, and those have no signature".to_owned(),
-            }));
-        }
-        let images = layout.images().await?;
-        return Ok(Freight::Layout(layout, images));
-    }
-    Ok(Freight::Bundles(bundles))
-}
-
-/// Opens a plain layout, if it is one. Images that have no full name in it are called like the directory or the file.
-pub(super) async fn open_layout(path: &Path) -> Result<Option<LayoutStore>> {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let stem = whole.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let main: RepositoryName = stem.parse().or_else(|_| "image".parse()).map_err(|error| {
-        CommandError::usage(format_args!("{}: {error}", path.display()), "Give it another name.")
-    })?;
-    if path.join("oci-layout").is_file() {
-        return Ok(Some(LayoutStore::open(path, &main).await?));
-    }
-    if path.is_file() {
-        return Ok(Some(LayoutStore::open_archive(path, &main).await?));
-    }
-    Ok(None)
-}
-
 /// Names the volumes that cannot be read. Whether all can be loaded is only known when every byte was looked at.
-async fn tell_damage(ui: &Ui, args: &LoadArgs, freight: &Freight) -> Result<()> {
-    let Freight::Bundles(bundles) = freight else { return Ok(()) };
-    let mut is_damaged = false;
-    for opened in bundles {
-        if args.all_or_nothing {
-            is_damaged |= verify_bundle::examine(ui, opened).await?;
-        } else {
-            bundle::tell_damage(ui, opened, &opened.damage().await?);
+async fn tell_damage(ui: &Arc<Ui>, args: &LoadArgs, freight: &Freight) -> Result<()> {
+    let is_damaged = match args.all_or_nothing {
+        true => verify_bundle::examine(ui, freight).await?,
+        false => {
+            for opened in freight.bundles() {
+                bundle::tell_damage(ui, opened, &opened.damage().await?);
+            }
+            false
         }
-    }
+    };
     match is_damaged {
         true => Err(CommandError::Refused {
             message: "volumes are missing or damaged, and --all-or-nothing is set; nothing was loaded"
@@ -237,8 +203,7 @@ async fn tell_damage(ui: &Ui, args: &LoadArgs, freight: &Freight) -> Result<()> 
 }
 
 /// Where content of bundles differed from its digest, says in which volumes that is.
-async fn locate(ui: &Ui, freight: &Freight, report: &Report) -> Result<()> {
-    let Freight::Bundles(bundles) = freight else { return Ok(()) };
+async fn locate(ui: &Arc<Ui>, freight: &Freight, report: &Report) -> Result<()> {
     let is_damage = |image: &ImageReport| match &image.outcome {
         Outcome::Failed(error) => error.kind() == ErrorKind::Mismatch && error.side() == Some(Side::Source),
         _ => false,
@@ -247,10 +212,7 @@ async fn locate(ui: &Ui, freight: &Freight, report: &Report) -> Result<()> {
         return Ok(());
     }
     ui.status("Looking for what is damaged.");
-    for opened in bundles {
-        verify_bundle::examine(ui, opened).await?;
-    }
-    Ok(())
+    verify_bundle::examine(ui, freight).await.map(|_| ())
 }
 
 /// Where to.
@@ -297,7 +259,7 @@ async fn settle_target(
     Ok(Destination { end: TargetEnd::Place(target), store, below, tag })
 }
 
-fn job(
+async fn job(
     ui: &Arc<Ui>,
     args: &LoadArgs,
     freight: &Freight,
@@ -311,7 +273,10 @@ fn job(
             let images = bundles.iter().flat_map(|opened| &opened.catalogue().images);
             (select(images, below, tag)?, Arc::new(store))
         }
-        Freight::Layout(layout, images) => (select_listed(images, below, tag)?, Arc::new(layout.clone())),
+        Freight::Layout(layout) => {
+            let images = layout.images().await?;
+            (select_listed(&images, below, tag)?, Arc::new(layout.clone()))
+        }
     };
     let names: Vec<String> = args.bundles.iter().map(|path| path.display().to_string()).collect();
     let ends = Ends {

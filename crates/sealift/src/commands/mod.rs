@@ -3,7 +3,9 @@
 mod bundle;
 mod creation;
 mod discover;
+mod documents;
 mod dry_run;
+mod freight;
 mod gc;
 mod guard;
 mod inspect;
@@ -17,6 +19,7 @@ mod origins;
 mod pack;
 mod proof;
 mod quickstart;
+mod rehearsal;
 mod releases;
 mod repair;
 mod serve;
@@ -34,8 +37,8 @@ use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
-pub(crate) use dry_run::Proposal;
-pub(crate) use inspect::Inspection;
+pub(crate) use dry_run::{Proposal, Volumes};
+pub(crate) use inspect::{Inspected, Inspection};
 pub(crate) use mirror::Transfer;
 
 type Result<T> = std::result::Result<T, CommandError>;

@@ -158,11 +158,12 @@ fn layout_of(to: &Path) -> Option<&Path> {
 /// Opens a plain layout to write to; each image gets its full name at the source.
 async fn layout(job: &Job, plan: &Plan, directory: &Path) -> Result<LayoutWriter> {
     let images = plan.groups.iter().flat_map(|group| &group.images).map(|image| &image.request);
-    let host = |request: &ImageRequest| -> Option<(RepositoryName, Registry)> {
+    let full = |request: &ImageRequest| -> Option<(RepositoryName, (Registry, RepositoryName))> {
         let (_, repository) = source_names(job, request);
-        Some((request.target.clone(), repository.split('/').next()?.parse().ok()?))
+        let (host, path) = repository.split_once('/')?;
+        Some((request.target.clone(), (host.parse().ok()?, path.parse().ok()?)))
     };
-    let names = LayoutNames::Full(images.filter_map(host).collect());
+    let names = LayoutNames::Full(images.filter_map(full).collect());
     let main: RepositoryName = "image".parse().map_err(|error| CommandError::usage(error, "Report this."))?;
     Ok(LayoutWriter::create(directory, &main, names).await?)
 }

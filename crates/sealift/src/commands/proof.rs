@@ -1,18 +1,20 @@
 //! What a bundle left out must be at the target: it is looked for before anything moves. What is not there is asked for
 //! in a repair request.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use sealift_bundle::{Bundle, Content, MissingContent, RepairRequest, RepositorySource, SecretKey};
+use sealift_bundle::{Bundle, BundleStore, Content, MissingContent, RepairRequest, RepositorySource};
 use sealift_mirror::{Plan, PlannedBlob, PlannedImage, Step};
 use sealift_oci::{Digest, RepositoryName};
 use sealift_store::{Error, ErrorKind, Operation, Side};
 
+use super::documents::Documents;
 use super::job::Job;
 use super::{Result, bundle};
+use crate::errors::CommandError;
 use crate::output::units::{bytes, count};
 use crate::ui::Ui;
 
@@ -35,7 +37,7 @@ pub(super) async fn prove(
     let looked_for: Vec<_> = looked_for.collect();
     let found: Vec<(usize, Option<RepositoryName>)> = stream::iter(looked_for)
         .map(|(position, blob, content)| async move {
-            Ok::<_, crate::errors::CommandError>((position, holder(job, &blob, &content, below).await?))
+            Ok::<_, CommandError>((position, holder(job, &blob, &content.held, below).await?))
         })
         .buffered(CONCURRENCY)
         .try_collect()
@@ -68,10 +70,10 @@ fn left_out<'a>(bundles: &'a [Bundle], digest: &Digest) -> Option<&'a Content> {
 async fn holder(
     job: &Job,
     blob: &PlannedBlob,
-    content: &Content,
+    held: &[RepositoryName],
     below: Option<&RepositoryName>,
 ) -> Result<Option<RepositoryName>> {
-    let elsewhere = content.held.iter().filter_map(|path| match below {
+    let elsewhere = held.iter().filter_map(|path| match below {
         Some(below) => below.join(path.as_str()).ok(),
         None => Some(path.clone()),
     });
@@ -97,19 +99,31 @@ fn wanted(bundles: &[Bundle], blob: &PlannedBlob) -> MissingContent {
     MissingContent { digest, size: blob.descriptor.size, repositories: holding.map(source).collect() }
 }
 
-/// Writes a repair request, and tells what is asked for.
-pub(super) fn request(
-    ui: &Ui,
+/// Finds what lies in volumes that cannot be read and is not at the target either, and why it cannot be read.
+pub(super) async fn unreadable(
     job: &Job,
     plan: &Plan,
-    missing: &[MissingContent],
-    opened: &Bundle,
-    (path, key): (&Path, Option<&SecretKey>),
-) -> Result<()> {
+    store: &BundleStore,
+    below: Option<&RepositoryName>,
+) -> Result<HashMap<Digest, Error>> {
+    let mut lost = HashMap::new();
+    for blob in &plan.blobs {
+        let digest = blob.descriptor.digest;
+        let Err(error) = store.check(&digest) else { continue };
+        if holder(job, blob, &[], below).await?.is_none() {
+            lost.insert(digest, error.on(Side::Source));
+        }
+    }
+    Ok(lost)
+}
+
+/// Tells what the target lacks, and which bundles and receipts it should have had it from.
+pub(super) fn tell(ui: &Ui, missing: &[MissingContent], bundles: &[Bundle]) {
+    let Some(first) = bundles.first() else { return };
     let size = missing.iter().map(|content| content.size).sum();
     ui.error(format_args!(
         "{}: the target lacks {} ({}) that the bundle builds on",
-        opened.path().display(),
+        first.path().display(),
         count(missing.len(), "blob"),
         bytes(size)
     ));
@@ -120,6 +134,38 @@ pub(super) fn request(
     if missing.len() > NAMED {
         ui.note(format_args!("and {} more", missing.len() - NAMED));
     }
+    let given: HashSet<&str> = bundles.iter().map(|it| it.catalogue().id.as_str()).collect();
+    let bases = bundles.iter().flat_map(|it| &it.catalogue().builds_on);
+    let mut bases: Vec<&str> = bases.map(String::as_str).filter(|id| !given.contains(id)).collect();
+    bases.sort_unstable();
+    bases.dedup();
+    if !bases.is_empty() {
+        ui.note(format_args!("It builds on the bundles or receipts {}.", named(&bases)));
+    }
+}
+
+fn named(ids: &[&str]) -> String {
+    match ids.split_at_checked(NAMED) {
+        Some((first, more)) if !more.is_empty() => format!("{} and {} more", first.join(", "), more.len()),
+        _ => ids.join(", "),
+    }
+}
+
+/// Writes a repair request.
+pub(super) fn request(
+    ui: &Ui,
+    job: &Job,
+    plan: &Plan,
+    missing: &[MissingContent],
+    opened: &Bundle,
+    documents: &Documents,
+) -> Result<()> {
+    let Some(path) = &documents.request else {
+        ui.note(
+            "Hint: a bundle before this one is not loaded yet: load it first. If it is lost, --repair-request FILE writes down what is missing.",
+        );
+        return Ok(());
+    };
     let target = job.ends.target.to_string();
     let mut request =
         RepairRequest::new(bundle::random_id()?, bundle::now()?, target, opened.catalogue().id.clone());
@@ -129,11 +175,7 @@ pub(super) fn request(
     request.images = hit.map(|image| image.request.target_name()).collect();
     request.missing = missing.to_vec();
     let comment = format!("sealift repair request of {}", request.created);
-    if let Err(error) = bundle::write_signed(path, &request.to_bytes(), key, &comment) {
-        ui.command_error(&error);
-        ui.note("Hint: run it in a directory that can be written to, and the request is written there.");
-        return Ok(());
-    }
+    bundle::write_signed(path, &request.to_bytes(), documents.key.as_ref(), &comment)?;
     ui.note(format_args!(
         "Hint: a bundle before this one is not loaded yet: load it first. If it is lost, take {} to the other side: `sealift pack --repair {}` makes what is missing, and `sealift load` takes both bundles together.",
         path.display(),
@@ -142,18 +184,35 @@ pub(super) fn request(
     Ok(())
 }
 
-/// Takes the images out of the plan that need what is missing: nothing of them moves, unless others need it, too.
-pub(super) fn leave_out(plan: &mut Plan, missing: &[MissingContent], opened: &Bundle) {
-    let lacks =
-        |at: usize, blobs: &[PlannedBlob]| missing.iter().find(|it| it.digest == blobs[at].descriptor.digest);
+/// Ends a run that was to load all or nothing; `request` says what is missing.
+pub(super) fn refusal(request: Option<&Path>) -> CommandError {
+    CommandError::Refused {
+        message:
+            "the target lacks what the bundle builds on, and --all-or-nothing is set; nothing was loaded"
+                .to_owned(),
+        hint: match request {
+            Some(path) => format!("{} says what is missing.", path.display()),
+            None => "Load the bundles first that it builds on.".to_owned(),
+        },
+    }
+}
+
+/// Says of each blob that is missing why it cannot come.
+pub(super) fn lost(missing: &[MissingContent], opened: &Bundle) -> HashMap<Digest, Error> {
+    let error = Error::new(ErrorKind::NotFound, Operation::FetchBlob)
+        .at(opened.path().display())
+        .because("the bundle left it out, and the target lacks it")
+        .on(Side::Source);
+    missing.iter().map(|it| (it.digest, error.clone())).collect()
+}
+
+/// Takes the images out of the plan that need what is lost: nothing of them moves, unless others need it, too.
+pub(super) fn leave_out(plan: &mut Plan, lost: &HashMap<Digest, Error>) {
     let blobs = std::mem::take(&mut plan.blobs);
+    let lacks = |at: usize| lost.get_key_value(&blobs[at].descriptor.digest);
     for image in plan.groups.iter_mut().flat_map(|group| &mut group.images) {
-        let Some(lacking) = needs(image).find_map(|at| lacks(at, &blobs)) else { continue };
-        let error = Error::new(ErrorKind::NotFound, Operation::FetchBlob)
-            .at(opened.path().display())
-            .object(format_args!("{}@{}", image.request.source, lacking.digest))
-            .because("the bundle left it out, and the target lacks it")
-            .on(Side::Source);
+        let Some((digest, error)) = needs(image).find_map(lacks) else { continue };
+        let error = error.clone().object(format_args!("{}@{digest}", image.request.source));
         image.step = Step::Failed(Arc::new(error));
         image.attachments.clear();
     }

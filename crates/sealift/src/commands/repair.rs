@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{BundleWriter, Contents, MissingContent, PublicKey, REPAIR_LIMIT, RepairRequest};
+use sealift_bundle::{BundleWriter, Contents, MissingContent, REPAIR_LIMIT, RepairRequest};
 use sealift_catalog::{ImageList, TagRule};
 use sealift_mirror::{Plan, PlannedBlob, Selection};
 use sealift_oci::{Descriptor, Reference, media_type};
@@ -26,7 +26,7 @@ use crate::ui::Ui;
 
 /// Reads a request.
 pub(super) fn read(path: &Path, trust: Option<&str>) -> Result<RepairRequest> {
-    let trust = trust.map(PublicKey::from_argument).transpose()?;
+    let trust = trust.map(bundle::trusted_key).transpose()?;
     Ok(RepairRequest::parse(path, &since::signed(path, REPAIR_LIMIT, trust.as_ref())?)?)
 }
 

@@ -12,8 +12,8 @@ use sealift_store::accept::Sparse;
 use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, Store};
 use tokio::net::TcpListener;
 
+use super::freight::open_layout;
 use super::guard::Guard;
-use super::load::open_layout;
 use super::mirror::write;
 use super::origins::Origins;
 use super::{Result, bundle, sockets};

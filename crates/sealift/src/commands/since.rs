@@ -13,7 +13,7 @@ use crate::errors::CommandError;
 
 /// Reads what `--since` names.
 pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Result<Held> {
-    let trust = args.trust.as_deref().map(PublicKey::from_argument).transpose()?;
+    let trust = args.trust.as_deref().map(bundle::trusted_key).transpose()?;
     let mut held = Held::default();
     for path in &args.since {
         if path.is_dir() || is_bundle(path) {

@@ -1,17 +1,19 @@
-//! `sealift verify BUNDLE`: every byte of a bundle, at the speed of the disk.
+//! `sealift verify BUNDLE`: every byte of a bundle or a plain OCI image layout, at the speed of the disk.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use sealift_bundle::{Bundle, Finding, OpenOptions, Scope, Verified, verify, verify_open};
+use sealift_bundle::{Finding, OpenOptions, Scope, Verified, verify, verify_open};
 
+use super::freight::Freight;
 use super::mirror::write;
-use super::{Result, bundle};
+use super::{Result, bundle, freight};
 use crate::args::{Format, VerifyArgs};
 use crate::environment::Environment;
 use crate::errors::Exit;
+use crate::observe::reading;
 use crate::output::json;
 use crate::output::units::{bytes, count, seconds};
 use crate::stop::Stop;
@@ -43,6 +45,7 @@ async fn check(
     environment: &mut Environment,
 ) -> Result<Verified> {
     let stop = Stop::listen(ui);
+    freight::refuse_pipe(path)?;
     let is_interactive = environment.is_interactive;
     let cores = cores();
     let (began, told) = (Instant::now(), Arc::clone(ui));
@@ -52,9 +55,24 @@ async fn check(
             true => &OpenOptions { unlock: None, ..options.clone() },
             false => options,
         };
-        verify(path, options, cores, Arc::new(|_, _| {})).await
+        let options = &OpenOptions { progress: Some(reading(ui)), ..options.clone() };
+        verify(path, options, cores, reading(ui)).await
     };
-    let verified = stop.unless_asked(bundle::with_keys(path, &args.open, environment, check)).await??;
+    let work = async {
+        let verified = match freight::is_layout_named(path) {
+            true => Err(freight::no_bundle(path)),
+            false => bundle::with_keys(path, &args.open, environment, check).await,
+        };
+        match verified {
+            Ok(verified) => Ok(verified),
+            Err(error) => {
+                let layout = freight::layout_instead(path, error, &args.open).await?;
+                Ok(layout.verify(cores, reading(ui)).await?)
+            }
+        }
+    };
+    let verified: Result<Verified> = stop.unless_asked(work).await?;
+    let verified = verified?;
     told.detail(format_args!("{} read in {}", bytes(verified.bytes), seconds(began.elapsed())));
     Ok(verified)
 }
@@ -63,11 +81,19 @@ fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// Looks at every byte of a bundle that is open and tells what is wrong; returns whether anything is.
-pub(super) async fn examine(ui: &Ui, opened: &Bundle) -> Result<bool> {
-    let verified = verify_open(opened, cores(), Arc::new(|_, _| {})).await?;
-    tell_findings(ui, &verified);
-    Ok(!verified.findings.is_empty())
+/// Looks at every byte of what is open and tells what is wrong; returns whether anything is.
+pub(super) async fn examine(ui: &Arc<Ui>, freight: &Freight) -> Result<bool> {
+    let mut all = Vec::new();
+    match freight {
+        Freight::Bundles(bundles) => {
+            for opened in bundles {
+                all.push(verify_open(opened, cores(), reading(ui)).await?);
+            }
+        }
+        Freight::Layout(layout) => all.push(layout.verify(cores(), reading(ui)).await?),
+    }
+    all.iter().for_each(|verified| tell_findings(ui, verified));
+    Ok(all.iter().any(|verified| !verified.findings.is_empty()))
 }
 
 fn exit(verified: &Verified) -> Exit {
@@ -80,11 +106,11 @@ fn exit(verified: &Verified) -> Exit {
 
 /// Names what is wrong, where, and the images that it hits.
 fn tell_findings(ui: &Ui, verified: &Verified) {
-    let images: Vec<_> = verified.bundle.iter().flat_map(|opened| &opened.catalogue().images).collect();
+    verified.bundle.iter().for_each(|opened| bundle::tell_passed_over(ui, opened));
     for finding in &verified.findings {
         ui.error(place(finding));
-        for image in finding.images.iter().filter_map(|at| images.get(*at)) {
-            ui.note(format_args!("hits {}", image.source));
+        for image in finding.images.iter().filter_map(|at| verified.images.get(*at)) {
+            ui.note(format_args!("hits {image}"));
         }
     }
 }
@@ -92,6 +118,7 @@ fn tell_findings(ui: &Ui, verified: &Verified) {
 fn tell(ui: &Ui, path: &Path, verified: &Verified, format: Format) -> Result<()> {
     tell_findings(ui, verified);
     let what = match verified.scope {
+        Scope::Everything if verified.bundle.is_none() => "every byte has its digest",
         Scope::Everything => "every byte is as it was packed",
         Scope::Checksums => "every file has its checksum; --identity lets the content be checked, too",
         Scope::Nothing => "it is encrypted and has no checksums: nothing could be checked without --identity",

@@ -1,10 +1,11 @@
-//! What is in a bundle, as a table.
+//! What is in a bundle or a layout, as a table.
 
-use sealift_bundle::ListedImage;
+use sealift_bundle::{Bundle, LayoutStore, ListedImage, Listing};
+use sealift_store::Store as _;
 
 use super::table::{Align, Column, Row, render};
 use super::units::{bytes, count, narrow_bytes};
-use crate::commands::Inspection;
+use crate::commands::{Inspected, Inspection};
 
 /// How wide a report is where no terminal says otherwise.
 const WIDTH: usize = 100;
@@ -53,7 +54,24 @@ fn row(listed: &ListedImage) -> Row {
 }
 
 fn origin(inspection: &Inspection) -> String {
-    let (catalogue, listing) = (inspection.bundle.catalogue(), &inspection.listing);
+    match &inspection.what {
+        Inspected::Bundle(bundle) => of_bundle(bundle, &inspection.listing),
+        Inspected::Layout(layout) => of_layout(layout, &inspection.listing),
+    }
+}
+
+fn of_layout(layout: &LayoutStore, listing: &Listing) -> String {
+    format!(
+        "OCI image layout {}.\n{}: {} carried, {} shared among images.\n",
+        layout.place(),
+        count(listing.images.len(), "image"),
+        bytes(listing.carried),
+        bytes(listing.shared),
+    )
+}
+
+fn of_bundle(bundle: &Bundle, listing: &Listing) -> String {
+    let catalogue = bundle.catalogue();
     let sources = catalogue.repositories.iter().map(|repository| &repository.source);
     let mut registries: Vec<&str> =
         sources.map(|source| source.split('/').next().unwrap_or_default()).collect();

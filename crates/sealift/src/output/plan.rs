@@ -6,7 +6,7 @@ use sealift_mirror::{PlannedImage, Step, Weight};
 
 use super::table::{Align, Column, Row, render, wrap};
 use super::units::{bytes, count, narrow_bytes, seconds};
-use crate::commands::Proposal;
+use crate::commands::{Proposal, Volumes};
 
 /// How wide a report is where no terminal says otherwise.
 const WIDTH: usize = 100;
@@ -84,10 +84,7 @@ fn totals(proposal: &Proposal) -> String {
     let images = proposal.images().count() - number("not part");
     let rate = bytes(proposal.rate.0);
     let assumed = if proposal.is_assumed { ", which is assumed (--bandwidth says otherwise)" } else { "" };
-    let volumes = proposal.volumes.map_or_else(String::new, |volumes| {
-        let blobs = count(proposal.plan.blobs.len(), "blob");
-        format!("{blobs}, in {} at least.\n", count(volumes, "volume"))
-    });
+    let volumes = proposal.volumes.map_or_else(String::new, |it| volumes(proposal, it));
     format!(
         "{}: {}.\n{} to fetch, {} to mount, {} there already; {}.\n{volumes}At {rate}/s{assumed}: {}. Nothing was written.\n",
         count(images, "image"),
@@ -98,4 +95,22 @@ fn totals(proposal: &Proposal) -> String {
         count(usize::try_from(total.requests).unwrap_or(usize::MAX), "request"),
         seconds(proposal.time(total)),
     )
+}
+
+/// Tells of the blobs and volumes that a bundle would have, or that would be loaded from one.
+fn volumes(proposal: &Proposal, volumes: Volumes) -> String {
+    match volumes {
+        Volumes::Needed(needed) => {
+            let blobs = count(proposal.plan.blobs.len(), "blob");
+            format!("{blobs}, in {} at least.\n", count(needed, "volume"))
+        }
+        Volumes::Present { all, unreadable } => {
+            let blobs = usize::try_from(proposal.weights.total.blobs).unwrap_or(usize::MAX);
+            let text = format!("{} to load, from {}", count(blobs, "blob"), count(all, "volume"));
+            match unreadable {
+                0 => text + ".\n",
+                unreadable => format!("{text}, of which {unreadable} cannot be read.\n"),
+            }
+        }
+    }
 }

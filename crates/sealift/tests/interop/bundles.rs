@@ -183,9 +183,9 @@ async fn skopeo_reads_the_layout_that_sealift_writes() {
         let source = format!("oci:{}:{called}", gap.text("layout"));
         let raw = skopeo(&["inspect", "--raw", &source]).await.unwrap().stdout;
         assert_eq!(raw, image.manifest.bytes, "{called}");
-        let path = called.split_once('/').unwrap().1;
-        let repository = path.strip_suffix(&format!(":{RELEASE_TAG}")).unwrap();
-        gap.assert_there(&format!("{TARGET}/{repository}"), &image.name).await;
+        let address = gap.site.source.address();
+        assert_eq!(called, format!("{address}/{SOURCE}/{}:{RELEASE_TAG}", image.name));
+        gap.assert_there(&format!("{TARGET}/{}", image.name), &image.name).await;
     }
 }
 

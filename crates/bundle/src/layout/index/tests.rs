@@ -123,7 +123,7 @@ fn what_is_written_is_listed_once() {
             Some(&["a=y:v@", "b=q.io/x:v@", "i=q.io/x:i@", "b=q.io/x:j@", "c=a.b/c:v@a.b/c"]),
         ),
     ];
-    let names = LayoutNames::Full([(name("x"), "q.io".parse().unwrap())].into());
+    let names = LayoutNames::Full([(name("x"), ("q.io".parse().unwrap(), name("x")))].into());
     let mut index = Index::empty(&name("main"));
     for (step, (content, at, below, expected)) in steps.into_iter().enumerate() {
         let next = put(&index, &names, content, at, below);
@@ -147,10 +147,21 @@ fn tags_alone_name_the_main_repository() {
 #[test]
 fn a_host_that_another_has_is_said() {
     let index = read(&[named("a", "a.io/x:v")]);
-    let names = LayoutNames::Full([(name("x"), "b.io".parse().unwrap())].into());
+    let names = LayoutNames::Full([(name("x"), ("b.io".parse().unwrap(), name("x")))].into());
     let index = put(&index, &names, "b", ("x", Some("w")), &[]).unwrap();
     assert_eq!(show(&index), ["a=a.io/x:v@", "b=b.io/x:w@x"]);
     assert_eq!(tagged(&index, "x", "w"), Some(descriptor("b").digest));
+}
+
+#[test]
+fn the_path_at_the_source_may_be_another() {
+    let names = LayoutNames::Full([(name("x"), ("q.io".parse().unwrap(), name("org/x")))].into());
+    let index = put(&Index::empty(&name("main")), &names, "a", ("x", Some("v")), &[]).unwrap();
+    assert_eq!(show(&index), ["a=q.io/org/x:v@x"]);
+    let again = Index::parse(&index.to_bytes().unwrap(), &name("main")).unwrap();
+    assert_eq!(repositories(&again), ["x"]);
+    assert_eq!(again.held(&name("x")).unwrap().source().as_deref(), Some("q.io/org/x"));
+    assert_eq!(tagged(&again, "x", "v"), Some(descriptor("a").digest));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn name(text: &str) -> RepositoryName {
 
 async fn writer(root: &Path) -> LayoutWriter {
     let host = "mcr.example.com".parse().unwrap();
-    let names = LayoutNames::Full([(name("team/app"), host)].into());
+    let names = LayoutNames::Full([(name("team/app"), (host, name("team/app")))].into());
     LayoutWriter::create(root, &name("main"), names).await.unwrap()
 }
 

@@ -96,8 +96,7 @@ impl ScopeName {
 
 impl Difference {
     fn of(finding: &Finding, verified: &Verified) -> Self {
-        let images = verified.bundle.as_ref().map(|bundle| bundle.catalogue().images.as_slice());
-        let name = |at: &usize| Some(images?.get(*at)?.source.clone());
+        let name = |at: &usize| verified.images.get(*at).cloned();
         Self {
             path: finding.path.display().to_string(),
             position: finding.position,

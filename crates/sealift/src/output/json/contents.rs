@@ -1,7 +1,7 @@
 //! `sealift.contents/1`: what is in a bundle.
 
 use schemars::JsonSchema;
-use sealift_bundle::{Damage, ListedImage};
+use sealift_bundle::{Bundle, Damage, ListedImage};
 use serde::Serialize;
 
 use super::common::{Failure, VERSION};
@@ -21,7 +21,9 @@ pub(crate) struct Contents {
     version: &'static str,
     /// What the process ends with.
     exit_code: u8,
-    /// What receipts and later bundles call it.
+    /// Whether it is a bundle or a plain OCI image layout; null where it could not be looked at.
+    kind: Option<KindName>,
+    /// What receipts and later bundles call it. This and what follows is empty where a plain layout says nothing of it.
     id: String,
     /// When it was packed: RFC 3339, UTC.
     created: String,
@@ -49,6 +51,16 @@ pub(crate) struct Contents {
     damage: Vec<DamagedVolume>,
     /// Why the bundle could not be looked at.
     failures: Vec<Failure>,
+}
+
+/// What was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum KindName {
+    /// A bundle.
+    Bundle,
+    /// A plain OCI image layout, as a directory or an archive.
+    OciLayout,
 }
 
 /// An image of a bundle.
@@ -110,26 +122,34 @@ impl Contents {
             Ok(inspection) => inspection,
             Err(error) => return Self { failures: vec![Failure::of_command(error)], ..head },
         };
-        let (catalogue, listing) = (inspection.bundle.catalogue(), &inspection.listing);
+        let listing = &inspection.listing;
+        let head = Self {
+            images: listing.images.iter().map(Image::of).collect(),
+            content: listing.content,
+            bytes_carried: listing.carried,
+            bytes_left_out: listing.left_out,
+            bytes_shared: listing.shared,
+            ..head
+        };
+        let Some(bundle) = inspection.bundle() else {
+            return Self { kind: Some(KindName::OciLayout), ..head };
+        };
+        let catalogue = bundle.catalogue();
         let volume = |volume: &sealift_bundle::Volume| Volume {
             name: volume.name.clone(),
             bytes: volume.size,
             sha256: volume.sha256.clone(),
         };
         Self {
+            kind: Some(KindName::Bundle),
             id: catalogue.id.clone(),
             created: catalogue.created.clone(),
             tool: catalogue.tool.clone(),
             is_encrypted: catalogue.sealed,
-            is_trusted: inspection.bundle.is_trusted(),
+            is_trusted: bundle.is_trusted(),
             builds_on: catalogue.builds_on.clone(),
-            images: listing.images.iter().map(Image::of).collect(),
             volumes: catalogue.volumes.iter().map(volume).collect(),
-            content: listing.content,
-            bytes_carried: listing.carried,
-            bytes_left_out: listing.left_out,
-            bytes_shared: listing.shared,
-            damage: inspection.damage.iter().map(|it| DamagedVolume::of(it, inspection)).collect(),
+            damage: inspection.damage.iter().map(|it| DamagedVolume::of(it, bundle)).collect(),
             ..head
         }
     }
@@ -155,8 +175,8 @@ impl Image {
 }
 
 impl DamagedVolume {
-    fn of(damage: &Damage, inspection: &Inspection) -> Self {
-        let images = &inspection.bundle.catalogue().images;
+    fn of(damage: &Damage, bundle: &Bundle) -> Self {
+        let images = &bundle.catalogue().images;
         let name = |at: &usize| images.get(*at).map(|image| image.source.clone());
         Self {
             path: damage.path.display().to_string(),

@@ -7,7 +7,7 @@ use sealift_mirror::{PlannedImage, Step, Weight};
 use serde::Serialize;
 
 use super::common::{Failure, Place, VERSION, milliseconds};
-use crate::commands::Proposal;
+use crate::commands::{Proposal, Volumes};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit};
 
@@ -39,8 +39,10 @@ pub(crate) struct PlanReport {
     is_rate_assumed: bool,
     /// How long fetching takes at that rate.
     estimated_milliseconds: u64,
-    /// How many volumes the bundle takes at least; null where nothing goes into a bundle.
+    /// How many volumes the bundle takes at least, or the bundles have that would be loaded; null without a bundle.
     volumes: Option<usize>,
+    /// How many of those cannot be read; null where no bundle would be loaded.
+    unreadable_volumes: Option<usize>,
     /// Why images cannot be planned, and which the source lacks, each reason once.
     failures: Vec<Failure>,
 }
@@ -100,6 +102,8 @@ struct Totals {
     images_to_copy: usize,
     /// How many distinct blobs they need.
     blobs: usize,
+    /// How many of them are to be fetched from the source.
+    blobs_to_fetch: u64,
     /// Bytes to fetch from the source.
     bytes_to_fetch: u64,
     /// Bytes to link within the target.
@@ -125,6 +129,7 @@ impl PlanReport {
             totals: Totals {
                 images_to_copy: plan.images,
                 blobs: plan.blobs,
+                blobs_to_fetch: total.blobs,
                 bytes_to_fetch: total.fetch,
                 bytes_to_mount: total.mount,
                 bytes_present: total.present,
@@ -133,7 +138,8 @@ impl PlanReport {
             bytes_per_second: proposal.rate.0,
             is_rate_assumed: proposal.is_assumed,
             estimated_milliseconds: milliseconds(proposal.time(total)),
-            volumes: proposal.volumes,
+            volumes: proposal.volumes.map(count),
+            unreadable_volumes: proposal.volumes.and_then(unreadable),
             failures: lacking.iter().chain(&failures).map(|it| Failure::of(ends, it)).collect(),
         }
     }
@@ -152,8 +158,22 @@ impl PlanReport {
             is_rate_assumed: false,
             estimated_milliseconds: 0,
             volumes: None,
+            unreadable_volumes: None,
             failures: vec![Failure::of_command(error)],
         }
+    }
+}
+
+fn count(volumes: Volumes) -> usize {
+    match volumes {
+        Volumes::Needed(all) | Volumes::Present { all, .. } => all,
+    }
+}
+
+fn unreadable(volumes: Volumes) -> Option<usize> {
+    match volumes {
+        Volumes::Needed(_) => None,
+        Volumes::Present { unreadable, .. } => Some(unreadable),
     }
 }
 

@@ -30,6 +30,11 @@ fn place_of(gap: &Gap, name: &str) -> Vec<Place> {
     content["at"].as_array().unwrap().iter().map(place).collect()
 }
 
+/// The volume in which the layer begins that only this image has.
+pub(super) fn volume_of(gap: &Gap, name: &str) -> PathBuf {
+    place_of(gap, name).remove(0).volume
+}
+
 /// The images that have content in a volume, besides what no layer is.
 fn hit(gap: &Gap, volume: &PathBuf) -> Vec<&'static str> {
     let catalogue: Value =
@@ -88,6 +93,37 @@ async fn a_whole_volume_elsewhere_stands_in_for_a_cut_one() {
     fs::write(&volume, &content[..content.len() / 2]).unwrap();
     gap.load("release", &["--volume-dir", "again"]).await.expect(0);
     gap.assert_arrived(&NAMES).await;
+}
+
+/// One that has its size and not its content is passed over, too, and both are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_volumes_of_one_name_the_whole_one_is_used() {
+    let (gap, volume) = spoilt(|_| {}).await;
+    let name = volume.file_name().unwrap().to_str().unwrap();
+    fs::create_dir(gap.path("again")).unwrap();
+    fs::copy(&volume, gap.path("again").join(name)).unwrap();
+    let length = usize::try_from(fs::metadata(&volume).unwrap().len()).unwrap();
+    flip(&volume, length / 2);
+    let words = format!("warning: release/{name}: it differs from its checksum; again/{name} is used\n");
+    let more = ["--volume-dir", "again"];
+    for run in [
+        gap.inspect("release", &more).await,
+        gap.run(&[&["verify", "release"], &more[..]].concat()).await,
+        gap.load("release", &[&more[..], &["--all-or-nothing"]].concat()).await,
+    ] {
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        run.expect(0);
+    }
+    gap.assert_arrived(&NAMES).await;
+    // Where both are spoilt, both are named.
+    flip(&gap.path("again").join(name), length / 3);
+    let run = gap.run(&[&["verify", "release"], &more[..]].concat()).await.expect(5);
+    assert!(
+        run.stderr.contains(&format!("warning: again/{name}: it differs from its checksum")),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains(&format!("error: release/{name}: ")), "{}", run.stderr);
 }
 
 /// What is wrong with a volume that `spoil` spoils is told by both commands, with the image that it hits; the

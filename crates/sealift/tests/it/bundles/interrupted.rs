@@ -178,6 +178,42 @@ async fn a_killed_load_goes_on() {
     assert!(again < LARGE as u64 + 10_000, "{before} bytes before, {again} bytes again");
 }
 
+/// Whoever checks a file that takes for ever, since it has holes of 1 TiB, is asked to stop in the middle of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hashes_a_signed_file_can_be_stopped() {
+    let gap = Gap::new().await;
+    gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
+    gap.pack("release.tar", &["--sign", "sealift.key"]).await.expect(0);
+    let file = gap.path("release.tar").canonicalize().unwrap();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    let trusting = ["--trust", "sealift.pub"];
+    let commands = [
+        [&["inspect", "release.tar"], &trusting[..]].concat().iter().map(|&it| it.to_owned()).collect(),
+        [&["verify", "release.tar"], &trusting[..]].concat().iter().map(|&it| it.to_owned()).collect(),
+        gap.loading(&["release.tar"], &trusting),
+    ];
+    for args in commands {
+        let child = gap.start(&args);
+        let id = child.id().unwrap();
+        // It listens before it opens anything.
+        let has_opened = || {
+            let opened = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
+            opened.filter_map(|it| std::fs::read_link(it.path()).ok()).any(|it| it == file)
+        };
+        while !has_opened() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let process = nix::unistd::Pid::from_raw(id.cast_signed());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+        let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
+        let output = output.expect("it does not end").unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{args:?}: {stderr}");
+        assert!(stderr.contains("error: interrupted"), "{args:?}: {stderr}");
+    }
+    gap.assert_untouched();
+}
+
 /// Asked to stop, a run ends with 130, and the next one goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_that_is_asked_to_stop_goes_on() {

@@ -1,10 +1,12 @@
 //! Bundles: what `pack`, `load`, `inspect` and `keygen` do together, from registry to registry.
 
 mod damage;
+mod documents;
 mod interrupted;
 mod keys;
 mod plain;
 mod receipts;
+mod rehearsal;
 mod room;
 mod round_trip;
 mod scene;

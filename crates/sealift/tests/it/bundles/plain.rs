@@ -59,18 +59,96 @@ async fn a_layout_that_lies_is_found() {
     assert_eq!(gap.tagged().await, [""; 0]);
 }
 
+/// All that reads a bundle reads layouts, whatever they are called.
+#[tokio::test(flavor = "multi_thread")]
+async fn layouts_are_read_by_every_command() {
+    let gap = Gap::new().await;
+    write_layout(&gap.path("arc-dns"), "arc-dns");
+    write_layout(&gap.path("other"), "arc-sqlmi");
+    tar(&gap.path("other"), &gap.path("arc-sqlmi.tar")).await;
+    for (place, name) in [
+        ("oci:arc-dns", "arc-dns"),
+        ("arc-dns", "arc-dns"),
+        ("oci-archive:arc-sqlmi.tar", "arc-sqlmi"),
+        ("arc-sqlmi.tar", "arc-sqlmi"),
+    ] {
+        let run = gap.run(&["verify", place]).await.expect(0);
+        assert!(run.stdout.starts_with(&format!("{place}: every byte has its digest (")), "{}", run.stdout);
+        let run = gap.inspect(place, &[]).await.expect(0);
+        assert!(run.stdout.contains(&format!("{name}  {KNOWN}")), "{}", run.stdout);
+        assert!(
+            run.stdout.contains("linux/amd64") && run.stdout.contains("OCI image layout "),
+            "{}",
+            run.stdout
+        );
+        let looked = gap.inspect(place, &["--output", "json"]).await.expect(0).json();
+        assert_eq!((&looked["kind"], &looked["content"]), (&json!("oci-layout"), &json!(4)));
+        assert_eq!(looked["images"][0]["platforms"], json!(["linux/amd64"]));
+        gap.load(place, &["--dry-run"]).await.expect(0);
+        gap.load(place, &["--all-or-nothing"]).await.expect(0);
+    }
+    gap.assert_arrived(&["arc-dns", "arc-sqlmi"]).await;
+    let run = gap.run(&gap.loading(&["arc-dns", "oci:other"], &[])).await.expect(2);
+    assert!(run.stderr.contains("a plain OCI image layout is taken alone"), "{}", run.stderr);
+    for place in ["oci:nowhere", "oci-archive:nowhere.tar"] {
+        let run = gap.run(&["verify", place]).await.expect(2);
+        assert!(run.stderr.contains("error: nowhere"), "{}", run.stderr);
+    }
+}
+
+/// What is packed as a layout has the full names of its images, and is loaded where a bundle would be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_layout_has_full_names_and_loads_like_a_bundle() {
+    let gap = Gap::new().await;
+    gap.pack("oci:layout", &[]).await.expect(0);
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(gap.path("layout/index.json")).unwrap()).unwrap();
+    let named = index["manifests"].as_array().unwrap().iter();
+    let mut names: Vec<String> = named
+        .map(|it| gap.redact(it["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap()))
+        .map(|it| it.trim_end().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, super::scene::NAMES.map(|name| format!("SOURCE/arcdata/{name}:{KNOWN}")));
+    gap.run(&["verify", "oci:layout"]).await.expect(0);
+    gap.load("oci:layout", &[]).await.expect(0);
+    gap.assert_arrived(&super::scene::NAMES).await;
+}
+
+/// A blob that lies elsewhere is told as what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_linked_blob_is_told() {
+    let gap = Gap::new().await;
+    write_layout(&gap.path("arc-dns"), "arc-dns");
+    let layer = gap.path("arc-dns/blobs/sha256").join(super::scene::own_layer("arc-dns").digest.hex());
+    fs::rename(&layer, gap.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(gap.path("elsewhere"), &layer).unwrap();
+    let words = "it is no regular file but a symbolic link; put the file itself there";
+    for (run, code) in [(gap.run(&["verify", "arc-dns"]).await, 5), (gap.load("arc-dns", &[]).await, 1)] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        run.expect(code);
+    }
+    assert_eq!(gap.tagged().await, [""; 0]);
+}
+
 /// Nothing says who wrote it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_layout_is_never_trusted() {
     let gap = Gap::new().await;
     write_layout(&gap.path("arc-dns"), "arc-dns");
     gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
-    let run = gap.load("arc-dns", &["--trust", "sealift.pub"]).await.expect(6);
-    assert!(
-        run.stderr.contains("it is a plain OCI image layout, and those have no signature"),
-        "{}",
-        run.stderr
-    );
+    let trusting = ["--trust", "sealift.pub"];
+    for place in ["arc-dns", "oci:arc-dns"] {
+        for run in [
+            gap.load(place, &trusting).await,
+            gap.inspect(place, &trusting).await,
+            gap.run(&[&["verify", place], &trusting[..]].concat()).await,
+        ] {
+            let words = "it is a plain OCI image layout, and those have no signature";
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            run.expect(6);
+        }
+    }
     gap.assert_untouched();
 }
 

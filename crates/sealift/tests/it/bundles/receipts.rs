@@ -92,6 +92,51 @@ async fn a_receipt_is_signed_and_its_signature_counts() {
     assert_eq!((gap.source.count(|_| true), gap.path("other").exists()), (0, false));
 }
 
+/// What was left behind is in no receipt, and a tag that was changed is the one that the target has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_says_what_was_loaded_and_under_which_tag() {
+    let store = sealift_store::MemoryStore::new("memory");
+    let (repository, image) = ("arcdata/arc-dns".parse().unwrap(), super::scene::image("arc-dns"));
+    image.push(&store, &repository, Some(crate::site::KNOWN)).await;
+    let sbom =
+        sealift_store::conformance::fixture::artifact("sbom", &image.manifest, "application/spdx+json");
+    sbom.push(&store, &repository, None).await;
+    let gap = Gap::of(std::sync::Arc::new(store)).await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    let sbom = sbom.digest().to_string();
+    for (more, has_sbom, tag) in [
+        (&["--no-attachments", "--target-tag", "stable"][..], false, "stable"),
+        (&[][..], true, crate::site::KNOWN),
+    ] {
+        gap.load("arc-dns", more).await.expect(0);
+        let text = fs::read_to_string(gap.path(RECEIPT)).unwrap();
+        let receipt: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(text.contains(&sbom), has_sbom, "{more:?}: {text}");
+        let tags = receipt["repositories"][0]["tags"].as_object().unwrap();
+        assert_eq!(
+            tags.iter().collect::<Vec<_>>(),
+            [(&tag.to_owned(), &Value::from(image.digest().to_string()))]
+        );
+    }
+}
+
+/// Where only the catalogue of what was sent is kept, it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_alone_says_what_was_sent() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    fs::copy(gap.path("arc-dns/catalogue.json"), gap.path("sent.json")).unwrap();
+    let run = gap.pack("next", &["--since", "sent.json"]).await;
+    assert!(run.code != Some(0) && !gap.path("next").exists(), "{run:?}");
+    gap.load("arc-dns", &[]).await.expect(0);
+    fs::remove_dir_all(gap.path("arc-dns")).unwrap();
+    gap.pack("next", &["--since", "sent.json", "--assume-delivered"]).await.expect(0);
+    let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
+    assert!(looked["bytesLeftOut"].as_u64().unwrap() >= SHARED, "{looked}");
+    gap.load("next", &[]).await.expect(0);
+    gap.assert_arrived(&NAMES).await;
+}
+
 /// A dry run and a run in which nothing arrives say nothing of what the target holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_arrive_is_in_no_receipt() {

@@ -47,6 +47,40 @@ async fn what_is_no_bundle_is_told() {
     gap.assert_untouched();
 }
 
+/// Parts of a bundle, and a pipe, in place of the bundle.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_only_a_part_of_a_bundle_is_told() {
+    let gap = Gap::packed(&[]).await;
+    let all = super::scene::volumes(&gap.path("release"));
+    let names: Vec<&str> = all.iter().map(|it| it.file_name().unwrap().to_str().unwrap()).collect();
+    fs::create_dir(gap.path("stick")).unwrap();
+    for name in &names[1..] {
+        fs::rename(gap.path("release").join(name), gap.path("stick").join(name)).unwrap();
+    }
+    let first = format!("release/{}", names[0]);
+    let second = format!("stick/{}", names[1]);
+    let beside = format!("{} to {} lie beside it", names[2], names[names.len() - 1]);
+    for (path, words) in [
+        (
+            first.as_str(),
+            "it is one file of the bundle release\n  Hint: Name the directory that has SHA256SUMS in it",
+        ),
+        (&second, &format!("it is one file of a bundle, and SHA256SUMS is not beside it; {beside}\n")),
+        ("release/catalogue.json", "it is one file of the bundle release\n"),
+        (
+            "-",
+            "error: a bundle cannot be read from a pipe: what lies where stands at its end\n  Hint: Write it to a file first",
+        ),
+    ] {
+        for run in [gap.inspect(path, &[]).await, gap.run(&["verify", path]).await, gap.load(path, &[]).await]
+        {
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            run.expect(2);
+        }
+    }
+    gap.assert_untouched();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_is_not_written_over() {
     let gap = Gap::new().await;

@@ -1,0 +1,108 @@
+//! Where `load` writes what the other side has to know: the receipt, and the repair request. Whether they can be written
+//! is found out before anything moves.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use sealift_bundle::{Bundle, SecretKey};
+
+use super::{Result, bundle};
+use crate::args::LoadArgs;
+use crate::environment::Environment;
+use crate::errors::CommandError;
+use crate::ui::Ui;
+
+/// The places of both documents, and who signs them.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    /// Where the receipt goes, if it can go anywhere.
+    pub(super) receipt: Option<PathBuf>,
+    /// Where a repair request goes, if it can go anywhere.
+    pub(super) request: Option<PathBuf>,
+    /// Who signs both.
+    pub(super) key: Option<SecretKey>,
+}
+
+impl Documents {
+    /// Settles the places for what bundles bring. A place that was named has to be usable; where one has a default, who runs
+    /// this is told, and it is done without.
+    pub(super) fn settle(
+        ui: &Ui,
+        args: &LoadArgs,
+        bundles: &[Bundle],
+        environment: &mut Environment,
+    ) -> Result<Self> {
+        let Some(first) = args.bundles.first().filter(|_| !bundles.is_empty()) else {
+            return Ok(Self::default());
+        };
+        let is_needed = args.sign.is_some();
+        let default = bundle::document_of(first, ".receipt.json");
+        let receipt = place(ui, ("--receipt", args.receipt.as_deref()), default, is_needed)?;
+        let is_incremental = bundles.iter().any(|it| !it.catalogue().builds_on.is_empty());
+        let request = match is_incremental || args.repair_request.is_some() {
+            true => {
+                let default = bundle::document_of(first, ".repair.json");
+                place(ui, ("--repair-request", args.repair_request.as_deref()), default, is_needed)?
+            }
+            false => None,
+        };
+        let key = args.sign.as_deref().map(|path| bundle::signing_key(path, environment)).transpose()?;
+        Ok(Self { receipt, request, key })
+    }
+}
+
+fn place(
+    ui: &Ui,
+    (flag, named): (&str, Option<&Path>),
+    default: PathBuf,
+    is_needed: bool,
+) -> Result<Option<PathBuf>> {
+    let path = named.map_or(default, Path::to_owned);
+    let Err(error) = check_writable(&path) else { return Ok(Some(path)) };
+    let message = format!("{flag} {}: {error}", path.display());
+    if named.is_some() || is_needed {
+        let hint = format!("Name a place that can be written to with {flag}; nothing was moved.");
+        return Err(CommandError::usage(message, hint));
+    }
+    ui.warning(format_args!(
+        "{}: {error}; it is not written unless {flag} FILE names another place",
+        path.display()
+    ));
+    Ok(None)
+}
+
+/// Tells whether a document can be written. A file is put in place of another, so its directory counts; a device or a pipe
+/// is written to.
+fn check_writable(path: &Path) -> io::Result<()> {
+    let place = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => path.to_owned(),
+        _ => match path.parent() {
+            // The dot makes a file in the directory's place an error.
+            Some(parent) => parent.join("."),
+            None => PathBuf::from("."),
+        },
+    };
+    Ok(access(&place, AccessFlags::W_OK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_tried_without_writing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        std::fs::write(path("file"), "").unwrap();
+        for (name, is_fine) in
+            [("new.json", true), ("file", true), ("", false), ("none/x", false), ("file/x", false)]
+        {
+            assert_eq!(check_writable(&path(name)).is_ok(), is_fine, "{name:?}");
+        }
+        assert!(check_writable(Path::new("/dev/null")).is_ok());
+        assert!(check_writable(Path::new("here.json")).is_ok());
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! Where `load` writes receipts and repair requests, and what becomes of the run where it cannot.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::scene::{Gap, files};
+use super::several::pack_one;
+use super::trust::CAPTAIN;
+
+/// Two bundles, of which the second builds on the first.
+async fn two() -> Gap {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    pack_one(&gap, "arc-sqlmi", &["--since", "arc-dns", "--assume-delivered"]).await;
+    gap
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_request_goes_where_it_is_wanted_and_is_signed() {
+    let gap = two().await;
+    for name in ["ours", "theirs"] {
+        gap.run(&["keygen", "--no-passphrase", "--out", name]).await.expect(0);
+    }
+    let run =
+        gap.load("arc-sqlmi", &["--repair-request", "wanted.json", "--sign", "ours.key"]).await.expect(3);
+    assert!(run.stderr.contains("sealift pack --repair wanted.json"), "{}", run.stderr);
+    let names = files(&gap.path(""));
+    assert!(
+        names.contains(&"wanted.json.minisig".to_owned())
+            && !names.contains(&"arc-sqlmi.repair.json".to_owned())
+    );
+    let repair = ["pack", "--repair", "wanted.json", "--source-anonymous", "--to"];
+    let run = gap.run(&[&repair[..], &["none", "--trust", "theirs.pub"]].concat()).await.expect(6);
+    assert!(run.stderr.contains("error: wanted.json: it is signed with the key "), "{}", run.stderr);
+    let request = fs::read_to_string(gap.path("wanted.json")).unwrap();
+    fs::write(gap.path("wanted.json"), request.replace("arc-sqlmi", "arc-other")).unwrap();
+    let run = gap.run(&[&repair[..], &["none", "--trust", "ours.pub"]].concat()).await.expect(6);
+    assert!(run.stderr.contains("error: wanted.json: its signature does not fit"), "{}", run.stderr);
+    assert!(!gap.path("none").exists());
+    fs::write(gap.path("wanted.json"), request).unwrap();
+    gap.run(&[&repair[..], &["repair", "--trust", "ours.pub"]].concat()).await.expect(0);
+    gap.run(&gap.loading(&["arc-sqlmi", "repair"], &[])).await.expect(0);
+    gap.assert_arrived(&["arc-sqlmi"]).await;
+}
+
+/// What the bundle builds on is named, less what was given.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundles_that_are_built_on_are_named() {
+    let gap = two().await;
+    let id = |name: &str| -> String {
+        let catalogue = fs::read(gap.path(name).join("catalogue.json")).unwrap();
+        serde_json::from_slice::<Value>(&catalogue).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let run = gap.load("arc-sqlmi", &[]).await.expect(3);
+    let words = format!("  It builds on the bundles or receipts {}.\n", id("arc-dns"));
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+}
+
+/// A place that was named and cannot be written to ends the run before the registry is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_written_is_told_before_anything_moves() {
+    let gap = two().await;
+    for flag in ["--receipt", "--repair-request"] {
+        for place in ["nowhere/x.json", "arc-dns"] {
+            let run = gap.load("arc-sqlmi", &[flag, place]).await.expect(2);
+            assert!(run.stderr.contains(&format!("error: {flag} {place}: ")), "{}", run.stderr);
+            assert!(run.stderr.contains("nothing was moved"), "{}", run.stderr);
+        }
+    }
+    gap.assert_untouched();
+    // What has a default is done without, and who wants it signed wants it.
+    fs::create_dir(gap.path("arc-dns.receipt.json")).unwrap();
+    gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
+    gap.load("arc-dns", &["--sign", "sealift.key"]).await.expect(2);
+    gap.assert_untouched();
+    let run = gap.load("arc-dns", &[]).await.expect(0);
+    let words = "warning: arc-dns.receipt.json: is a directory; it is not written unless --receipt FILE names another place\n";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+/// A repair has no images of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_alone_is_refused() {
+    let gap = two().await;
+    gap.load("arc-sqlmi", &[]).await.expect(3);
+    let repair = ["pack", "--repair", "arc-sqlmi.repair.json", "--source-anonymous", "--to", "repair"];
+    gap.run(&repair).await.expect(0);
+    gap.target.clear();
+    for more in [&[][..], &["--dry-run"]] {
+        let run = gap.load("repair", more).await.expect(2);
+        let words = "error: repair: it has content that repairs another bundle, and no images of its own\n  Hint: Load it together with the bundle ";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    gap.assert_untouched();
+}
+
+/// Each kind of key in the other's place is told, and a secret one is never shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_place_of_another_is_told() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
+    let secret = fs::read_to_string(gap.path("sealift.key")).unwrap();
+    let line = secret.lines().nth(1).unwrap();
+    let run = gap.load("arc-dns", &["--sign", "sealift.pub"]).await.expect(4);
+    assert!(run.stderr.contains("error: sealift.pub: it is a public key, and the secret one is wanted\n  Hint: Name the secret key with --sign"), "{}", run.stderr);
+    for trust in ["sealift.key", line] {
+        for run in [
+            gap.load("arc-dns", &["--trust", trust]).await,
+            gap.inspect("arc-dns", &["--trust", trust]).await,
+            gap.pack("next", &["--since", "arc-dns", "--assume-delivered", "--trust", trust]).await,
+        ] {
+            let words =
+                "it is a secret key, and the public one is wanted\n  Hint: Name the public key with --trust";
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            assert!(!run.stderr.contains(line), "the key is shown");
+            run.expect(4);
+        }
+    }
+    let run = gap.load("arc-dns", &["--trust", CAPTAIN.recipient]).await.expect(2);
+    assert!(run.stderr.contains("error: "), "{}", run.stderr);
+    gap.assert_untouched();
+}
