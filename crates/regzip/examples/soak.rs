@@ -1,6 +1,8 @@
 //! Compares an encoder with the program it imitates, over many inputs.
 //!
-//! `soak COMMAND go COUNT [FILE...]`: `COMMAND` is the oracle, such as the program that `tests/oracle/go` builds.
+//! `soak ORACLE LEVELS COUNT [FILE...]` tries `COUNT` generated inputs and these files on each of the levels (with commas
+//! between them). `ORACLE` is the program in `tests/oracle/go`, built with any Go from 1.19 to 1.26: `go build main.go`.
+//! `soak ORACLE golden` writes the golden vectors in `tests/golden` anew.
 
 #![allow(
     missing_docs,
@@ -16,6 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use regzip::Encoder;
+use sha2::{Digest, Sha256};
 
 #[path = "../tests/it/inputs.rs"]
 mod inputs;
@@ -51,9 +54,40 @@ fn used() -> Duration {
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
+const LEVELS: [i8; 11] = [-2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const SMALL: [&str; 4] =
+    ["", "a", "abcabcabcabcabcabcabcabcabc", "to-be-or-not-to-be,that-is-the-question:to-be-or-not-to-be"];
+
+/// Writes what the tests compare with.
+fn write_golden(oracle: &mut Oracle) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let hex = |bytes: &[u8]| bytes.iter().map(|it| format!("{it:02x}")).collect::<String>();
+    let (mut large, mut small) = (String::new(), String::new());
+    for level in LEVELS {
+        let mut raw = |plain: &[u8]| {
+            let (stream, _) = oracle.encode(plain, level, 0);
+            stream[10..stream.len() - 8].to_vec()
+        };
+        for kind in KINDS {
+            for len in inputs::GOLDEN_LENGTHS {
+                let stream = raw(&inputs::make(kind, len, inputs::GOLDEN_SEED));
+                large += &format!("{level} {kind:?} {len} {}\n", hex(&Sha256::digest(&stream)));
+            }
+        }
+        for plain in SMALL {
+            small += &format!("{level} \"{plain}\" {}\n", hex(&raw(plain.as_bytes())));
+        }
+    }
+    std::fs::write(format!("{folder}/go.txt"), large).unwrap();
+    std::fs::write(format!("{folder}/go-small.txt"), small).unwrap();
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut oracle = Oracle::new(&args[0]);
+    if args[1] == "golden" {
+        return write_golden(&mut oracle);
+    }
     let levels: Vec<i8> = args[1].split(',').map(|it| it.parse().unwrap()).collect();
     let count: u64 = args[2].parse().unwrap();
     for level in levels {

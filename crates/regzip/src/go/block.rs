@@ -201,7 +201,13 @@ fn length_pieces(codes: &Codes) -> [Piece; 256] {
 }
 
 /// Writes tokens, and the end of the block if that is to `end` here.
-pub(crate) fn write_tokens(bits: &mut BitWriter, tokens: &[Token], codes: &Codes, end: bool, out: &mut Vec<u8>) {
+pub(crate) fn write_tokens(
+    bits: &mut BitWriter,
+    tokens: &[Token],
+    codes: &Codes,
+    end: bool,
+    out: &mut Vec<u8>,
+) {
     let lengths = length_pieces(codes);
     let literals = &codes.literals.codes;
     bits.many(out, |pen| {

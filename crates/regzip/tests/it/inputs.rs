@@ -126,3 +126,8 @@ fn word(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     }
     bytes.push(if numbers.below(12) == 0 { b'\n' } else { b' ' });
 }
+
+/// What golden inputs are made from, and how long they are.
+pub const GOLDEN_SEED: u64 = 7;
+#[allow(dead_code, reason = "only who makes golden vectors needs it")]
+pub const GOLDEN_LENGTHS: [usize; 4] = [100, 17_000, 65_536, 300_001];
