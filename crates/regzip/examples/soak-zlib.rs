@@ -3,6 +3,8 @@
 //! `soak-zlib ENCODERS LEVELS COUNT [FILE...]`: `ENCODERS` are names from [`ENCODERS`] below, `LEVELS` numbers, both with
 //! commas. zlib's oracle is `python3 tests/oracle/zlib/oracle.py`, the others are the programs `pigz` and `gzip`, which read
 //! a file in `TMPDIR`. Run it in this crate's folder.
+//!
+//! `soak-zlib golden` prints what is in `tests/zlib/golden.txt`, as the originals write it.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
@@ -13,10 +15,15 @@ use std::time::{Duration, Instant};
 
 use regzip::Encoder;
 
+#[path = "../tests/zlib/cases.rs"]
+mod cases;
 #[path = "../tests/it/inputs.rs"]
 mod inputs;
+use cases::{cases, digest, repeat_end};
 use inputs::{KINDS, Numbers};
 
+/// The encoders that have golden vectors.
+const GOLDEN: [&str; 6] = ["zlib", "zlib-9", "gnu", "pigz", "pigz-i", "pigz-1"];
 /// Name, the encoder's text around its level, and what the original is asked for.
 const ENCODERS: [(&str, &str, &str, Original); 9] = [
     ("zlib", "zlib-1.2", "memory=8", Original::Zlib(8)),
@@ -119,7 +126,12 @@ impl Soak {
         self.sums.own += begin.elapsed();
         if own != theirs {
             let at = own.iter().zip(&theirs).position(|(a, b)| a != b);
-            println!("{}: {name}, pieces of {piece}: {at:?} of {} and {}", self.encoder, own.len(), theirs.len());
+            println!(
+                "{}: {name}, pieces of {piece}: {at:?} of {} and {}",
+                self.encoder,
+                own.len(),
+                theirs.len()
+            );
             self.sums.different += 1;
         }
         self.sums.inputs += 1;
@@ -157,15 +169,11 @@ fn length(seed: u64, numbers: &mut Numbers) -> usize {
     }
 }
 
-/// Makes the input end with what it had some bytes before, as the search for that meets the end.
-fn repeat_end(plain: &mut [u8], numbers: &mut Numbers) {
-    let (length, distance) = (1 + numbers.below(300), 1 + numbers.scaled(15));
-    let from = plain.len().saturating_sub(length).max(distance.min(plain.len()));
-    (from..plain.len()).for_each(|at| plain[at] = plain[at - distance]);
-}
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args[0] == "golden" {
+        return golden();
+    }
     let count = args[2].parse().unwrap();
     for name in args[0].split(',') {
         let &(_, id, parameters, original) = ENCODERS.iter().find(|it| it.0 == name).unwrap();
@@ -179,6 +187,17 @@ fn main() {
                 soak.check(&std::fs::read(file).unwrap(), file, 65_536);
             }
             report(&soak);
+        }
+    }
+}
+
+/// A digest of each case's stream, for each encoder and level.
+fn golden() {
+    for (name, _, _, original) in ENCODERS.into_iter().filter(|it| GOLDEN.contains(&it.0)) {
+        for level in 1..=9 {
+            let mut oracle = Oracle::new(original);
+            let digests = cases().into_iter().map(|case| digest(&oracle.encode(&case.plain(), level)));
+            println!("{name} {level}: {}", digests.collect::<Vec<_>>().join(" "));
         }
     }
 }

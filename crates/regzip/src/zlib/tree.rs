@@ -236,3 +236,49 @@ impl Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frequencies like these need a code longer than is allowed.
+    fn fibonacci<const N: usize>() -> [u16; N] {
+        let (mut a, mut b) = (1, 1);
+        [0; N].map(|_: u16| {
+            (a, b) = (b, a + b);
+            a
+        })
+    }
+
+    #[test]
+    fn zlib_codes_that_are_too_long_are_shortened_and_still_complete() {
+        let alphabet = Alphabet { fixed: &[], extra: &[], extra_base: usize::MAX, max_bits: 7 };
+        let mut codes = Codes::<19>::new();
+        codes.frequency = fibonacci();
+        let mut cost = Cost::default();
+        codes.build(&alphabet, &mut Scratch::new(), &mut cost);
+        assert_eq!(codes.bits.iter().max(), Some(&7));
+        let room: u32 = codes.bits.iter().map(|bits| 1 << (7 - bits)).sum();
+        assert_eq!(room, 1 << 7);
+        let paid: i64 = codes
+            .bits
+            .iter()
+            .zip(codes.frequency)
+            .map(|(&bits, times)| i64::from(bits) * i64::from(times))
+            .sum();
+        assert_eq!(cost.own, paid);
+    }
+
+    #[test]
+    fn zlib_has_two_codes_where_one_or_none_is_needed() {
+        let alphabet = Alphabet { fixed: &[5; 30], extra: &[0; 30], extra_base: 0, max_bits: 15 };
+        for (symbol, bits, last) in
+            [(None, [1, 1, 0, 0], 1), (Some(0), [1, 1, 0, 0], 1), (Some(3), [1, 0, 0, 1], 3)]
+        {
+            let mut codes = Codes::<30>::new();
+            symbol.into_iter().for_each(|symbol: usize| codes.frequency[symbol] = 9);
+            codes.build(&alphabet, &mut Scratch::new(), &mut Cost::default());
+            assert_eq!((&codes.bits[..4], codes.last), (&bits[..], last), "{symbol:?}");
+        }
+    }
+}

@@ -18,8 +18,9 @@ pub(super) const MIN_LOOKAHEAD: usize = MAX_MATCH + MIN_MATCH + 1;
 pub(super) const MAX_DISTANCE: usize = HALF - MIN_LOOKAHEAD;
 /// Behind this place nothing is searched: only GNU gzip gets there, as it does not slide any more when the input has ended.
 pub(super) const LAST_SEARCH: usize = WHOLE - MIN_LOOKAHEAD;
-/// Room behind the window, for comparisons that begin within it.
-const MARGIN: usize = 512;
+/// Room behind the window, for comparisons that begin within it. As much as the window has: the compiler then sees that a
+/// place and a length stay below.
+const MARGIN: usize = WHOLE + 1;
 
 /// A place in the plain bytes, what was before, and what is known to follow.
 pub(super) struct Window {
@@ -190,18 +191,20 @@ impl Window {
         let limit = place.saturating_sub(MAX_DISTANCE);
         let mut rest = if hand.length >= level.good { level.chain >> 2 } else { level.chain };
         let mut best = hand;
-        let mut candidate = first;
-        let start = self.pair(place);
-        let mut end = self.pair(place + best.length - 1);
+        let mut candidate = first & (WHOLE - 1);
+        // A longer match has these two bytes in common, and its first two.
+        let mut last = (hand.length - 1) & 0x1ff;
+        let (start, mut end) = (self.pair(place), self.pair(place + last));
         loop {
-            if self.pair(candidate + best.length - 1) == end && self.pair(candidate) == start {
+            if self.pair(candidate + last) == end && self.pair(candidate) == start {
                 let length = equal_bytes(&self.bytes[..], place, candidate, MAX_MATCH);
                 if length > best.length {
                     best = Match { distance: place - candidate, length };
                     if length >= enough {
                         break;
                     }
-                    end = self.pair(place + length - 1);
+                    last = (length - 1) & 0x1ff;
+                    end = self.pair(place + last);
                 }
             }
             candidate = usize::from(self.before[candidate & (HALF - 1)]);
@@ -215,7 +218,6 @@ impl Window {
 
     #[inline(always)]
     fn pair(&self, at: usize) -> u16 {
-        let at = at % (WHOLE + MARGIN - 1);
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 }
