@@ -1,5 +1,5 @@
 //! Deleting from a repository. Who adds content keeps who removes it waiting, and the other way round, so that
-//! nothing goes between the moment at which somebody finds it there and the moment at which he links to it.
+//! nothing goes between the moment at which somebody finds it there and the one at which a manifest links to it.
 
 use std::collections::HashSet;
 use std::fs;
