@@ -9,7 +9,7 @@ use sealift_bundle::{
     SecretKey, WriterOptions,
 };
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report};
-use sealift_oci::{Registry, RepositoryName};
+use sealift_oci::{Digest, Registry, RepositoryName};
 
 use super::Result;
 use super::bundle::{self, Chest};
@@ -40,14 +40,16 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environm
 }
 
 async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> Result<Exit> {
-    check(args)?;
+    check(args, environment.stdout_width.is_some())?;
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let since = since::read(args, environment).await?;
     let request = args.repair.as_deref().map(|path| repair::read(path, args.trust.as_deref())).transpose()?;
     let id = bundle::random_id()?;
     let to = args.to.clone().unwrap_or_else(|| PathBuf::from("a bundle"));
-    let nothing = bundle::nothing_yet(&id, since.clone()).await?;
+    let mut there = since.clone();
+    there.add_left(&left(args.to.as_deref()));
+    let nothing = bundle::nothing_yet(&id, there.clone()).await?;
     let goal = Goal::Bundle { path: to.display().to_string(), store: nothing };
     let settled = settle(ui, args, request.as_ref(), &connection, environment, goal);
     let mut job = stop.unless_asked(settled).await??;
@@ -76,18 +78,17 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
     };
     if let Some(directory) = layout_of(&to) {
-        bundle::check_space(directory, plan.totals().bytes)?;
-        job.mirror.target = Arc::new(layout(&job, &plan, directory).await?);
-        let report = job.mirror.run(plan, stop.receiver()).await;
-        let transfer = Transfer { report, is_refused: false };
+        let transfer =
+            Transfer { report: fill_layout(&mut job, plan, directory, &stop).await?, is_refused: false };
         return tell(ui, &job, &transfer, &missing, terms.format);
     }
+    // Where there is no room, nothing is made; and what was thought to be there may turn out to be spoilt.
+    check_space(&to, &plan, |digest| there.get(digest).is_some())?;
     let writer = open(args, &to, &id, &chest, &since, environment).await?;
     if writer.resumed() > 0 {
         ui.status(format_args!("{}: {} are there from before", to.display(), bytes(writer.resumed())));
     }
-    let lacking = plan.blobs.iter().map(|blob| &blob.descriptor).filter(|blob| !writer.has(&blob.digest));
-    bundle::check_space(&to, lacking.map(|blob| blob.size).sum())?;
+    check_space(&to, &plan, |digest| writer.has(digest))?;
     job.mirror.target = Arc::new(writer.clone());
     let report = job.mirror.run(plan, stop.receiver()).await;
     let contents = match &request {
@@ -115,8 +116,22 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     Ok(exit)
 }
 
+/// Refuses a disk that has no room for what is not there yet.
+fn check_space(to: &Path, plan: &Plan, is_there: impl Fn(&Digest) -> bool) -> Result<()> {
+    let lacking = plan.blobs.iter().map(|blob| &blob.descriptor).filter(|blob| !is_there(&blob.digest));
+    bundle::check_space(to, lacking.map(|blob| blob.size).sum())
+}
+
+/// Returns what an unfinished bundle holds that would be gone on with.
+fn left(to: Option<&Path>) -> BTreeMap<Digest, u64> {
+    match to.filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
+        Some(to) => BundleWriter::left(&on_disk(to)),
+        None => BTreeMap::new(),
+    }
+}
+
 /// Refuses what makes no sense together, before anything is asked.
-fn check(args: &PackArgs) -> Result<()> {
+fn check(args: &PackArgs, is_terminal: bool) -> Result<()> {
     let is_pipe = args.to.as_deref() == Some(Path::new(PIPE));
     let is_layout = args.to.as_deref().is_some_and(|to| layout_of(to).is_some());
     let is_closed = args.sign.is_some() || !args.encrypt_to.is_empty() || args.encrypt_passphrase;
@@ -133,6 +148,12 @@ fn check(args: &PackArgs) -> Result<()> {
         return Err(CommandError::usage(
             "the bundle and the report cannot both go to standard output",
             "Leave out --output json, or name a file with --to.",
+        ));
+    }
+    if is_pipe && is_terminal && !args.limits.dry_run {
+        return Err(CommandError::usage(
+            "a bundle is not for a terminal",
+            "Send it somewhere: `sealift pack --to - > FILE` or `| COMMAND`; or name a file or a directory with --to.",
         ));
     }
     if is_pipe && args.sign.is_some() {
@@ -153,6 +174,13 @@ fn check(args: &PackArgs) -> Result<()> {
 /// `oci:DIRECTORY` is a plain layout, as other tools write it, too.
 fn layout_of(to: &Path) -> Option<&Path> {
     to.to_str()?.strip_prefix("oci:").map(Path::new)
+}
+
+/// Runs a plan into a plain layout.
+async fn fill_layout(job: &mut Job, plan: Plan, directory: &Path, stop: &Stop) -> Result<Report> {
+    bundle::check_space(directory, plan.totals().bytes)?;
+    job.mirror.target = Arc::new(layout(job, &plan, directory).await?);
+    Ok(job.mirror.run(plan, stop.receiver()).await)
 }
 
 /// Opens a plain layout to write to; each image gets its full name at the source.
@@ -205,8 +233,7 @@ async fn open(
                 CommandError::usage("standard output is closed", "Name a file or a directory with --to.")
             })?)
         }
-        path if is_tar(path) => Destination::File(path.to_owned()),
-        path => Destination::Directory(path.to_owned()),
+        path => on_disk(path),
     };
     let options = WriterOptions {
         id: id.to_owned(),
@@ -216,6 +243,10 @@ async fn open(
         lock: chest.lock.clone(),
     };
     Ok(BundleWriter::open(destination, options).await?)
+}
+
+fn on_disk(to: &Path) -> Destination {
+    if is_tar(to) { Destination::File(to.to_owned()) } else { Destination::Directory(to.to_owned()) }
 }
 
 /// A bundle is finished when it holds what was wanted and is at the source. One that failed half-way is gone on

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
@@ -13,7 +14,7 @@ use sealift_store::MemoryStore;
 use sealift_store::conformance::fixture::{self, Image};
 use sealift_testbed::http_proxy::{Action, HttpProxy, RequestHead};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::site::{KNOWN, Run, Site, sealift};
 
@@ -96,43 +97,13 @@ impl Scene {
     /// Runs until the moment has come, and kills; tells whether it came before the run had ended.
     async fn kill_at(&self, moment: &Moment) -> bool {
         let line = if moment.is_at_source { &self.source } else { &self.target };
-        let (wanted, counted) = (moment.clone(), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
-        let blobs: HashMap<String, u64> =
-            self.blobs.values().map(|blob| (blob.digest.to_string(), blob.size)).collect();
-        let (reached, mut is_reached) = tokio::sync::watch::channel(None);
-        line.set_rule(move |request| {
-            if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) != wanted.request {
-                return Action::Pass;
-            }
-            let size = blobs.iter().find(|(digest, _)| is_get_of(request, digest)).map(|(_, size)| *size);
-            match (wanted.part, size) {
-                (Some(part), Some(size)) => {
-                    reached.send_replace(Some((request.path.clone(), size * part / 256)));
-                    Action::StallBodyAfter(size * part / 256)
-                }
-                _ => {
-                    reached.send_replace(Some((request.path.clone(), 0)));
-                    Action::Stall
-                }
-            }
-        });
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
-        command.args(self.args()).env_clear().kill_on_drop(true);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let is_killed = tokio::select! {
-            _ = child.wait() => false,
-            (path, bytes) = async { is_reached.wait_for(Option::is_some).await.unwrap().clone().unwrap() } => {
-                let has_come = || line.count(|it| it.head.path == path && it.response_bytes >= bytes) > 0;
-                while !has_come() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                child.kill().await.unwrap();
-                true
-            }
+        let sizes = self.blobs.values().map(|blob| (blob.digest.to_string(), blob.size)).collect();
+        let start = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
+            command.args(self.args()).env_clear().kill_on_drop(true);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         };
-        line.set_rule(|_| Action::Pass);
-        is_killed
+        kill_at(line, sizes, moment.request, moment.part, start).await
     }
 
     /// Runs to the end.
@@ -172,6 +143,42 @@ impl Scene {
         }
         fetched
     }
+}
+
+/// Starts a run and kills it when, on that line, a request has come and so much of its answer has been sent, in 1/256;
+/// tells whether that was before the run had ended. `sizes` are those of blobs, by digest.
+pub(crate) async fn kill_at(
+    line: &HttpProxy,
+    sizes: HashMap<String, u64>,
+    wanted: usize,
+    part: Option<u64>,
+    start: impl FnOnce() -> Child,
+) -> bool {
+    let counted = AtomicUsize::new(0);
+    let (reached, mut is_reached) = tokio::sync::watch::channel(None);
+    line.set_rule(move |request| {
+        if counted.fetch_add(1, Ordering::SeqCst) != wanted {
+            return Action::Pass;
+        }
+        let size = sizes.iter().find(|(digest, _)| is_get_of(request, digest)).map(|(_, size)| *size);
+        let stall = part.zip(size).map(|(part, size)| size * part / 256);
+        reached.send_replace(Some((request.path.clone(), stall.unwrap_or_default())));
+        stall.map_or(Action::Stall, Action::StallBodyAfter)
+    });
+    let mut child = start();
+    let is_killed = tokio::select! {
+        _ = child.wait() => false,
+        (path, bytes) = async { is_reached.wait_for(Option::is_some).await.unwrap().clone().unwrap() } => {
+            let has_come = || line.count(|it| it.head.path == path && it.response_bytes >= bytes) > 0;
+            while !has_come() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            child.kill().await.unwrap();
+            true
+        }
+    };
+    line.set_rule(|_| Action::Pass);
+    is_killed
 }
 
 fn is_get_of(head: &RequestHead, digest: &str) -> bool {

@@ -14,6 +14,16 @@ const SCRIPT: &str = "/usr/bin/script";
 /// No run takes longer, whatever is broken.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Runs a line of the shell on a terminal.
+fn on_terminal(line: &str, home: &TempDir) -> Command {
+    let mut command = Command::new(SCRIPT);
+    command.args(["-q", "-c", line, "/dev/null"]).env_clear().kill_on_drop(true);
+    let search = format!("{}:/usr/bin:/bin", home.path().display());
+    command.env("HOME", home.path()).env("PATH", search).env("SHELL", "/bin/sh");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
 /// Shows who is kept, on a terminal, by a helper that does this.
 fn whoami(helper: &str) -> Option<(TempDir, Child)> {
     if !std::path::Path::new(SCRIPT).exists() {
@@ -24,12 +34,8 @@ fn whoami(helper: &str) -> Option<(TempDir, Child)> {
     std::fs::create_dir(path(".docker")).unwrap();
     std::fs::write(path(".docker/config.json"), "{\"credsStore\":\"asks\"}").unwrap();
     write_program(&path("docker-credential-asks"), helper);
-    let mut command = Command::new(SCRIPT);
     let program = format!("{} whoami reg.lan; echo ended with $?", env!("CARGO_BIN_EXE_sealift"));
-    command.args(["-q", "-c", &program, "/dev/null"]).env_clear().kill_on_drop(true);
-    let search = format!("{}:/usr/bin:/bin", home.path().display());
-    command.env("HOME", home.path()).env("PATH", search).env("SHELL", "/bin/sh");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut command = on_terminal(&program, &home);
     let child = command.spawn().unwrap();
     Some((home, child))
 }
@@ -66,4 +72,16 @@ async fn a_helper_that_asks_can_be_broken_off() {
     stdin.write_all(b"\x03").await.unwrap();
     let text = output(child).await;
     assert!(text.contains("error: interrupted") && text.contains("ended with 130\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_not_written_to_a_terminal() {
+    if !std::path::Path::new(SCRIPT).exists() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_sealift");
+    let line = format!("{program} pack --tag v1 --source-registry 127.0.0.1:1 --to -; echo ended with $?");
+    let text = output(on_terminal(&line, &home).spawn().unwrap()).await;
+    assert!(text.contains("a bundle is not for a terminal") && text.contains("ended with 2\n"), "{text}");
 }

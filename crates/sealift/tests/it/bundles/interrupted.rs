@@ -29,7 +29,7 @@ fn noted(journal: &Path) -> usize {
 }
 
 /// Bytes of each blob that left the source.
-fn fetched(line: &HttpProxy) -> HashMap<String, u64> {
+pub(super) fn fetched(line: &HttpProxy) -> HashMap<String, u64> {
     let mut fetched = HashMap::new();
     for record in line.records().iter().filter(|it| it.head.path.contains("/blobs/")) {
         let digest = record.head.path.rsplit('/').next().unwrap().to_owned();
@@ -39,7 +39,7 @@ fn fetched(line: &HttpProxy) -> HashMap<String, u64> {
 }
 
 /// Packs until all but the large layer is whole and that one is at its half; then the power goes.
-async fn half_packed(to: &str, journal: &str, more: &[&str]) -> Gap {
+pub(super) async fn half_packed(to: &str, journal: &str, more: &[&str]) -> Gap {
     let gap = Gap::new().await;
     let large = own_layer("arc-sqlmi").digest.to_string();
     let stalled = large.clone();

@@ -4,6 +4,7 @@ mod damage;
 mod documents;
 mod interrupted;
 mod keys;
+mod killed;
 mod plain;
 mod receipts;
 mod rehearsal;

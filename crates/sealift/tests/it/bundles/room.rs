@@ -8,7 +8,8 @@ use sealift_testbed::http_proxy::Action;
 use sealift_testbed::peers::interop_wanted;
 use sealift_testbed::small_disk::SmallDisk;
 
-use super::scene::{Gap, NAMES, VOLUMES, files, own_layer};
+use super::interrupted::half_packed;
+use super::scene::{Gap, LARGE, NAMES, VOLUMES, files, own_layer};
 
 /// The bytes of all distinct blobs, without the manifests.
 const ALL: u64 = 300_000 + 2 * 600_000 + 1_400_000;
@@ -34,6 +35,24 @@ async fn a_dry_run_writes_nothing_and_counts() {
     assert!(run.json()["totals"]["bytesToFetch"].as_u64().unwrap() > ALL);
     assert_eq!(gap.tagged().await, [""; 0]);
     assert_eq!(files(&gap.path("")), ["release"]);
+}
+
+/// What an unfinished bundle holds is not fetched again, and a dry run says so and leaves it as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_counts_what_is_there_from_before() {
+    let gap = half_packed("release", "release/pack.journal", &VOLUMES).await;
+    let before = files(&gap.path("release"));
+    let run =
+        gap.pack("release", &[&VOLUMES[..], &["--dry-run", "--output", "json"]].concat()).await.expect(0);
+    let totals = |name: &str| run.json()["totals"][name].as_u64().unwrap();
+    // Manifests are counted with what is fetched.
+    let (large, fetched) = (LARGE as u64, totals("bytesToFetch"));
+    assert!(
+        (large..large + 5_000).contains(&fetched) && totals("bytesPresent") >= ALL - large,
+        "{}",
+        run.stdout
+    );
+    assert_eq!(files(&gap.path("release")), before);
 }
 
 /// Without a place for the bundle a dry run still tells what it would hold.
@@ -77,6 +96,7 @@ async fn a_disk_that_is_too_small_is_refused_before_anything_is_fetched() {
         let words = format!("error: {to}: 4.01 MB are needed, and ");
         assert!(run.stderr.contains(&words), "{}", run.stderr);
         assert!(run.stderr.contains(" MB are free; nothing was fetched\n"), "{}", run.stderr);
+        assert_eq!(files(disk.path()), [""; 0]);
     }
     assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 0);
 }

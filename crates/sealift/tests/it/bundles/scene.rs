@@ -125,9 +125,19 @@ impl Gap {
 
     /// Starts the program with the medium as its directory and nothing else around it.
     pub(super) fn start<A: AsRef<std::ffi::OsStr>>(&self, args: &[A]) -> Child {
+        self.command(args).spawn().unwrap()
+    }
+
+    fn command<A: AsRef<std::ffi::OsStr>>(&self, args: &[A]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
         command.args(args).env_clear().current_dir(self.medium.path()).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the program, and what it writes to standard output goes into a file.
+    pub(super) fn start_into<A: AsRef<std::ffi::OsStr>>(&self, args: &[A], output: std::fs::File) -> Child {
+        self.command(args).stdout(output).spawn().unwrap()
     }
 
     /// Runs the program, and returns what it writes to standard output as it is.
