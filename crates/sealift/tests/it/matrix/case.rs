@@ -212,6 +212,12 @@ impl Case {
         self.for_ever && is_many && self.position != Position::Last
     }
 
+    /// Tells whether it is answered by somebody who is alive and asks to come back: nothing but the number of
+    /// attempts ends that.
+    pub(super) fn is_put_off(&self) -> bool {
+        matches!(self.fault, Fault::Later(_, 0))
+    }
+
     /// Tells whether the tag may point at what the line made of the manifest: a registry takes what comes
     /// under a tag for what was meant. It is told, and the next run sets it right.
     pub(super) fn spoils_tags(&self) -> bool {

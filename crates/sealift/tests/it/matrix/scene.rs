@@ -70,20 +70,23 @@ static LENGTHS: LazyLock<HashMap<String, u64>> = LazyLock::new(|| {
 pub(super) struct Stock {
     served: Served,
     images: &'static [Image],
+    /// Whether targets forget uploads that broke off, as Docker's registry does.
+    forgets: bool,
 }
 
 impl Stock {
-    pub(super) async fn new(images: &'static [Image]) -> Self {
+    pub(super) async fn new(images: &'static [Image], forgets: bool) -> Self {
         let store = MemoryStore::new("source");
         for (name, image) in NAMES.iter().zip(images) {
             image.push(&store, &format!("arcdata/{name}").parse().unwrap(), Some(KNOWN)).await;
         }
-        Self { served: Served::new(Arc::new(store)).await, images }
+        Self { served: Served::new(Arc::new(store)).await, images, forgets }
     }
 }
 
 pub(super) struct Scene {
     images: &'static [Image],
+    forgets: bool,
     target: Served,
     state: TempDir,
     lines: [Line; 2],
@@ -126,7 +129,8 @@ impl Scene {
         OLD.push(target.as_ref(), &format!("site/arcdata/{}", NAMES[0]).parse().unwrap(), Some(KNOWN)).await;
         let target = Served::new(target).await;
         let lines = [Line::new(&source.served).await, Line::new(&target).await];
-        Self { images: source.images, target, state: tempfile::tempdir().unwrap(), lines }
+        let Stock { images, forgets, .. } = *source;
+        Self { images, forgets, target, state: tempfile::tempdir().unwrap(), lines }
     }
 
     fn line(&self, kind: Kind) -> &HttpProxy {
@@ -141,7 +145,11 @@ impl Scene {
     pub(super) fn arm(&self, case: &Case, number: usize) -> Arc<AtomicUsize> {
         let (line, case, shown) = (self.line(case.kind), *case, Arc::<AtomicUsize>::default());
         let (challenge, seen, counter) = (challenge(line), AtomicUsize::new(0), Arc::clone(&shown));
+        let forgets = self.forgets;
         line.set_rule(move |head| {
+            if forgets && head.method == "GET" && head.path.contains("/blobs/uploads/") {
+                return Action::status(404);
+            }
             let is_due = |at: usize| if case.for_ever { at >= number } else { at == number };
             if !case.kind.is_of(head) || !is_due(seen.fetch_add(1, Ordering::SeqCst)) {
                 return Action::Pass;
