@@ -12,7 +12,7 @@ mod throttle;
 mod visible;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
@@ -115,7 +115,7 @@ impl Auth {
     }
 }
 
-fn load(path: &PathBuf) -> Result<Users, FileError> {
+fn load(path: &Path) -> Result<Users, FileError> {
     Users::parse(&reload::read_text(path)?).map_err(|error| FileError::new(path, error))
 }
 

@@ -2,7 +2,7 @@
 
 mod self_signed;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -42,7 +42,7 @@ impl Tls {
     }
 }
 
-fn load(certificate: &PathBuf, key: &PathBuf) -> Result<Arc<ServerConfig>, FileError> {
+fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, FileError> {
     let provider = pem::provider();
     let (chain, secret) = (reload::read(certificate)?, reload::read_text(key)?);
     let certified = pem::certified(&provider, &chain, &secret)
