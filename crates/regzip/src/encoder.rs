@@ -240,8 +240,8 @@ enum BlockKind {
 
 /// Encodes blocks in any order.
 pub(crate) enum BlockWriter {
-    Pgzip(klauspost::BlockEncoder),
-    Pigz(zlib::PigzBlocks),
+    Pgzip(Box<klauspost::BlockEncoder>),
+    Pigz(Box<zlib::PigzBlocks>),
 }
 
 impl Blocks {
@@ -252,9 +252,11 @@ impl Blocks {
     pub(crate) fn writer(self) -> Option<BlockWriter> {
         match self.kind {
             BlockKind::Pgzip(revision, level) => {
-                klauspost::BlockEncoder::new(revision, level).map(BlockWriter::Pgzip)
+                klauspost::BlockEncoder::new(revision, level).map(Box::new).map(BlockWriter::Pgzip)
             }
-            BlockKind::Pigz(level, chain) => zlib::PigzBlocks::new(level, chain).map(BlockWriter::Pigz),
+            BlockKind::Pigz(level, chain) => {
+                zlib::PigzBlocks::new(level, chain).map(Box::new).map(BlockWriter::Pigz)
+            }
         }
     }
 }

@@ -26,3 +26,27 @@ pub(crate) fn equal_bytes(bytes: &[u8], a: usize, b: usize, max: usize) -> usize
     }
     left_words.len() * 8 + left_rest.iter().zip(right_rest).take_while(|(left, right)| left == right).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_bytes_are_counted_up_to_the_bound() {
+        for differ in 0..40 {
+            let mut bytes = [7; 80];
+            bytes[40 + differ] = 8;
+            for max in 0..=40 {
+                assert_eq!(equal_bytes(&bytes, 0, 40, max), max.min(differ), "{differ} {max}");
+            }
+        }
+        assert_eq!(equal_bytes(&[7; 80], 0, 41, 40), 0, "too few bytes");
+    }
+
+    #[test]
+    fn words_that_are_not_whole_are_zero() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!((load_u32(&bytes, 5), load_u32(&bytes, 6)), (0x0908_0706, 0));
+        assert_eq!((load_u64(&bytes, 1), load_u64(&bytes, 2)), (0x0908_0706_0504_0302, 0));
+    }
+}

@@ -129,9 +129,8 @@ fn lengths(list: &[u32], max_bits: usize) -> [usize; MAX_BITS + 1] {
     }
     let leaves = &rows[max_bits].leaves;
     let mut counts = [0; MAX_BITS + 1];
-    for bits in 1..=max_bits {
-        let level = max_bits + 1 - bits;
-        counts[bits] = leaves[level] - leaves[level - 1];
+    for (count, level) in counts[1..].iter_mut().zip((1..=max_bits).rev()) {
+        *count = leaves[level] - leaves[level - 1];
     }
     counts
 }
