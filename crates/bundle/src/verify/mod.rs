@@ -205,7 +205,9 @@ fn with_images(bundle: &Bundle, found: Vec<Found>) -> Vec<Finding> {
         let mut named = 0;
         for (images, digests) in bundle.reaches() {
             for digest in digests {
-                let Some(users) = users.get_mut(&digest).filter(|_| named < Bundle::NAMED_LIMIT) else { continue };
+                let Some(users) = users.get_mut(&digest).filter(|_| named < Bundle::NAMED_LIMIT) else {
+                    continue;
+                };
                 named += images.len();
                 users.extend(&images);
             }
