@@ -1,4 +1,4 @@
-//! Hashes of the next bytes, and how far two pieces are the same.
+//! Hashes of the next bytes.
 
 const PRIME_4: u32 = 2_654_435_761;
 const PRIME_5: u64 = 889_523_592_379;
@@ -20,21 +20,4 @@ pub(super) fn hash5<const BITS: u32>(bytes: u64) -> usize {
 #[inline(always)]
 pub(super) fn hash7<const BITS: u32>(bytes: u64) -> usize {
     ((bytes << 8).wrapping_mul(PRIME_7) >> (64 - BITS)) as usize
-}
-
-/// How many bytes at the beginning of `a` are also at that of `b`, which is not the shorter one.
-#[inline(always)]
-pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
-    let (eights, rest) = a.as_chunks::<8>();
-    let (others, _) = b.as_chunks::<8>();
-    let mut same = 0;
-    for (x, y) in eights.iter().zip(others) {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return same + (differ.trailing_zeros() >> 3) as usize;
-        }
-        same += 8;
-    }
-    let others = b.get(same..).unwrap_or_default();
-    same + rest.iter().zip(others).take_while(|(x, y)| x == y).count()
 }

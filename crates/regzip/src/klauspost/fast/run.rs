@@ -2,8 +2,8 @@
 
 use crate::go::token::{MAX_DISTANCE, MAX_MATCH};
 
-use super::super::hash::common;
 use super::super::tokens::Tokens;
+use crate::words::{equal_bytes, load_u32, load_u64};
 
 /// So close to the end of a block no match begins, so that eight bytes can be read.
 pub(super) const MARGIN: usize = 12 - 1;
@@ -68,29 +68,26 @@ impl<'a> Run<'a> {
     /// The eight bytes from `at` on.
     #[inline(always)]
     pub(super) fn eight(&self, at: usize) -> u64 {
-        self.src.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u64::from_le_bytes(*it))
+        load_u64(self.src, at)
     }
 
     /// Whether the four bytes from `at` on are the lowest of `bytes`.
     #[inline(always)]
     pub(super) fn has(&self, at: usize, bytes: u64) -> bool {
-        self.src
-            .get(at..)
-            .and_then(|it| it.first_chunk())
-            .is_some_and(|it| u32::from_le_bytes(*it) == bytes as u32)
+        load_u32(self.src, at) == bytes as u32
     }
 
     /// How many bytes from `at` and `from` on are the same, up to the end.
     #[inline(always)]
     pub(super) fn same(&self, at: usize, from: usize) -> usize {
-        common(&self.src[at..], &self.src[from..])
+        equal_bytes(self.src, from, at, self.end() - at)
     }
 
     /// A match of which four bytes are known, followed as far as it is for a choice.
     #[inline(always)]
     pub(super) fn follow(&self, at: usize, from: usize) -> Match {
         let end = self.end().min(at + LEAST_MATCH + FOLLOWED);
-        let more = common(&self.src[at + LEAST_MATCH..end], &self.src[from + LEAST_MATCH..]);
+        let more = equal_bytes(self.src, from + LEAST_MATCH, at + LEAST_MATCH, end - at - LEAST_MATCH);
         Match { at, from, length: more + LEAST_MATCH }
     }
 

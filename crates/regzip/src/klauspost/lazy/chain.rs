@@ -2,6 +2,7 @@
 
 use crate::go::token::MAX_DISTANCE;
 use crate::klauspost::hash::hash4;
+use crate::words::load_u32;
 
 const BITS: u32 = 17;
 /// From here on, positions are counted anew.
@@ -81,6 +82,5 @@ impl Chains {
 
 #[inline]
 fn hash(window: &[u8], at: usize) -> usize {
-    let bytes = window.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u32::from_le_bytes(*it));
-    hash4::<BITS>(u64::from(bytes))
+    hash4::<BITS>(u64::from(load_u32(window, at)))
 }

@@ -9,9 +9,9 @@ use self::chain::{Chains, HASHED};
 use self::price::Prices;
 use super::Revision;
 use super::block::BlockWriter;
-use super::hash::common;
 use super::stream::Compressor;
 use super::tokens::Tokens;
+use crate::words::equal_bytes;
 
 const WINDOW: usize = 2 * MAX_DISTANCE;
 /// The most tokens of a block.
@@ -196,7 +196,7 @@ impl Lazy {
         let mut gain = self.revision.least_gain();
         for _ in 0..self.effort.chain {
             if self.window[place + length] == here[length] {
-                let same = common(&self.window[place..place + look], here);
+                let same = equal_bytes(&self.window, place, self.at, look);
                 if same > length && self.accepts(Found { length: same, distance: self.at - place }, &mut gain)
                 {
                     length = same;
@@ -266,7 +266,7 @@ impl Lazy {
         if place <= self.reach() + SKIPPED || start - place == found.distance {
             return;
         }
-        let length = common(&self.window[start + SKIPPED..end], &self.window[place + SKIPPED..]);
+        let length = equal_bytes(&self.window, place + SKIPPED, start + SKIPPED, end - start - SKIPPED);
         if length <= found.length {
             return;
         }
@@ -301,7 +301,7 @@ impl Lazy {
             return;
         };
         if place > self.reach() {
-            let length = common(&self.window[start..end], &self.window[place..]);
+            let length = equal_bytes(&self.window, place, start, end - start);
             if length > found.length {
                 *found = Found { length, distance: start - place };
             }
