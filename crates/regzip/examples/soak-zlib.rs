@@ -158,8 +158,8 @@ impl Soak {
 fn length(seed: u64, numbers: &mut Numbers) -> usize {
     match seed {
         0..64 => seed as usize,
-        _ if seed % 997 == 0 => numbers.below(1 << 23),
-        _ if seed % 61 == 0 => numbers.below(1 << 20),
+        _ if seed.is_multiple_of(997) => numbers.below(1 << 23),
+        _ if seed.is_multiple_of(61) => numbers.below(1 << 20),
         _ if seed % 4 == 1 => (32_768 * (1 + numbers.below(5)) + 300).saturating_sub(numbers.below(700)),
         _ if seed % 32 == 3 => (131_072 * (1 + numbers.below(3)) + 4).saturating_sub(numbers.below(8)),
         _ => {

@@ -108,8 +108,8 @@ impl Scratch {
         (self.len, self.top) = (0, NODES);
         self.bits[..frequency.len()].fill(0);
         let mut last = None;
-        for symbol in 0..frequency.len() {
-            if frequency[symbol] != 0 {
+        for (symbol, &times) in frequency.iter().enumerate() {
+            if times != 0 {
                 self.push(symbol);
                 last = Some(symbol);
             }
