@@ -116,15 +116,15 @@ fn main() {
         for seed in 0..count {
             let mut numbers = Numbers::new(seed ^ 0xabcd);
             let kind = KINDS[seed as usize % KINDS.len()];
-            let bits = if seed % 997 == 0 {
+            let bits = if seed.is_multiple_of(997) {
                 23
-            } else if seed % 61 == 0 {
+            } else if seed.is_multiple_of(61) {
                 21
             } else {
                 3 + numbers.below(16)
             };
             let len = numbers.below(1 << bits);
-            let piece = if seed % 3 == 0 { usize::MAX } else { 1 + numbers.scaled(18) };
+            let piece = if seed.is_multiple_of(3) { usize::MAX } else { 1 + numbers.scaled(18) };
             check(&inputs::make(kind, len, seed), &format!("{kind:?} {len} {seed}"), piece);
         }
         for file in &args[3..] {
