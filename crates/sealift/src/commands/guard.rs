@@ -1,6 +1,5 @@
 //! Who may ask the registry that is served, over what, and where it is written down.
 
-use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -112,7 +111,7 @@ fn unusable(error: &FileError, hint: &str) -> CommandError {
     CommandError::usage(error, hint)
 }
 
-fn with_cause(error: &(impl std::error::Error + Display)) -> String {
+fn with_cause(error: &impl std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
