@@ -20,6 +20,7 @@ mod copy;
 mod event;
 mod meter;
 mod plan;
+mod queue;
 mod reader;
 mod report;
 mod retry;
@@ -32,10 +33,12 @@ mod verify;
 mod walk;
 mod weigh;
 mod window;
+mod windows;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sealift_oci::Platform;
+use sealift_oci::{Platform, RepositoryName};
 use sealift_store::{BlobBody, Pace, Store};
 
 pub use attach::Attachment;
@@ -50,6 +53,7 @@ pub use trail::{Journal, Unfinished, UploadKey};
 pub use verify::{Finding, ImageVerdict, Verdict, Verification};
 pub use walk::Graph;
 pub use weigh::{Weight, Weights};
+pub use windows::Windows;
 
 /// Both ends of a transfer, and how to do it.
 #[derive(Clone, Debug)]
@@ -69,6 +73,10 @@ pub struct Mirror {
 pub struct Options {
     /// How many blobs are on their way at the same time at most; fewer where more does not help.
     pub transfers: usize,
+    /// How many of them each place bears in each direction, as far as it is known.
+    pub windows: Arc<Windows>,
+    /// The names of the places that serve the source's repositories, where that is several places as one.
+    pub places: Arc<BTreeMap<RepositoryName, String>>,
     /// How many bytes a second all blobs together may take from the source.
     pub bandwidth: Option<Arc<Pace>>,
     /// Copy only this platform's image out of each index.
@@ -87,10 +95,15 @@ pub struct Options {
     pub foreign: Option<Arc<dyn ForeignLayers>>,
 }
 
+/// How many blobs are on their way at the same time where nothing is said.
+const TRANSFERS: usize = 16;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            transfers: 16,
+            transfers: TRANSFERS,
+            windows: Arc::new(Windows::new(TRANSFERS)),
+            places: Arc::default(),
             bandwidth: None,
             platform: None,
             attachments: true,

@@ -1,14 +1,16 @@
 //! The meter: listens to what happens in a run, and widens or narrows the windows by it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_store::Side;
-use tokio::sync::SemaphorePermit;
+use sealift_oci::Digest;
+use sealift_store::{Error, lock};
 
+use crate::queue::{Queue, Turn};
 use crate::window::Window;
-use crate::{Event, Observer};
+use crate::windows::Windows;
+use crate::{Event, Mirror, Observer, Plan};
 
 /// How long a rate is measured: some round trips, so that it says something.
 const WHILE: Duration = Duration::from_millis(500);
@@ -19,32 +21,37 @@ const BLOB_WORTH: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Meter {
     inner: Arc<dyn Observer>,
-    /// What was done since the last look.
-    done: AtomicU64,
-    source: Window,
-    target: Window,
+    windows: Arc<Windows>,
+    queue: Queue,
+    /// All windows of this run.
+    watched: Vec<Arc<Window>>,
+    /// From where each blob comes that is on its way.
+    running: Mutex<HashMap<Digest, Arc<Window>>>,
 }
 
-/// A place in both windows.
-pub(crate) type Slots<'a> = (Option<SemaphorePermit<'a>>, Option<SemaphorePermit<'a>>);
-
 impl Meter {
-    pub(crate) fn new(inner: Arc<dyn Observer>, ceiling: usize) -> Self {
-        let (source, target) = (Window::new(ceiling), Window::new(ceiling));
-        Self { inner, done: AtomicU64::new(0), source, target }
+    pub(crate) fn new(mirror: &Mirror, plan: &Plan) -> Self {
+        let queue = Queue::new(mirror, plan);
+        let mut watched = queue.sources();
+        watched.push(Arc::clone(queue.target()));
+        let (inner, windows) = (Arc::clone(&mirror.observer), Arc::clone(&mirror.options.windows));
+        Self { inner, windows, queue, watched, running: Mutex::default() }
     }
 
-    /// Waits until both places have room for one more transfer.
-    pub(crate) async fn enter(&self) -> Slots<'_> {
-        (self.source.enter().await, self.target.enter().await)
+    /// Waits until both places of some blob have room for it; `None` when all blobs are taken.
+    pub(crate) async fn next(&self) -> Option<Turn> {
+        let turn = self.queue.next().await?;
+        lock(&self.running).insert(turn.digest, Arc::clone(&turn.window));
+        Some(turn)
     }
 
-    pub(crate) fn leave(&self, slots: Slots<'_>) {
-        self.source.leave(slots.0);
-        self.target.leave(slots.1);
+    /// Gives the room back.
+    pub(crate) fn leave(&self, turn: Turn) {
+        lock(&self.running).remove(&turn.digest);
+        drop(turn);
     }
 
-    /// Looks at the rate again and again, for as long as the run lasts.
+    /// Looks at the rates again and again, for as long as the run lasts.
     pub(crate) async fn watch(&self) {
         loop {
             tokio::time::sleep(WHILE).await;
@@ -53,29 +60,114 @@ impl Meter {
     }
 
     fn look(&self) {
-        #[allow(clippy::cast_precision_loss, reason = "half a second never moves 2^52 bytes")]
-        let rate = self.done.swap(0, Ordering::Relaxed) as f64;
-        self.source.measured(rate);
-        self.target.measured(rate);
+        self.watched.iter().for_each(|window| window.look());
+    }
+
+    fn did(&self, digest: &Digest, amount: u64) {
+        self.queue.target().did(amount);
+        if let Some(source) = lock(&self.running).get(digest) {
+            source.did(amount);
+        }
+    }
+
+    /// Storage to which a place leads is part of it.
+    fn troubled(&self, error: &Error) {
+        if let (Some(place), Some(side)) = (error.place(), error.side()) {
+            self.windows.of(place, side).troubled();
+        }
     }
 }
 
 impl Observer for Meter {
     fn notice(&self, event: &Event<'_>) {
         match event {
-            Event::BlobProgress { bytes, .. } => {
-                self.done.fetch_add(*bytes, Ordering::Relaxed);
-            }
-            Event::BlobFinished { .. } => {
-                self.done.fetch_add(BLOB_WORTH, Ordering::Relaxed);
-            }
-            Event::Retrying { error, .. } if error.kind().is_transient() => match error.side() {
-                Some(Side::Source) => self.source.troubled(),
-                Some(Side::Target) => self.target.troubled(),
-                None => {}
-            },
+            Event::BlobProgress { digest, bytes } => self.did(digest, *bytes),
+            Event::BlobFinished { digest, .. } => self.did(digest, BLOB_WORTH),
+            Event::Retrying { error, .. } if error.kind().is_transient() => self.troubled(error),
             _ => {}
         }
         self.inner.notice(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, PlannedBlob};
+    use sealift_oci::{Descriptor, RepositoryName, media_type};
+    use sealift_store::{ErrorKind, MemoryStore, Operation, Side, Store};
+    use std::collections::BTreeMap;
+
+    fn repository(text: &str) -> RepositoryName {
+        text.parse().unwrap()
+    }
+
+    /// A run from two places, with so many blobs from each: those of `a` first.
+    fn meter(blobs: usize) -> Meter {
+        let store = |place: &str| Arc::new(MemoryStore::new(place)) as Arc<dyn Store>;
+        let places = ["a", "b"].map(|place| (repository(place), place.to_owned()));
+        let options = Options { places: Arc::new(BTreeMap::from(places)), ..Options::default() };
+        let mirror = Mirror { source: store("a, b"), target: store("t"), options, observer: Arc::new(()) };
+        let blob = |place: &str, number: usize| PlannedBlob {
+            descriptor: Descriptor::of(media_type::OCI_LAYER_GZIP, format!("{place} {number}").as_bytes()),
+            sources: vec![repository(place)],
+            targets: vec![repository("app")],
+        };
+        let of = |place| (0..blobs).map(move |number| blob(place, number));
+        Meter::new(&mirror, &Plan { blobs: of("a").chain(of("b")).collect(), ..Plan::default() })
+    }
+
+    fn limits(meter: &Meter) -> [usize; 3] {
+        [("a", Side::Source), ("b", Side::Source), ("t", Side::Target)]
+            .map(|(place, side)| meter.windows.of(place, side).limit())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_narrows_the_window_of_its_place_and_direction_only() {
+        let meter = meter(1);
+        assert_eq!(limits(&meter), [4, 4, 8]);
+        let trouble = |place: &str, side, kind| {
+            let error = Error::new(kind, Operation::FetchBlob).at(place).on(side);
+            meter.notice(&Event::Retrying { error: &error, wait: Duration::ZERO });
+        };
+        trouble("b", Side::Source, ErrorKind::Mismatch);
+        assert_eq!(limits(&meter), [4, 4, 8], "a flipped bit is no reason to ask for less");
+        trouble("b", Side::Source, ErrorKind::Busy);
+        assert_eq!(limits(&meter), [4, 2, 8]);
+        trouble("t", Side::Target, ErrorKind::Unavailable);
+        assert_eq!(limits(&meter), [4, 2, 4]);
+        // What the transport repeats itself.
+        meter.windows.pushback("a", Side::Source)();
+        assert_eq!(limits(&meter), [2, 2, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_window_grows_by_what_comes_from_its_own_place() {
+        let meter = meter(1);
+        let turns = [meter.next().await.unwrap(), meter.next().await.unwrap()];
+        // The first look says nothing.
+        meter.look();
+        meter.notice(&Event::BlobProgress { digest: turns[1].digest, bytes: 1000 });
+        meter.look();
+        assert_eq!(limits(&meter), [4, 6, 12]);
+    }
+
+    #[tokio::test]
+    async fn a_place_without_room_holds_nothing_up_that_comes_from_another() {
+        let meter = meter(6);
+        let mut turns = Vec::new();
+        for position in [0, 1, 2, 3, 6, 7, 8, 9] {
+            let turn = meter.next().await.unwrap();
+            assert_eq!(turn.position, position);
+            turns.push(turn);
+        }
+        for (free, position) in [(0, 4), (4, 10), (1, 5), (5, 11)] {
+            meter.leave(turns.remove(free));
+            let turn = meter.next().await.unwrap();
+            assert_eq!(turn.position, position);
+            turns.insert(free, turn);
+        }
+        turns.clear();
+        assert!(meter.next().await.is_none());
     }
 }

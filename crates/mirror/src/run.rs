@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -37,8 +36,6 @@ type Claimed = HashSet<(usize, RepositoryName)>;
 struct Work {
     plan: Plan,
     placed: Vec<SetOnce<Placed>>,
-    /// The first blob that nobody has taken yet.
-    next: AtomicUsize,
 }
 
 impl Mirror {
@@ -47,7 +44,7 @@ impl Mirror {
         let began = Instant::now();
         self.observer.notice(&Event::RunStarted { totals: plan.totals() });
         let placed = plan.blobs.iter().map(|_| SetOnce::new()).collect();
-        let work = Arc::new(Work { plan, placed, next: AtomicUsize::new(0) });
+        let work = Arc::new(Work { plan, placed });
         let mut workers = self.start(&work);
         let mut report = Report::default();
         let mut claimed = HashSet::new();
@@ -70,7 +67,7 @@ impl Mirror {
 
     /// Starts those who bring the blobs; they end when they are dropped.
     fn start(&self, work: &Arc<Work>) -> JoinSet<()> {
-        let meter = Arc::new(Meter::new(Arc::clone(&self.observer), self.options.transfers));
+        let meter = Arc::new(Meter::new(self, &work.plan));
         let metered = Self { observer: Arc::clone(&meter) as _, ..self.clone() };
         let mut workers = JoinSet::new();
         for _ in 0..self.options.transfers.clamp(1, work.plan.blobs.len().max(1)) {
@@ -81,16 +78,13 @@ impl Mirror {
     }
 
     async fn work(self, work: Arc<Work>, meter: Arc<Meter>) {
-        loop {
-            let slots = meter.enter().await;
-            let position = work.next.fetch_add(1, Ordering::Relaxed);
-            if let (Some(blob), Some(placed)) = (work.plan.blobs.get(position), work.placed.get(position)) {
+        while let Some(turn) = meter.next().await {
+            let at = turn.position;
+            if let (Some(blob), Some(placed)) = (work.plan.blobs.get(at), work.placed.get(at)) {
                 // Only the worker that took a position fills its place.
                 let _ = placed.set(self.place(blob).await);
-                meter.leave(slots);
-            } else {
-                return meter.leave(slots);
             }
+            meter.leave(turn);
         }
     }
 

@@ -1,9 +1,13 @@
-//! How many transfers run at the same time: more while that helps, half as many when a place is in trouble.
+//! How many transfers run at the same time at one place in one direction: more while that helps, half as many
+//! when the place is in trouble.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sealift_store::lock;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Where a run begins: enough to fill most lines, and not so many that a small registry is overrun.
 const START: usize = 4;
@@ -14,27 +18,33 @@ const WIDER: f64 = 1.5;
 const BETTER: f64 = 1.125;
 /// For how many looks a window that proved wide enough is left alone.
 const CALM: usize = 20;
+/// Trouble that comes within so long of a halving is the same trouble: what was on its way meets it together.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The slots of one direction at one place.
 #[derive(Debug)]
 pub(crate) struct Window {
-    slots: Semaphore,
     state: Mutex<State>,
+    /// What was done since the last look.
+    done: AtomicU64,
+    /// Told when there may be room again; several windows can share it.
+    room: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct State {
     limit: usize,
     ceiling: usize,
+    /// How many slots are taken: more than the limit where that was halved meanwhile.
+    taken: usize,
     phase: Phase,
-    /// Slots that are to go as soon as they come back.
-    debt: usize,
+    halved: Option<Instant>,
 }
 
 /// What is being found out.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// The transfers are only beginning: a rate says nothing yet.
+    /// The transfers are only beginning, or there was trouble since the last look: a rate says nothing yet.
     Beginning,
     /// How fast it goes as it is.
     Measuring,
@@ -44,50 +54,96 @@ enum Phase {
     Calm(usize),
 }
 
+/// A place in a window, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot(Arc<Window>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.0.state).taken -= 1;
+        self.0.room.notify_waiters();
+    }
+}
+
 impl Window {
-    pub(crate) fn new(ceiling: usize) -> Self {
+    pub(crate) fn new(ceiling: usize, room: Arc<Notify>) -> Self {
         let ceiling = ceiling.max(1);
         let limit = START.min(ceiling);
-        Self {
-            slots: Semaphore::new(limit),
-            state: Mutex::new(State { limit, ceiling, phase: Phase::Beginning, debt: 0 }),
+        let state = State { limit, ceiling, taken: 0, phase: Phase::Beginning, halved: None };
+        Self { state: Mutex::new(state), done: AtomicU64::new(0), room }
+    }
+
+    /// Begins with room for what so many other places begin with, unless there was trouble before.
+    pub(crate) fn begin_with(&self, places: usize) {
+        let mut state = lock(&self.state);
+        if state.halved.is_none() {
+            state.limit = state.limit.max(START.saturating_mul(places)).min(state.ceiling);
         }
     }
 
-    /// Waits for a slot. It is given back by [`Window::leave`].
-    pub(crate) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        self.slots.acquire().await.ok()
+    /// Takes a slot, if there is one.
+    pub(crate) fn try_enter(self: &Arc<Self>) -> Option<Slot> {
+        let mut state = lock(&self.state);
+        let has_room = state.taken < state.limit;
+        state.taken += usize::from(has_room);
+        has_room.then(|| Slot(Arc::clone(self)))
     }
 
-    /// Gives a slot back, unless there are too many.
-    pub(crate) fn leave(&self, slot: Option<SemaphorePermit<'_>>) {
-        let mut state = lock(&self.state);
-        if state.debt > 0 {
-            state.debt -= 1;
-            if let Some(slot) = slot {
-                slot.forget();
+    /// Waits for a slot.
+    pub(crate) async fn enter(self: &Arc<Self>) -> Slot {
+        loop {
+            // Before the look, so that nothing is missed in between.
+            let room = self.room.notified();
+            match self.try_enter() {
+                Some(slot) => return slot,
+                None => room.await,
             }
         }
     }
 
-    /// Takes note of the rate of the last while, in any unit: the window grows as long as that helps, and goes
-    /// back where it did not.
-    pub(crate) fn measured(&self, rate: f64) {
+    /// Counts what was done, in any unit.
+    pub(crate) fn did(&self, amount: u64) {
+        self.done.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Draws the conclusion from what was done since the last look: the window grows as long as that helps, and
+    /// goes back where it did not.
+    pub(crate) fn look(&self) {
+        #[allow(clippy::cast_precision_loss, reason = "half a second never moves 2^52 bytes")]
+        let rate = self.done.swap(0, Ordering::Relaxed) as f64;
         let mut state = lock(&self.state);
         state.phase = match state.phase {
             Phase::Beginning => Phase::Measuring,
-            Phase::Measuring => self.widen(&mut state, rate),
-            Phase::Trying { rate: before, .. } if rate > before * BETTER => self.widen(&mut state, rate),
+            Phase::Measuring => state.widen(rate),
+            Phase::Trying { rate: before, .. } if rate > before * BETTER => state.widen(rate),
             Phase::Trying { limit, .. } => {
-                self.narrow(&mut state, limit);
+                state.limit = state.limit.min(limit);
                 Phase::Calm(CALM)
             }
             Phase::Calm(0) => Phase::Measuring,
             Phase::Calm(looks) => Phase::Calm(looks - 1),
         };
+        self.room.notify_waiters();
     }
 
+    /// Takes note that the place asked for patience, or did not answer: half as many from now on.
+    pub(crate) fn troubled(&self) {
+        let mut state = lock(&self.state);
+        let now = Instant::now();
+        state.phase = Phase::Beginning;
+        if state.halved.is_none_or(|halved| now - halved >= MOMENT) {
+            state.halved = Some(now);
+            state.limit = (state.limit / 2).max(1);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn limit(&self) -> usize {
+        lock(&self.state).limit
+    }
+}
+
+impl State {
     /// Tries more slots than those that reached `rate`.
     #[allow(
         clippy::cast_possible_truncation,
@@ -95,37 +151,14 @@ impl Window {
         clippy::cast_precision_loss,
         reason = "a few hundred"
     )]
-    fn widen(&self, state: &mut State, rate: f64) -> Phase {
-        let limit = state.limit;
-        let wider = ((limit as f64 * WIDER).ceil() as usize).min(state.ceiling);
-        if wider == limit || rate <= 0.0 {
+    fn widen(&mut self, rate: f64) -> Phase {
+        let limit = self.limit;
+        let wider = ((limit as f64 * WIDER).ceil() as usize).min(self.ceiling);
+        if wider <= limit || rate <= 0.0 {
             return Phase::Measuring;
         }
-        let more = wider - limit;
-        let repaid = more.min(state.debt);
-        state.debt -= repaid;
-        state.limit = wider;
-        self.slots.add_permits(more - repaid);
+        self.limit = wider;
         Phase::Trying { limit, rate }
-    }
-
-    fn narrow(&self, state: &mut State, limit: usize) {
-        let less = state.limit.saturating_sub(limit);
-        state.limit -= less;
-        state.debt += less - self.slots.forget_permits(less);
-    }
-
-    /// Takes note that the place asked for patience, or did not answer: half as many from now on.
-    pub(crate) fn troubled(&self) {
-        let mut state = lock(&self.state);
-        let halved = (state.limit / 2).max(1);
-        self.narrow(&mut state, halved);
-        state.phase = Phase::Beginning;
-    }
-
-    #[cfg(test)]
-    fn limit(&self) -> usize {
-        lock(&self.state).limit
     }
 }
 
@@ -133,54 +166,98 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn window(ceiling: usize) -> Arc<Window> {
+        Arc::new(Window::new(ceiling, Arc::default()))
+    }
+
+    fn measured(window: &Window, rate: u64) -> usize {
+        window.did(rate);
+        window.look();
+        window.limit()
+    }
+
     #[test]
     fn it_grows_while_that_helps_and_goes_back_where_it_did_not() {
-        let window = Window::new(16);
-        let looks = [(50.0, 4), (100.0, 6), (120.0, 9), (125.0, 6)];
-        for (rate, limit) in looks {
-            window.measured(rate);
-            assert_eq!(window.limit(), limit, "{rate}");
+        let window = window(16);
+        for (rate, limit) in [(50, 4), (100, 6), (120, 9), (125, 6)] {
+            assert_eq!(measured(&window, rate), limit, "{rate}");
         }
         for _ in 0..=CALM {
-            window.measured(400.0);
-            assert_eq!(window.limit(), 6, "it is left alone");
+            assert_eq!(measured(&window, 400), 6, "it is left alone");
         }
-        for (rate, limit) in [(100.0, 9), (200.0, 14), (400.0, 16), (800.0, 16), (900.0, 16)] {
-            window.measured(rate);
-            assert_eq!(window.limit(), limit, "{rate}");
+        for (rate, limit) in [(100, 9), (200, 14), (400, 16), (800, 16), (900, 16)] {
+            assert_eq!(measured(&window, rate), limit, "{rate}");
         }
-        assert_eq!(window.slots.available_permits(), 16);
     }
 
     #[test]
     fn a_window_that_nothing_passes_does_not_grow() {
-        let window = Window::new(16);
+        let window = window(16);
         for _ in 0..10 {
-            window.measured(0.0);
+            assert_eq!(measured(&window, 0), 4);
         }
-        assert_eq!(window.limit(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_halves_it_although_all_slots_are_taken() {
+        let window = window(4);
+        let mut taken = vec![window.enter().await, window.enter().await, window.enter().await];
+        window.troubled();
+        assert_eq!(window.limit(), 2);
+        for has_room in [false, false, true] {
+            assert_eq!(window.try_enter().is_some(), has_room, "{taken:?}");
+            taken.pop();
+        }
+        for _ in 0..2 {
+            tokio::time::advance(MOMENT).await;
+            window.troubled();
+        }
+        assert_eq!(window.limit(), 1);
+        assert_eq!(measured(&window, 10), 1, "there was trouble");
+        assert_eq!(measured(&window, 10), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_of_one_moment_is_one_trouble() {
+        let window = window(16);
+        for rate in [1, 2, 4, 8, 16] {
+            measured(&window, rate);
+        }
+        for limit in [8, 4] {
+            (0..16).for_each(|_| window.troubled());
+            assert_eq!(window.limit(), limit);
+            tokio::time::advance(MOMENT).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_begins_with_room_for_several_places_until_there_is_trouble() {
+        let window = window(16);
+        for (places, limit) in [(0, 4), (3, 12), (1, 12), (9, 16)] {
+            window.begin_with(places);
+            assert_eq!(window.limit(), limit, "{places}");
+        }
+        window.troubled();
+        window.begin_with(9);
+        assert_eq!(window.limit(), 8);
     }
 
     #[tokio::test]
-    async fn trouble_halves_it_although_all_slots_are_taken() {
-        let window = Window::new(4);
-        let taken = [window.enter().await, window.enter().await, window.enter().await];
-        window.troubled();
-        assert_eq!((window.limit(), window.slots.available_permits()), (2, 0));
-        for slot in taken {
-            window.leave(slot);
-        }
-        assert_eq!(window.slots.available_permits(), 2);
-        window.troubled();
-        window.troubled();
-        assert_eq!((window.limit(), window.slots.available_permits()), (1, 1));
-        window.measured(10.0);
-        window.measured(10.0);
-        assert_eq!((window.limit(), window.slots.available_permits()), (2, 2));
+    async fn who_waits_gets_what_becomes_free() {
+        let window = window(1);
+        let first = window.enter().await;
+        let waiting = tokio::spawn({
+            let window = Arc::clone(&window);
+            async move { drop(window.enter().await) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap();
     }
 
     #[test]
     fn there_is_always_one_slot() {
-        assert_eq!(Window::new(0).limit(), 1);
+        assert_eq!(window(0).limit(), 1);
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum SourceEnd {
 /// What people call the repositories of the source: each alias stands for one of some registry, and what is
 /// no alias is called by its own name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SourceNames(pub(crate) Arc<BTreeMap<RepositoryName, String>>);
+pub(crate) struct SourceNames(pub(crate) Arc<BTreeMap<RepositoryName, (Registry, RepositoryName)>>);
 
 impl SourceNames {
     /// Writes where an image comes from.
@@ -59,9 +59,14 @@ impl SourceNames {
         let name = image.source_name();
         let rest = name.strip_prefix(image.source.as_str());
         match (self.0.get(&image.source), rest) {
-            (Some(repository), Some(rest)) => format!("{repository}{rest}"),
+            (Some((registry, repository)), Some(rest)) => format!("{registry}/{repository}{rest}"),
             _ => name,
         }
+    }
+
+    /// Tells which registry serves each alias.
+    pub(crate) fn places(&self) -> BTreeMap<RepositoryName, String> {
+        self.0.iter().map(|(alias, (registry, _))| (alias.clone(), registry.to_string())).collect()
     }
 }
 

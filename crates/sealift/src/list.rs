@@ -144,7 +144,7 @@ pub(crate) fn connect(
         let Some(identity) = identity else { continue };
         let store = clients.open(registry, &identity.credentials)?;
         let alias = alias_of(registry, repository);
-        names.insert(alias.clone(), format!("{registry}/{repository}"));
+        names.insert(alias.clone(), (registry.clone(), repository.clone()));
         connections.insert(alias, (store, repository.clone()));
     }
     Ok((Arc::new(Switchboard::new(connections)), SourceNames(Arc::new(names))))

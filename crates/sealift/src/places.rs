@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
-use sealift_mirror::ForeignLayers;
+use sealift_mirror::{ForeignLayers, Windows};
 use sealift_oci::{Registry, Tag};
 use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
 use sealift_store::{Operation, Pace, Side, Store, collect_pages};
@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     config: ClientConfig,
     /// How many blobs move at the same time at most.
     pub(crate) transfers: usize,
+    /// How many of them each registry bears.
+    pub(crate) windows: Arc<Windows>,
     /// How many requests a second each registry gets at most.
     requests_per_second: Option<u32>,
     /// The pace of each registry, which all of its clients share.
@@ -50,6 +52,7 @@ impl Default for Connection {
             directories: Vec::new(),
             config: ClientConfig::default(),
             transfers: TRANSFERS,
+            windows: Arc::new(Windows::new(TRANSFERS)),
             requests_per_second: None,
             paces: Arc::default(),
         }
@@ -73,6 +76,7 @@ impl Connection {
             directories: certificates::directories(&environment.variables),
             config,
             transfers: args.max_connections.into(),
+            windows: Arc::new(Windows::new(args.max_connections.into())),
             requests_per_second: args.requests_per_second,
             paces: Arc::default(),
         })
@@ -98,6 +102,7 @@ impl Connection {
             identity: certificates.identity,
             plain_http: self.is_plain(registry),
             pace: self.pace(registry),
+            pushback: side.map(|side| self.windows.pushback(registry.as_str(), side)),
             ..self.config.clone()
         };
         RegistryClient::new(registry.clone(), config).map_err(|error| match side {
@@ -184,6 +189,15 @@ mod tests {
             let is_plain = connection(allowed).is_plain(&registry.parse().unwrap());
             assert_eq!(is_plain, expected, "{allowed} {registry}");
         }
+    }
+
+    /// The engine finds the window by the name that the client gives itself.
+    #[test]
+    fn a_client_tells_of_trouble_under_the_name_of_its_place() {
+        let registry: Registry = "Ship.LAN:5000".parse().unwrap();
+        let client = Connection::default().client(&registry, Credentials::Anonymous, Some(Side::Source));
+        assert_eq!(client.unwrap().place(), registry.as_str());
+        assert_eq!(registry.to_string(), registry.as_str());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod attachments;
 mod beside;
 mod depth;
 mod faults;
+mod hosts;
 mod platforms;
 mod property;
 mod resume;

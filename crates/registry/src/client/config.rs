@@ -42,6 +42,9 @@ pub struct ClientConfig {
     pub stall_timeout: Duration,
     /// How many requests a second the registry gets at most; clients may share it.
     pub pace: Option<Arc<Pace>>,
+    /// Is called each time that a request is to be repeated, since it was put off or not answered: it may be
+    /// that less is to be asked at a time. It must return at once.
+    pub pushback: Option<Arc<dyn Fn() + Send + Sync>>,
     /// The wall clock, by which dates from servers are read.
     pub now: fn() -> SystemTime,
 }
@@ -60,6 +63,7 @@ impl Default for ClientConfig {
             connect_timeout: CONNECT_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
             pace: None,
+            pushback: None,
             now: SystemTime::now,
         }
     }

@@ -106,7 +106,8 @@ impl Connection {
         request: &Request,
         authorization: &Authorization,
     ) -> Result<Answer, Fault> {
-        repeat(&self.config.retry, request.repeat, || self.attempt(request, authorization)).await
+        let tell = || self.config.pushback.iter().for_each(|pushback| pushback());
+        repeat(&self.config.retry, request.repeat, tell, || self.attempt(request, authorization)).await
     }
 
     async fn attempt(

@@ -52,8 +52,13 @@ pub(super) enum Attempt<T> {
     },
 }
 
-/// Makes attempts until one is final or the policy ends them.
-pub(super) async fn repeat<T, F>(policy: &RetryPolicy, fact: Repeat, mut attempt: impl FnMut() -> F) -> T
+/// Makes attempts until one is final or the policy ends them; tells of each that is repeated.
+pub(super) async fn repeat<T, F>(
+    policy: &RetryPolicy,
+    fact: Repeat,
+    tell: impl Fn(),
+    mut attempt: impl FnMut() -> F,
+) -> T
 where
     F: Future<Output = Attempt<T>>,
 {
@@ -70,7 +75,10 @@ where
             Repeat::Never => false,
         };
         match policy.backoff.wait(count, asked).filter(|_| may && count < policy.attempts) {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                tell();
+                tokio::time::sleep(wait).await;
+            }
             None => return outcome,
         }
     }
@@ -98,18 +106,23 @@ mod tests {
         Attempt::Transient { outcome: "no", without_effect, asked: asked.map(Duration::from_secs) }
     }
 
-    /// Plays the attempts and returns the outcome, how many were made, and how long it took.
+    /// Plays the attempts and returns the outcome, how many were made, and how long it took. Each but the last
+    /// is told of.
     async fn play(fact: Repeat, attempts: Vec<Attempt<&'static str>>) -> (&'static str, usize, Duration) {
         let backoff = Backoff { jitter: || 1.0, ..Backoff::default() };
         let policy = RetryPolicy { backoff, ..RetryPolicy::default() };
         let (began, total) = (Instant::now(), attempts.len());
         let mut attempts = attempts.into_iter();
-        let outcome = repeat(&policy, fact, || {
+        let told = std::cell::Cell::new(0);
+        let tell = || told.set(told.get() + 1);
+        let outcome = repeat(&policy, fact, tell, || {
             let next = attempts.next().unwrap();
             async { next }
         });
         let outcome = outcome.await;
-        (outcome, total - attempts.len(), began.elapsed())
+        let made = total - attempts.len();
+        assert_eq!(told.get(), made - 1);
+        (outcome, made, began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]

@@ -144,6 +144,8 @@ impl Job {
     ) -> Self {
         let options = Options {
             transfers: connection.transfers,
+            windows: Arc::clone(&connection.windows),
+            places: Arc::new(ends.names.places()),
             platform: what.platform.clone(),
             attachments: !what.no_attachments,
             retry: RetryPolicy {

@@ -1,5 +1,7 @@
 //! What is repeated, and when.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sealift_store::{ErrorKind, PageRequest};
@@ -24,6 +26,30 @@ async fn what_may_pass_is_asked_again() {
     }
     peer.on(&blob("HEAD"), reply(200).body(CONTENT));
     assert_eq!(source(&peer.client()).stat_blob(&digest()).await.unwrap(), 10);
+    peer.finish();
+}
+
+/// What is asked again here is told; what fails tells of itself.
+#[tokio::test]
+async fn who_decides_how_much_is_asked_hears_of_what_is_asked_again() {
+    let peer = peer().await;
+    let told = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&told);
+    let pushback = Arc::new(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    let client = peer.client_with(ClientConfig { pushback: Some(pushback), ..peer.config() });
+    client.connect().await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    for failure in [reply(429).header("retry-after", "0"), reply(503).header("retry-after", "0")] {
+        peer.on(&blob("HEAD"), failure);
+    }
+    peer.on(&blob("HEAD"), reply(200).body(CONTENT));
+    source(&client).stat_blob(&digest()).await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    peer.on(&blob("GET"), reply(503));
+    source(&client).open_blob(&digest(), 0).await.unwrap_err();
+    assert_eq!(told.load(Ordering::SeqCst), 2);
     peer.finish();
 }
 
