@@ -11,44 +11,44 @@ use serde_json::Value;
 use crate::data::Manifest;
 
 #[derive(Debug)]
-pub struct Api {
+pub(crate) struct Api {
     client: Client,
     base: String,
 }
 
 /// One repository of the registry.
 #[derive(Debug)]
-pub struct Repository<'a> {
-    pub api: &'a Api,
-    pub name: String,
+pub(crate) struct Repository<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) name: String,
 }
 
 /// An answer, whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Api {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self { client: Client::builder().no_proxy().build().unwrap(), base: format!("http://{address}") }
     }
 
     /// A location is relative to the registry or a whole URL.
-    pub fn request(&self, method: Method, location: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, location: &str) -> RequestBuilder {
         let url =
             if location.starts_with('/') { format!("{}{location}", self.base) } else { location.to_owned() };
         self.client.request(method, url)
     }
 
-    pub async fn ask(&self, method: Method, location: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, location: &str) -> Answer {
         send(self.request(method, location)).await
     }
 }
 
-pub async fn send(request: RequestBuilder) -> Answer {
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap() }
@@ -56,7 +56,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
 
 impl Answer {
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         if status >= 400 && !self.body.is_empty() {
             let errors = self.json();
@@ -69,21 +69,21 @@ impl Answer {
         self
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The location leads to what was pushed, and subjects are acknowledged.
-    pub async fn assert_created(&self, repository: &Repository<'_>, manifest: &Manifest) {
+    pub(crate) async fn assert_created(&self, repository: &Repository<'_>, manifest: &Manifest) {
         assert_eq!(self.status, 201, "{self:?}");
         assert_eq!(self.header("docker-content-digest"), manifest.digest.to_string());
         let subject = manifest.subject.map(|subject| subject.to_string());
@@ -99,34 +99,34 @@ impl Repository<'_> {
         format!("/v2/{}/{rest}", self.name)
     }
 
-    pub async fn get(&self, rest: &str) -> Answer {
+    pub(crate) async fn get(&self, rest: &str) -> Answer {
         self.api.ask(Method::GET, &self.target(rest)).await
     }
 
-    pub async fn head(&self, rest: &str) -> Answer {
+    pub(crate) async fn head(&self, rest: &str) -> Answer {
         self.api.ask(Method::HEAD, &self.target(rest)).await
     }
 
-    pub async fn delete(&self, rest: &str) -> Answer {
+    pub(crate) async fn delete(&self, rest: &str) -> Answer {
         self.api.ask(Method::DELETE, &self.target(rest)).await
     }
 
-    pub async fn put(&self, rest: &str, body: &Bytes) -> Answer {
+    pub(crate) async fn put(&self, rest: &str, body: &Bytes) -> Answer {
         send(self.api.request(Method::PUT, &self.target(rest)).body(body.clone())).await
     }
 
-    pub async fn put_manifest(&self, rest: &str, manifest: &Manifest) -> Answer {
+    pub(crate) async fn put_manifest(&self, rest: &str, manifest: &Manifest) -> Answer {
         let request = self.api.request(Method::PUT, &self.target(rest));
         send(request.header("content-type", &manifest.media_type).body(manifest.bytes.clone())).await
     }
 
-    pub async fn get_part(&self, digest: &Digest, range: &str) -> Answer {
+    pub(crate) async fn get_part(&self, digest: &Digest, range: &str) -> Answer {
         let target = self.target(&format!("blobs/{digest}"));
         send(self.api.request(Method::GET, &target).header("range", range)).await
     }
 
     /// Begins an upload and returns its location and how small chunks should not be.
-    pub async fn begin(&self, query: &str) -> (Answer, String) {
+    pub(crate) async fn begin(&self, query: &str) -> (Answer, String) {
         let target = self.target(&format!("blobs/uploads/{query}"));
         let begun = send(self.api.request(Method::POST, &target).header("content-length", 0)).await;
         let location = begun.header("location").to_owned();
@@ -135,14 +135,20 @@ impl Repository<'_> {
     }
 
     /// "post+put", which every set is pushed with.
-    pub async fn push_blob(&self, digest: &Digest, content: &Bytes) {
+    pub(crate) async fn push_blob(&self, digest: &Digest, content: &Bytes) {
         let (begun, location) = self.begin("").await;
         begun.expect(202);
         let put = self.finish(&location, digest, content.clone().into(), None).await;
         self.assert_pushed(&put, digest, content).await;
     }
 
-    pub async fn finish(&self, location: &str, digest: &Digest, body: Body, range: Option<&str>) -> Answer {
+    pub(crate) async fn finish(
+        &self,
+        location: &str,
+        digest: &Digest,
+        body: Body,
+        range: Option<&str>,
+    ) -> Answer {
         let mark = if location.contains('?') { '&' } else { '?' };
         let mut request =
             self.api.request(Method::PUT, &format!("{location}{mark}digest={digest}")).body(body);
@@ -154,7 +160,7 @@ impl Repository<'_> {
         .await
     }
 
-    pub async fn assert_pushed(&self, answer: &Answer, digest: &Digest, content: &Bytes) {
+    pub(crate) async fn assert_pushed(&self, answer: &Answer, digest: &Digest, content: &Bytes) {
         assert_eq!(answer.status, 201, "{answer:?}");
         assert_eq!(answer.header("docker-content-digest"), digest.to_string());
         let got = self.api.ask(Method::GET, answer.header("location")).await;
@@ -162,7 +168,7 @@ impl Repository<'_> {
     }
 
     /// `blob-head` and `blob-get`.
-    pub async fn assert_blob(&self, digest: &Digest, content: &Bytes) {
+    pub(crate) async fn assert_blob(&self, digest: &Digest, content: &Bytes) {
         let target = format!("blobs/{digest}");
         for (answer, body) in [(self.head(&target).await, &Bytes::new()), (self.get(&target).await, content)]
         {
@@ -173,7 +179,7 @@ impl Repository<'_> {
     }
 
     /// `manifest-head` and `manifest-get`, by tag or digest.
-    pub async fn assert_manifest(&self, reference: &str, digest: Digest, bytes: &Bytes) -> Answer {
+    pub(crate) async fn assert_manifest(&self, reference: &str, digest: Digest, bytes: &Bytes) -> Answer {
         let target = format!("manifests/{reference}");
         let (head, get) = (self.head(&target).await, self.get(&target).await);
         for (answer, body) in [(&head, &Bytes::new()), (&get, bytes)] {
@@ -185,14 +191,14 @@ impl Repository<'_> {
         get
     }
 
-    pub async fn tags(&self, query: &str) -> Vec<String> {
+    pub(crate) async fn tags(&self, query: &str) -> Vec<String> {
         let list = self.get(&format!("tags/list{query}")).await.expect(200).json();
         assert_eq!(list["name"], self.name);
         serde_json::from_value(list["tags"].clone()).unwrap()
     }
 
     /// The suite compares type, digest, size, artifact type and annotations.
-    pub async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Vec<Value> {
+    pub(crate) async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Vec<Value> {
         let query = artifact_type.map(|wanted| format!("?artifactType={wanted}")).unwrap_or_default();
         let answer = self.get(&format!("referrers/{subject}{query}")).await.expect(200);
         assert_eq!(answer.header("content-type"), sealift_oci::media_type::OCI_INDEX);

@@ -11,7 +11,7 @@ use crate::api::{Answer, Repository, send};
 /// The smallest chunks that the suite sends.
 const CHUNK: usize = 1024;
 
-pub async fn all([one, two]: &[Repository<'_>; 2], algorithm: Algorithm) {
+pub(crate) async fn all([one, two]: &[Repository<'_>; 2], algorithm: Algorithm) {
     let content = |name: &str, size| {
         let content = fixture::noise(&format!("{name} {algorithm:?}"), size);
         (Digest::of(algorithm, &content), content)

@@ -7,28 +7,28 @@ use sealift_oci::{Algorithm, Digest, media_type};
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug)]
-pub struct Manifest {
-    pub digest: Digest,
-    pub bytes: Bytes,
-    pub media_type: String,
-    pub subject: Option<Digest>,
+pub(crate) struct Manifest {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Bytes,
+    pub(crate) media_type: String,
+    pub(crate) subject: Option<Digest>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Data {
-    pub name: String,
-    pub algorithm: Algorithm,
-    pub blobs: Vec<(Digest, Bytes)>,
-    pub manifests: Vec<Manifest>,
-    pub tags: Vec<(String, Digest)>,
-    pub referrers: BTreeMap<Digest, Vec<Value>>,
-    pub tags_as_parameters: bool,
+pub(crate) struct Data {
+    pub(crate) name: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) blobs: Vec<(Digest, Bytes)>,
+    pub(crate) manifests: Vec<Manifest>,
+    pub(crate) tags: Vec<(String, Digest)>,
+    pub(crate) referrers: BTreeMap<Digest, Vec<Value>>,
+    pub(crate) tags_as_parameters: bool,
     /// The bytes of the manifests do not have their digests.
-    pub is_wrong: bool,
+    pub(crate) is_wrong: bool,
 }
 
 impl Data {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             algorithm: Algorithm::Sha256,
@@ -41,7 +41,7 @@ impl Data {
         }
     }
 
-    pub fn tags_of(&self, digest: &Digest) -> Vec<&str> {
+    pub(crate) fn tags_of(&self, digest: &Digest) -> Vec<&str> {
         self.tags.iter().filter(|(_, tagged)| tagged == digest).map(|(tag, _)| tag.as_str()).collect()
     }
 
@@ -51,7 +51,7 @@ impl Data {
     }
 
     /// Adds a blob and describes it.
-    pub fn blob(&mut self, media_type: &str, content: impl Into<Bytes>) -> Value {
+    pub(crate) fn blob(&mut self, media_type: &str, content: impl Into<Bytes>) -> Value {
         let content = content.into();
         let digest = Digest::of(self.algorithm, &content);
         if !self.blobs.iter().any(|(known, _)| *known == digest) {
@@ -61,7 +61,7 @@ impl Data {
     }
 
     /// Adds a manifest and describes it; `more` has what it has beside its schema and media type.
-    pub fn manifest(&mut self, media_type: &str, more: &Value, tag: Option<&str>) -> Value {
+    pub(crate) fn manifest(&mut self, media_type: &str, more: &Value, tag: Option<&str>) -> Value {
         let mut manifest = json!({"schemaVersion": 2, "mediaType": media_type});
         for (field, value) in more.as_object().unwrap() {
             manifest[field] = value.clone();
@@ -93,8 +93,8 @@ fn listed(described: &Value, manifest: &Value) -> Value {
     listed
 }
 
-pub const INDEX: &str = media_type::OCI_INDEX;
-pub const IMAGE: &str = media_type::OCI_MANIFEST;
-pub const EMPTY_JSON: &str = "application/vnd.oci.empty.v1+json";
-pub const EXAMPLE: [&str; 2] =
+pub(crate) const INDEX: &str = media_type::OCI_INDEX;
+pub(crate) const IMAGE: &str = media_type::OCI_MANIFEST;
+pub(crate) const EMPTY_JSON: &str = "application/vnd.oci.empty.v1+json";
+pub(crate) const EXAMPLE: [&str; 2] =
     ["application/vnd.example.oci.conformance.v1", "application/vnd.example.oci.conformance.v2"];

@@ -54,11 +54,11 @@ fn set(name: &str, fill: impl FnOnce(&mut Data, Option<&str>)) -> Data {
     set
 }
 
-pub fn image(name: &str) -> Data {
+pub(crate) fn image(name: &str) -> Data {
     set(name, |set, tag| drop(add_image(set, "", json!({}), tag)))
 }
 
-pub fn all() -> Vec<Data> {
+pub(crate) fn all() -> Vec<Data> {
     let mut all = plain();
     all.extend(attached());
     all.extend(odd());
