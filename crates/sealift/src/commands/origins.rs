@@ -66,12 +66,13 @@ mod tests {
     async fn receipts_tell_where_images_came_from() {
         let place = tempfile::tempdir().unwrap();
         let digest = Digest::sha256(b"manifest");
+        let [october, november] = ["a", "b"].map(|digit| digit.repeat(32));
         let receipt = |bundle: &str| {
             format!(
-                r#"{{"format":"sealift-receipt","version":1,"id":"r-{bundle}","created":"2026-11-21T10:00:00Z","tool":"sealift","target":"x","bundles":["{bundle}"],"repositories":[{{"name":"arcdata/x","source":"mcr.example/arcdata/x","manifests":[{{"digest":"{digest}","size":1,"media_type":"m"}}],"blobs":[],"tags":{{}}}}]}}"#
+                r#"{{"format":"sealift-receipt","version":1,"id":"{bundle}","created":"2026-11-21T10:00:00Z","tool":"sealift","target":"x","bundles":["{bundle}"],"repositories":[{{"name":"arcdata/x","source":"mcr.example/arcdata/x","manifests":[{{"digest":"{digest}","size":1,"media_type":"m"}}],"blobs":[],"tags":{{}}}}]}}"#
             )
         };
-        let paths = ["october", "november"].map(|bundle| {
+        let paths = [&october, &november].map(|bundle| {
             let path = place.path().join(bundle);
             std::fs::write(&path, receipt(bundle)).unwrap();
             path
@@ -80,7 +81,7 @@ mod tests {
         let origins = Origins::read(Arc::clone(&directory), &paths).unwrap();
         let repository = "elsewhere/x".parse().unwrap();
         let found = origins.origin(&repository, &digest).await;
-        assert_eq!(found.bundle.as_deref(), Some("october"));
+        assert_eq!(found.bundle.as_deref(), Some(october.as_str()));
         assert_eq!(found.source.as_deref(), Some("mcr.example/arcdata/x"));
         assert_eq!(found.arrived, None);
         let other = origins.origin(&repository, &Digest::sha256(b"other")).await;
