@@ -133,6 +133,11 @@ pub(super) async fn collect_error(
     Bytes::from(veil.cover(&String::from_utf8_lossy(&all)))
 }
 
+/// How much of a body is passed on at once, in bytes. The connection reads up to 400 KiB into memory that it can
+/// use again only when nobody holds a part of it, and an upload holds as much while it is being written. So
+/// what is passed on is a copy: half the memory for each transfer, and none that is new with each read.
+const PIECE: usize = 64 * 1024;
+
 /// Passes a body on piece by piece. `place` stands in the errors.
 pub(super) fn stream(
     response: reqwest::Response,
@@ -141,18 +146,41 @@ pub(super) fn stream(
     place: String,
     ear: Ear,
 ) -> ByteStream {
-    stream::try_unfold(
-        (response, purpose, place, ear),
-        move |(mut response, purpose, place, mut ear)| async move {
-            let read = next(&mut response, stall_timeout, &purpose).await;
-            ear.note(&read);
-            match read {
-                Ok(piece) => Ok(piece.map(|piece| (piece, (response, purpose, place, ear)))),
-                Err(fault) => Err(fault.at(&place)),
-            }
-        },
-    )
+    let reading = Passing { response, left: Bytes::new(), stall_timeout, purpose, ear };
+    stream::try_unfold((reading, place), |(mut reading, place)| async move {
+        match reading.piece().await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, (reading, place)))),
+            Err(fault) => Err(fault.at(&place)),
+        }
+    })
     .boxed()
+}
+
+/// A body that is being passed on.
+struct Passing {
+    response: reqwest::Response,
+    /// What was read and is not passed on yet.
+    left: Bytes,
+    stall_timeout: Duration,
+    purpose: Purpose,
+    ear: Ear,
+}
+
+impl Passing {
+    async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
+        if self.left.is_empty() {
+            // What is empty still keeps the memory.
+            self.left = Bytes::new();
+            let read = next(&mut self.response, self.stall_timeout, &self.purpose).await;
+            self.ear.note(&read);
+            match read? {
+                Some(piece) => self.left = piece,
+                None => return Ok(None),
+            }
+        }
+        let piece = self.left.split_to(self.left.len().min(PIECE));
+        Ok(Some(Bytes::copy_from_slice(&piece)))
+    }
 }
 
 async fn next(
