@@ -7,15 +7,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::io::AsyncReadExt;
 
-use crate::{Error, Operation, Result, RunningHash};
+use crate::{Error, Operation, Result, RunningHash, read_pieces};
 
 /// A stream of pieces of a blob.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
-
-/// How much is read of a file at once, in bytes: large enough that system calls do not count.
-pub const FILE_CHUNK: usize = 256 * 1024;
 
 /// The bytes of a blob, or of its end from some offset on.
 pub struct BlobBody {
@@ -118,7 +114,7 @@ impl BlobBody {
         match self.content {
             Content::Bytes(bytes) if bytes.is_empty() => stream::empty().boxed(),
             Content::Bytes(bytes) => stream::once(async { Ok(bytes) }).boxed(),
-            Content::File(file) => read_file(file, self.length.unwrap_or_default()),
+            Content::File(file) => read_pieces(file, self.length.unwrap_or_default()),
             Content::Stream(stream) => stream,
         }
     }
@@ -177,17 +173,6 @@ fn skip(stream: ByteStream, count: u64) -> ByteStream {
         future::ready(Some(piece))
     });
     rest.filter(|piece| future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty()))).boxed()
-}
-
-fn read_file(file: std::fs::File, length: u64) -> ByteStream {
-    let file = tokio::fs::File::from_std(file).take(length);
-    stream::try_unfold(file, |mut file| async move {
-        let mut piece = BytesMut::with_capacity(FILE_CHUNK);
-        let count =
-            file.read_buf(&mut piece).await.map_err(|error| Error::io(Operation::FetchBlob, error))?;
-        Ok((count > 0).then(|| (piece.freeze(), file)))
-    })
-    .boxed()
 }
 
 #[cfg(test)]

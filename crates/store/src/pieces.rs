@@ -1,0 +1,164 @@
+//! What a reader gives, as a stream: read on a thread that may block, one piece ahead of who takes them, into memory
+//! that is used again when a piece was let go. Fresh memory costs as much as the bytes that are put into it.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{ByteStream, Error, ErrorKind, Operation, Result, lock};
+
+/// How much is read of a file at once, in bytes: large enough that system calls do not count.
+pub const FILE_CHUNK: usize = 256 * 1024;
+
+/// Memory that was given back. There is never more of it than was under way at once.
+type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Streams what a reader gives, at most `length` bytes.
+#[must_use]
+pub fn read_pieces<R: Read + Send + 'static>(reader: R, length: u64) -> ByteStream {
+    let reading = Reading { reader, left: length, spare: Spare::default() };
+    stream::try_unfold(State::Fresh(reading), |state| async move {
+        let reading = match state {
+            State::Fresh(reading) => reading.ahead(),
+            State::Ahead(reading) => reading,
+            State::Done => return Ok(None),
+        };
+        let died = |error| Error::new(ErrorKind::Io, Operation::FetchBlob).caused_by(error);
+        let (piece, reading) = reading.await.map_err(died)??;
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        let next = if reading.left > 0 { State::Ahead(reading.ahead()) } else { State::Done };
+        Ok(Some((piece, next)))
+    })
+    .boxed()
+}
+
+enum State<R> {
+    /// Nothing is read before somebody asks.
+    Fresh(Reading<R>),
+    Ahead(JoinHandle<Result<(Bytes, Reading<R>)>>),
+    Done,
+}
+
+struct Reading<R> {
+    reader: R,
+    left: u64,
+    spare: Spare,
+}
+
+impl<R: Read + Send + 'static> Reading<R> {
+    /// Begins to read the next piece.
+    fn ahead(mut self) -> JoinHandle<Result<(Bytes, Self)>> {
+        spawn_blocking(move || {
+            let piece = self.read().map_err(|error| Error::io(Operation::FetchBlob, error))?;
+            Ok((piece, self))
+        })
+    }
+
+    /// Reads a whole piece, or what is left.
+    fn read(&mut self) -> io::Result<Bytes> {
+        let wanted = usize::try_from(self.left).unwrap_or(FILE_CHUNK).min(FILE_CHUNK);
+        let mut memory = lock(&self.spare).pop().unwrap_or_default();
+        if memory.len() < wanted {
+            memory = vec![0; wanted];
+        }
+        let mut filled = 0;
+        while filled < wanted {
+            match self.reader.read(&mut memory[filled..wanted]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.left = if filled < wanted { 0 } else { self.left - filled as u64 };
+        Ok(Bytes::from_owner(Piece { memory, filled, spare: Arc::clone(&self.spare) }))
+    }
+}
+
+/// A piece on its way, which gives its memory back.
+struct Piece {
+    memory: Vec<u8>,
+    filled: usize,
+    spare: Spare,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.filled]
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        lock(&self.spare).push(std::mem::take(&mut self.memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::TryStreamExt;
+
+    /// A reader that gives no more than a few bytes at once.
+    struct Slow<R>(R, usize);
+
+    impl<R: Read> Read for Slow<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
+    #[tokio::test]
+    async fn every_byte_comes_once_and_in_order() {
+        let content: Vec<u8> = (0..3 * FILE_CHUNK + 77).map(|at| (at % 251) as u8).collect();
+        for (length, step) in [
+            (0, 9),
+            (1, 9),
+            (FILE_CHUNK, 1000),
+            (2 * FILE_CHUNK + 5, 100_000),
+            (content.len() + 9, usize::MAX),
+        ] {
+            let reader = Slow(io::Cursor::new(content.clone()), step);
+            let mut stream = read_pieces(reader, length as u64);
+            let mut all = Vec::new();
+            while let Some(piece) = stream.try_next().await.unwrap() {
+                assert!(!piece.is_empty() && piece.len() <= FILE_CHUNK);
+                all.extend_from_slice(&piece);
+            }
+            assert!(all == content[..length.min(content.len())], "{length}");
+        }
+    }
+
+    /// Whoever keeps all pieces keeps the bytes, too.
+    #[tokio::test]
+    async fn memory_is_used_again_only_when_it_was_let_go() {
+        let content: Vec<u8> = (0..8 * FILE_CHUNK).map(|at| (at / FILE_CHUNK) as u8).collect();
+        let kept: Vec<Bytes> =
+            read_pieces(io::Cursor::new(content.clone()), u64::MAX).try_collect().await.unwrap();
+        assert!(kept.concat() == content);
+        let mut places = std::collections::BTreeSet::new();
+        let mut stream = read_pieces(io::Cursor::new(content), u64::MAX);
+        while let Some(piece) = stream.try_next().await.unwrap() {
+            places.insert(piece.as_ptr() as usize);
+        }
+        assert!(places.len() <= 3, "{places:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_an_error() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
+        }
+        let error = read_pieces(Broken, 5).try_next().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+    }
+}
