@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take until it serves. Generous: many tests start many servers at once.
 const STARTING: Duration = Duration::from_secs(30);
+/// How long it may take to end well.
+const STOPPING: Duration = Duration::from_secs(20);
 /// How often a condition is looked at that nothing announces.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -25,6 +27,21 @@ impl Daemon {
         command.stdout(File::create(directory.join("stdout"))?);
         command.stderr(File::create(directory.join("stderr"))?);
         Ok(Self { child: command.spawn()?, directory: directory.to_owned() })
+    }
+
+    /// Returns the number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks the child to end, which lets it end what it has started, and waits a while until it has.
+    pub(crate) fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status();
+        let deadline = Instant::now() + STOPPING;
+        while asked.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Returns what the child has written to its standard output.

@@ -94,6 +94,12 @@ impl DockerRegistry {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 
+    /// Returns the number of its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.daemon.id()
+    }
+
     /// Returns the directory of its content.
     #[must_use]
     pub fn storage(&self) -> &Path {

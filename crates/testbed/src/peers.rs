@@ -14,14 +14,17 @@ const NO_INTEROP: &str = "SEALIFT_NO_INTEROP";
 /// How long one run of a program may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The programs and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("age", "age"),
     ("age-keygen", "age"),
     ("chromium", "chromium"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
+    ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
     ("minisign", "minisign"),
+    ("podman", "podman"),
     ("script", "bsdutils"),
     ("skopeo", "skopeo"),
 ];
