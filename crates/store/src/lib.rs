@@ -9,7 +9,7 @@
 //! Helpers for callers, such as [`put_blob`], are functions on top of them.
 //!
 //! The places on this machine are [`MemoryStore`] and [`DirectoryStore`]. [`Switchboard`] lets several places
-//! be read as one, [`ReadOnly`] keeps a place from being written; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
+//! be read as one, [`ReadOnly`] keeps a place from being written, [`ReadThrough`] fetches what a directory lacks; [`Faults`] and [`Counting`] wrap any place for tests. [`conformance`] asks of every place
 //! and wrapper what the traits promise.
 
 pub mod accept;
@@ -31,6 +31,7 @@ mod page;
 mod pieces;
 mod random;
 mod read_only;
+mod read_through;
 pub mod sweep;
 mod switchboard;
 mod sync;
@@ -50,6 +51,7 @@ pub use pace::Pace;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
 pub use pieces::{FILE_CHUNK, read_pieces};
 pub use read_only::{ReadOnly, cannot_delete};
+pub use read_through::{ReadThrough, Terms, Upstream};
 pub use switchboard::{Connections, Switchboard, alias_of};
 pub use sync::lock;
 pub use traits::{Admin, Expected, LinkOutcome, Source, Store, Target, Upload, UploadId, UploadIdError};

@@ -40,7 +40,11 @@ use sealift_oci::{Digest, ManifestRef, RepositoryName};
 
 use crate::accept::Sparse;
 use crate::sync::lock;
-use crate::{Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, atomic};
+use crate::upload::UploadPaths;
+use crate::{
+    Admin, Error, ErrorKind, Operation, Page, PageRequest, Result, Source, Store, Target, UploadId, atomic,
+};
+use paths::Paths;
 use repository::{Handle, Repository};
 use target::Writer;
 
@@ -106,6 +110,25 @@ impl DirectoryStore {
     #[must_use]
     pub fn taking(self, sparse: Sparse) -> Self {
         Self { sparse, ..self }
+    }
+
+    /// Returns the same place, which takes more manifests or fewer.
+    #[must_use]
+    pub fn also_taking(&self, sparse: Sparse) -> Self {
+        Self { shared: Arc::clone(&self.shared), sparse }
+    }
+
+    /// Opens what has arrived of an upload to read, while somebody may be appending to it. When it has become a
+    /// blob, what was opened is that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is no such upload.
+    pub async fn open_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<fs::File> {
+        let uploads = Paths::new(&self.shared.root, repository).uploads();
+        let paths = UploadPaths::below(&uploads, id.as_str());
+        let open = move |_: &Shared| fs::File::open(paths.ok_or(std::io::ErrorKind::NotFound)?.data());
+        let opened = self.shared.blocking(Operation::FetchBlob, open).await;
+        opened.map_err(|error| error.object(repository))
     }
 
     /// Tells whether there is a repository in it that this kind of place has made.
