@@ -8,6 +8,7 @@ use sealift_oci::{Digest, Platform, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::delta::Delta;
 use crate::document::{self, Kind, check_id, check_text};
 use crate::error::{BundleError, Result};
 use crate::names::VOLUME_LIMIT;
@@ -208,6 +209,11 @@ impl Catalogue {
                 return Err(format!("{} is listed twice", content.digest));
             }
         }
+        for content in &self.content {
+            if let Some(base) = content.bases.iter().find(|base| !known.contains_key(base)) {
+                return Err(format!("{} builds on {base}, which is not listed", content.digest));
+            }
+        }
         self.check_overlaps()?;
         self.check_repositories(&known)
     }
@@ -228,6 +234,9 @@ impl Catalogue {
         }
         if content.sealed.is_some() != (self.sealed && !content.at.is_empty()) {
             return Err(format!("{digest} is encrypted where the bundle is not, or the other way round"));
+        }
+        if let Some(delta) = Delta::of(content) {
+            delta.map_err(|reason| format!("{digest} is a delta, and {reason}"))?;
         }
         let expected = content.sealed.unwrap_or(content.size);
         let is_whole = content.at.is_empty() || content.encoding.is_some() || total == expected;

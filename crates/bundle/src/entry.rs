@@ -27,6 +27,17 @@ pub(crate) fn name(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
 }
 
+/// Names the entry of what is carried of a blob that is a delta.
+pub(crate) fn delta_name(digest: &Digest) -> String {
+    format!("deltas/{}/{}", digest.algorithm().as_str(), digest.hex())
+}
+
+/// Tells whether an entry is called as what is carried of a delta.
+pub(crate) fn is_delta_name(name: &str) -> bool {
+    let named = name.strip_prefix("deltas/").and_then(|rest| rest.split_once('/'));
+    named.is_some_and(|(algorithm, hash)| format!("{algorithm}:{hash}").parse::<Digest>().is_ok())
+}
+
 /// Makes the header of a file. Names here have at most 100 bytes but for SHA-512, whose 140 the header
 /// splits at a slash: 11 bytes before it would not leave the rest short enough, so those take a GNU long name.
 pub(crate) fn header(name: &str, size: u64) -> Vec<u8> {

@@ -11,6 +11,8 @@ use crate::receipt::Receipt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     content: BTreeMap<Digest, HeldContent>,
+    /// The manifests of each repository, which lead to layers that new ones are like.
+    manifests: BTreeMap<RepositoryName, BTreeSet<Digest>>,
     ids: BTreeSet<String>,
 }
 
@@ -31,6 +33,7 @@ impl Held {
             for (digest, size) in repository.content() {
                 self.add(digest, size, &repository.name);
             }
+            self.add_manifests(&repository.name, repository.manifests.iter().map(|it| it.digest));
         }
     }
 
@@ -45,6 +48,7 @@ impl Held {
                 let Some(&size) = sizes.get(digest) else { continue };
                 self.add(*digest, size, &repository.name);
             }
+            self.add_manifests(&repository.name, repository.manifests.iter().map(|it| it.digest));
         }
     }
 
@@ -55,6 +59,15 @@ impl Held {
             let new = || HeldContent { size: *size, repositories: BTreeSet::new() };
             self.content.entry(*digest).or_insert_with(new);
         }
+    }
+
+    fn add_manifests(&mut self, repository: &RepositoryName, manifests: impl Iterator<Item = Digest>) {
+        self.manifests.entry(repository.clone()).or_default().extend(manifests);
+    }
+
+    /// Lists the manifests that a repository holds.
+    pub fn manifests(&self, repository: &RepositoryName) -> impl Iterator<Item = &Digest> {
+        self.manifests.get(repository).into_iter().flatten()
     }
 
     /// The first size stays: a wrong one is found when the content is asked for.
@@ -109,6 +122,8 @@ mod tests {
         assert_eq!(held.get(&one.digest()).unwrap().size, one.manifest.bytes.len() as u64);
         assert!(held.get(&Digest::sha256(b"other")).is_none());
         assert_eq!(held.iter().count(), 6);
+        let manifests: BTreeSet<Digest> = held.manifests(&"app".parse().unwrap()).copied().collect();
+        assert_eq!(manifests, BTreeSet::from([Digest::sha256(b"m"), one.digest()]));
         assert_eq!(held.ids().collect::<Vec<_>>(), ["0".repeat(32), "a".repeat(32)]);
     }
 }

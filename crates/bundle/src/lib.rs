@@ -4,6 +4,7 @@
 //! read and a [`sealift_store::Target`] to write; the engine knows it by nothing else.
 
 mod catalogue;
+mod delta;
 mod document;
 mod entry;
 mod error;
@@ -24,11 +25,12 @@ mod verify;
 mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
+pub use delta::{Bases, BlobLookup, Delta, DeltaBase, DeltaPlan, Level as DeltaLevel, Memory, PlannedBase};
 pub use error::{BundleError, Result};
 pub use held::{Held, HeldContent};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
-pub use reader::{Bundle, Damage, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile};
+pub use reader::{Bundle, Damage, ListedDelta, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile};
 pub use receipt::{RECEIPT_LIMIT, Receipt, ReceivedBlob, ReceivedManifest, ReceivedRepository};
 pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};
@@ -40,6 +42,7 @@ pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOpti
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).
 #[cfg(fuzzing)]
 pub mod fuzzing {
+    pub use crate::delta::fuzzing::delta;
     pub use crate::layout::fuzzing::{layout_archive, layout_index};
     pub use crate::reader::fuzzing::{checksums, trailer, volume_bytes};
     pub use crate::seal::fuzzing::age;

@@ -16,7 +16,8 @@ use sealift_store::{
 };
 
 use crate::catalogue::{Catalogue, Content};
-use crate::reader::{Bundle, blocking_read};
+use crate::delta::{self, Bases, Delta, DeltaBase};
+use crate::reader::{Bundle, beyond, blocking_read};
 
 /// Bundles to read as one place.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ struct Shared {
     place: String,
     bundles: Vec<Bundle>,
     repositories: BTreeMap<RepositoryName, Held>,
+    /// What deltas are undone with; without, they cannot be read.
+    bases: Option<Bases>,
 }
 
 /// What one repository holds in all bundles together.
@@ -44,12 +47,22 @@ impl BundleStore {
     /// Makes one place of bundles.
     #[must_use]
     pub fn new(bundles: Vec<Bundle>) -> Self {
+        Self::open(bundles, None)
+    }
+
+    /// Makes one place of bundles, where what they carry as deltas can be read, too: it is made from what they build on.
+    #[must_use]
+    pub fn with_bases(bundles: Vec<Bundle>, bases: Bases) -> Self {
+        Self::open(bundles, Some(bases))
+    }
+
+    fn open(bundles: Vec<Bundle>, bases: Option<Bases>) -> Self {
         let names: Vec<String> = bundles.iter().map(|bundle| bundle.path().display().to_string()).collect();
         let mut repositories = BTreeMap::new();
         for bundle in &bundles {
             merge(&mut repositories, bundle.catalogue());
         }
-        Self { shared: Arc::new(Shared { place: names.join(" + "), bundles, repositories }) }
+        Self { shared: Arc::new(Shared { place: names.join(" + "), bundles, repositories, bases }) }
     }
 
     /// Returns the bundles, in their order.
@@ -85,10 +98,43 @@ impl Shared {
     fn find(&self, digest: &Digest) -> Option<(&Bundle, &Content)> {
         let all = || self.bundles.iter().filter_map(|bundle| Some((bundle, bundle.content(digest)?)));
         let carried = || all().filter(|(_, content)| !content.at.is_empty());
-        carried()
-            .find(|(bundle, content)| bundle.is_readable(content))
+        let readable = || carried().filter(|(bundle, content)| bundle.is_readable(content));
+        readable()
+            .find(|(_, content)| content.encoding.is_none())
+            .or_else(|| readable().next())
             .or_else(|| carried().next())
             .or_else(|| all().next())
+    }
+}
+
+impl Shared {
+    /// Makes the content of a delta.
+    async fn undo(
+        &self,
+        bundle: &Bundle,
+        content: &Content,
+        delta: Delta,
+        bases: &Bases,
+        offset: u64,
+    ) -> Result<BlobBody> {
+        if offset > content.size {
+            return Err(beyond(content.size, offset));
+        }
+        let carried = bundle.read_carried(content, &delta).await?;
+        let base = async |base: DeltaBase| self.open_base(bundle, bases, base).await;
+        delta::open((delta, content.size), offset, carried, bases, base).await
+    }
+
+    /// Opens what a delta builds on: from another bundle, which may be a repair, or from where the content is.
+    async fn open_base(&self, bundle: &Bundle, bases: &Bases, base: DeltaBase) -> Result<(BlobBody, u64)> {
+        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(base.digest);
+        // The catalogue lists what it builds on.
+        let size = bundle.content(&base.digest).map(|it| it.size).ok_or_else(missing)?;
+        let (holder, content) = self.find(&base.digest).ok_or_else(missing)?;
+        if holder.is_readable(content) && content.encoding.is_none() {
+            return Ok((holder.read(content, 0).await?, size));
+        }
+        Ok((bases.lookup.open(&base.digest).await?, size))
     }
 }
 
@@ -230,7 +276,12 @@ impl Source for Reader {
     async fn open_blob(&self, digest: &Digest, offset: u64) -> Result<BlobBody> {
         let name = self.name(&(*digest).into());
         let (bundle, content) = self.find_blob(digest, Operation::FetchBlob).map_err(&name)?;
-        bundle.read(content, offset).await.map_err(&name)
+        match (Delta::of(content), &self.shared.bases) {
+            (Some(Ok(delta)), Some(bases)) => {
+                self.shared.undo(bundle, content, delta, bases, offset).await.map_err(&name)
+            }
+            _ => bundle.read(content, offset).await.map_err(&name),
+        }
     }
 
     async fn tags(&self, page: &PageRequest) -> Result<Page<Tag>> {

@@ -15,7 +15,9 @@ use crate::answers::Answer;
 use crate::size::{Rate, Size};
 use crate::ui::Level;
 
-pub(crate) use bundle::{BundleLimitArgs, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs};
+pub(crate) use bundle::{
+    BundleLimitArgs, DeltaArg, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs,
+};
 pub(crate) use guard::{AccessLogFormat, GuardArgs};
 pub(crate) use serve::{GcArgs, ServeArgs};
 

@@ -1,11 +1,12 @@
 //! What people want to know of a bundle before they load it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sealift_oci::Digest;
 
 use super::{Bundle, blocking};
-use crate::catalogue::Image;
+use crate::catalogue::{Content, Image, Repository};
+use crate::delta::Delta;
 use crate::error::Result;
 
 /// What is in a bundle, in numbers.
@@ -38,7 +39,35 @@ pub struct ListedImage {
     pub is_readable: bool,
 }
 
+/// A blob of a bundle that has deltas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDelta {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How many bytes the bundle carries of it.
+    pub carried: u64,
+    /// What its plain bytes are compressed with; `None` where it is carried as it is, or is not compressed.
+    pub encoder: Option<String>,
+    /// What it builds on; nothing where it is carried as it is.
+    pub bases: Vec<Digest>,
+}
+
 impl Bundle {
+    /// Lists every blob that is carried, if any of them is a delta.
+    #[must_use]
+    pub fn deltas(&self) -> Vec<ListedDelta> {
+        let catalogue = self.catalogue();
+        if catalogue.content.iter().all(|content| content.encoding.is_none()) {
+            return Vec::new();
+        }
+        let manifests = catalogue.repositories.iter().flat_map(|it| &it.manifests);
+        let manifests: HashSet<Digest> = manifests.map(|held| held.digest).collect();
+        let is_listed = |it: &&Content| !it.at.is_empty() && !manifests.contains(&it.digest);
+        catalogue.content.iter().filter(is_listed).map(ListedDelta::of).collect()
+    }
+
     /// Lists the images with their sizes. The manifests are read for it.
     ///
     /// # Errors
@@ -59,16 +88,22 @@ impl Bundle {
         let listed = images.iter().zip(&reached).map(|(image, digests)| ListedImage {
             image: image.clone(),
             size: self.sum(digests.iter()),
-            carried: self.sum(digests.iter().filter(|it| self.is_carried(it))),
+            carried: self.sum_carried(digests.iter()),
             shared: self.sum(digests.iter().filter(is_shared)),
             is_readable: digests.iter().all(|it| !self.is_carried(it) || self.is_whole(it)),
         });
+        let repositories = self.catalogue().repositories.iter();
+        let manifests = |it: &'_ Repository| it.manifests.iter().map(|held| held.digest).collect::<Vec<_>>();
+        let held: HashSet<Digest> =
+            repositories.flat_map(|it| it.blobs.iter().copied().chain(manifests(it))).collect();
         let all = || self.catalogue().content.iter().map(|content| &content.digest);
+        // What only deltas build on was not asked for.
+        let is_left_out = |digest: &&Digest| !self.is_carried(digest) && held.contains(digest);
         Listing {
             images: listed.collect(),
             content: self.catalogue().content.len(),
-            carried: self.sum(all().filter(|it| self.is_carried(it))),
-            left_out: self.sum(all().filter(|it| !self.is_carried(it))),
+            carried: self.sum_carried(all()),
+            left_out: self.sum(all().filter(is_left_out)),
             shared: self.sum(users.keys().filter(is_shared)),
         }
     }
@@ -81,8 +116,32 @@ impl Bundle {
         self.content(digest).is_some_and(|content| self.is_readable(content))
     }
 
+    /// Sums up what lies in the volumes: of a delta that is less than its content.
+    fn sum_carried<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> u64 {
+        let all = digests.filter_map(|digest| self.content(digest)).filter(|it| !it.at.is_empty());
+        let carried = all.map(|content| match Delta::of(content) {
+            Some(Ok(delta)) => delta.carried(),
+            _ => content.size,
+        });
+        carried.fold(0, u64::saturating_add)
+    }
+
     fn sum<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> u64 {
         let sizes = digests.filter_map(|digest| self.content(digest)).map(|content| content.size);
         sizes.fold(0, u64::saturating_add)
+    }
+}
+
+impl ListedDelta {
+    fn of(content: &Content) -> Self {
+        let delta = Delta::of(content).and_then(Result::ok);
+        let encoders = delta.iter().flat_map(|delta| &delta.gzip).flat_map(|recipe| recipe.members());
+        Self {
+            digest: content.digest,
+            size: content.size,
+            carried: delta.as_ref().map_or(content.size, Delta::carried),
+            encoder: encoders.map(|member| member.encoder().to_string()).next(),
+            bases: content.bases.clone(),
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::seal::{BundleKey, SealedKey};
 use crate::sign::PublicKey;
 
 pub use damage::Damage;
-pub use listing::{ListedImage, Listing};
+pub use listing::{ListedDelta, ListedImage, Listing};
 pub use volumes::VolumeFile;
 
 pub(crate) use extents::{Extents, Piece};
@@ -37,7 +37,7 @@ pub(crate) use files::{behind_link, open as open_file, open_with as open_file_wi
 pub(crate) use graph::Graph;
 pub(crate) use hash::READ_SIZE;
 pub(crate) use medium::Medium;
-pub(crate) use read::blocking as blocking_read;
+pub(crate) use read::{beyond, blocking as blocking_read};
 pub(crate) use volumes::DIFFERS;
 
 /// Opens the key of an encrypted bundle, with identities or a passphrase that it asks for.

@@ -4,12 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use sealift_oci::{Digest, MANIFEST_LIMIT, Manifest};
-use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, FILE_CHUNK, Operation};
+use sealift_store::{BlobBody, Error, ErrorKind, Operation, read_pieces};
 
 use super::{Bundle, Extents, Piece};
 use crate::catalogue::Content;
+use crate::delta::{self, Delta};
 use crate::seal::Opener;
 
 /// How much longer an encrypted manifest may be than its content, in bytes: a header, and 16 bytes for each 64 KiB.
@@ -24,18 +24,30 @@ impl Bundle {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] of what the other side has, [`ErrorKind::Io`] of what lies in a volume that cannot be
-    /// read, [`ErrorKind::Invalid`] of an offset behind the end.
+    /// read, [`ErrorKind::Invalid`] of an offset behind the end, [`ErrorKind::Unsupported`] of a delta: see
+    /// [`crate::BundleStore::with_bases`].
     pub async fn read(&self, content: &Content, offset: u64) -> Result<BlobBody> {
+        if content.encoding.is_some() {
+            let reason = "it is carried as a delta, and what it builds on is not here; load the bundle";
+            return Err(Error::new(ErrorKind::Unsupported, Operation::FetchBlob).because(reason));
+        }
+        self.read_bytes(content, content.size, offset).await
+    }
+
+    /// Reads what is carried of content that is a delta.
+    pub(crate) async fn read_carried(&self, content: &Content, delta: &Delta) -> Result<BlobBody> {
+        self.read_bytes(content, delta.carried(), 0).await
+    }
+
+    /// Reads the bytes that lie there, `size` of them when they are opened.
+    async fn read_bytes(&self, content: &Content, size: u64, offset: u64) -> Result<BlobBody> {
         let (bundle, asked) = (self.clone(), content.clone());
         let operation = Operation::FetchBlob;
         let extents = blocking(operation, move || bundle.extents(&asked, operation)).await?;
-        let length = content.size.checked_sub(offset).ok_or_else(|| {
-            let reason = format_args!("it has {} bytes and none at {offset}", content.size);
-            Error::new(ErrorKind::Invalid, operation).because(reason)
-        })?;
+        let length = size.checked_sub(offset).ok_or_else(|| beyond(size, offset))?;
         match self.key() {
             Some(key) => Opener::new(key.clone()).open(extents, offset).await,
-            None => Ok(BlobBody::from_stream(Some(length), stream_of(extents.skip(offset), length))),
+            None => Ok(BlobBody::from_stream(Some(length), read_pieces(extents.skip(offset), length))),
         }
     }
 
@@ -52,7 +64,7 @@ impl Bundle {
             let reason = "the bundle left it out, because the other side has it";
             return Err(Error::new(ErrorKind::NotFound, operation).because(reason));
         }
-        if let Some(encoding) = &content.encoding {
+        if let Some(encoding) = content.encoding.as_ref().filter(|it| it.id != delta::ID) {
             return Err(Error::new(ErrorKind::Unsupported, operation)
                 .because(format_args!("its encoding {:?} is not known to this sealift", encoding.id)));
         }
@@ -110,6 +122,9 @@ impl Bundle {
     /// Reads content that is small.
     fn read_whole(&self, content: &Content, operation: Operation) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        if content.encoding.is_some() {
+            return Err(Error::new(ErrorKind::Invalid, operation).because("a manifest is no delta"));
+        }
         let stored = content.sealed.unwrap_or(content.size);
         if stored > MANIFEST_LIMIT as u64 + SEALED_ROOM {
             return Err(Error::new(ErrorKind::Invalid, operation)
@@ -132,21 +147,10 @@ impl Bundle {
     }
 }
 
-/// Streams what a reader gives, at most `length` bytes, on a thread that may block.
-fn stream_of(reader: Extents, length: u64) -> ByteStream {
-    let operation = Operation::FetchBlob;
-    let reader = reader.take(length);
-    stream::try_unfold(Some(reader), move |reader| async move {
-        let Some(mut reader) = reader else { return Ok(None) };
-        blocking(operation, move || {
-            let mut piece = Vec::with_capacity(FILE_CHUNK);
-            let mut chunk = (&mut reader).take(FILE_CHUNK as u64);
-            chunk.read_to_end(&mut piece).map_err(|error| Error::io(operation, error))?;
-            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), Some(reader))))
-        })
-        .await
-    })
-    .boxed()
+/// Refuses an offset behind the end.
+pub(crate) fn beyond(size: u64, offset: u64) -> Error {
+    let reason = format_args!("it has {size} bytes and none at {offset}");
+    Error::new(ErrorKind::Invalid, Operation::FetchBlob).because(reason)
 }
 
 /// Runs blocking work of a place.

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::tape::{Broken, Place, Tape};
 use crate::catalogue::{CATALOGUE_LIMIT, Content};
+use crate::delta::Delta;
+use crate::entry;
 use crate::names::{CATALOGUE, KEY, SEALED, TRAILER};
 use crate::reader::Bundle;
 use crate::seal::BundleKey;
@@ -19,34 +21,49 @@ type Verdict = Result<Option<String>, Broken>;
 
 /// Checks content that the catalogue lists; `stored` bytes are taken off the tape.
 pub(super) fn listed(tape: &mut Tape<'_>, bundle: &Bundle, content: &Content, stored: u64) -> Verdict {
-    if let Some(encoding) = &content.encoding {
-        let what = format!("{} has an encoding that is not known: {:?}", content.digest, encoding.id);
-        return Ok(tape.each(stored, |_| {})?.then_some(what));
-    }
+    let (digest, size) = match (&content.encoding, Delta::of(content)) {
+        (None, _) => (content.digest, content.size),
+        // What comes out of it is only known where its base is.
+        (Some(_), Some(Ok(delta))) => (delta.carried_digest, delta.carried()),
+        (Some(encoding), _) => {
+            let what = format!("{} has an encoding that is not known: {:?}", content.digest, encoding.id);
+            return Ok(tape.each(stored, |_| {})?.then_some(what));
+        }
+    };
     match bundle.key() {
-        Some(key) => sealed(tape, key, content, stored),
-        None => plain(tape, &content.digest, stored),
+        Some(key) => sealed(tape, key, (&content.digest, &digest), size, stored),
+        None => plain_of(tape, &content.digest, &digest, stored),
     }
 }
 
 /// Checks bytes against their digest.
 pub(super) fn plain(tape: &mut Tape<'_>, digest: &Digest, size: u64) -> Verdict {
-    let mut hasher = Hasher::new(digest.algorithm());
+    plain_of(tape, digest, digest, size)
+}
+
+/// Checks bytes of content against the digest that they should have.
+fn plain_of(tape: &mut Tape<'_>, content: &Digest, expected: &Digest, size: u64) -> Verdict {
+    let mut hasher = Hasher::new(expected.algorithm());
     if !tape.each(size, |piece| hasher.update(piece))? {
-        return Ok(Some(format!("{digest} is cut off")));
+        return Ok(Some(format!("{content} is cut off")));
     }
-    Ok(differs(digest, &hasher.finish()))
+    Ok(differs(content, expected, &hasher.finish()))
 }
 
-fn differs(digest: &Digest, actual: &Digest) -> Option<String> {
-    (actual != digest).then(|| format!("{digest} is damaged: its bytes have the digest {actual}"))
+fn differs(content: &Digest, expected: &Digest, actual: &Digest) -> Option<String> {
+    (actual != expected).then(|| format!("{content} is damaged: its bytes have the digest {actual}"))
 }
 
-/// Decrypts content and checks it.
-fn sealed(tape: &mut Tape<'_>, key: &BundleKey, content: &Content, stored: u64) -> Verdict {
-    let Content { digest, size, .. } = content;
-    Ok(match decrypt(tape, key, digest.algorithm(), stored, *size)? {
-        Ok(actual) => differs(digest, &actual),
+/// Decrypts content and checks it; `size` bytes of that digest should come out.
+fn sealed(
+    tape: &mut Tape<'_>,
+    key: &BundleKey,
+    (digest, expected): (&Digest, &Digest),
+    size: u64,
+    stored: u64,
+) -> Verdict {
+    Ok(match decrypt(tape, key, expected.algorithm(), stored, size)? {
+        Ok(actual) => differs(digest, expected, &actual),
         Err(reason) => Some(format!("{digest} is damaged: {reason}")),
     })
 }
@@ -125,7 +142,7 @@ pub(super) fn unlisted(tape: &mut Tape<'_>, bundle: &Bundle, at: &Place, name: &
         let opened = decrypt(tape, key, Algorithm::Sha256, size, u64::MAX)?;
         return Ok(opened.err().map(|reason| format!("{name} is damaged: {reason}")));
     }
-    let is_allowed = bundle.key().is_none() && is_layout(name);
+    let is_allowed = bundle.key().is_none() && (is_layout(name) || entry::is_delta_name(name));
     if !is_allowed && !is_inside(bundle, at, name, size) {
         tape.each(size, |_| {})?;
         return Ok(Some(format!("{name:?} is no entry of a bundle")));

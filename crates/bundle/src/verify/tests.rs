@@ -453,7 +453,14 @@ proptest! {
 
 /// Writes a bundle as `pack` does, with a blob that is larger than a volume.
 async fn pack(destination: Destination, volume_size: Option<u64>, lock: Option<Lock>) -> Vec<Built> {
-    let options = WriterOptions { id: "a".repeat(32), volume_size, writers: 3, base: Held::default(), lock };
+    let options = WriterOptions {
+        id: "a".repeat(32),
+        volume_size,
+        writers: 3,
+        base: Held::default(),
+        lock,
+        deltas: None,
+    };
     let writer = BundleWriter::open(destination, options).await.unwrap();
     let images = vec![
         image_of("small", &[noise("small", 900), noise("more", 30_000)]),

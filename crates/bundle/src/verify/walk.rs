@@ -94,7 +94,11 @@ impl<'a> Walk<'a> {
     }
 
     fn listed(&mut self, header: &Place, name: &str, content: &'a Content) -> Result<(), Broken> {
-        let is_named = self.bundle.key().is_some() || name == entry::name(&content.digest);
+        let expected = match content.encoding {
+            Some(_) => entry::delta_name(&content.digest),
+            None => entry::name(&content.digest),
+        };
+        let is_named = self.bundle.key().is_some() || name == expected;
         if !is_named {
             let what = format!("{name:?} lies where the catalogue has {}", content.digest);
             self.tape.found.push(Found { content: vec![content.digest], ..header.finding(what) });

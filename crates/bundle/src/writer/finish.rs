@@ -85,6 +85,12 @@ impl BundleWriter {
                 }
             }
         }
+        for base in listed.values().flat_map(|content| content.bases.clone()).collect::<Vec<_>>() {
+            let Some(held) = state.base.get(&base) else { continue };
+            let held_in = held.repositories.iter().cloned().collect();
+            let content = Content { held: held_in, ..Content::elsewhere(base, held.size) };
+            listed.entry(base).or_insert(content);
+        }
         Catalogue {
             format: FORMAT.to_owned(),
             version: VERSION,

@@ -28,11 +28,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sealift_oci::{Digest, ManifestRef, RepositoryName};
 use sealift_store::{
-    Admin, BlobBody, Error, ErrorKind, Expected, Operation, Page, PageRequest, Result, Source, Store, Target,
-    Upload, UploadId, cannot_delete, lock,
+    Admin, BlobBody, Error, ErrorKind, Expected, FILE_CHUNK, Operation, Page, PageRequest, Result, Source,
+    Store, Target, Upload, UploadId, cannot_delete, lock,
 };
 
 use crate::catalogue::Content;
+use crate::delta::{DeltaPlan, Made, Reserved};
 use crate::error::{BundleError, Result as BundleResult};
 use crate::held::Held;
 use crate::names::{FILE_JOURNAL, JOURNAL, UNFINISHED};
@@ -78,6 +79,8 @@ pub struct WriterOptions {
     pub base: Held,
     /// Who can open it; without, its content lies open.
     pub lock: Option<Lock>,
+    /// What is carried as what differs from content of the other side.
+    pub deltas: Option<Arc<DeltaPlan>>,
 }
 
 /// A bundle that is being written.
@@ -97,6 +100,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     journal: Option<Mutex<Journal>>,
     uploads: Mutex<Uploads>,
+    deltas: Option<Arc<DeltaPlan>>,
     prefetch: Prefetch,
     /// Gives uploads their names.
     counter: AtomicU64,
@@ -189,8 +193,10 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
                 Some(left) => {
                     check_same(path, &left.head, &head, options.lock.as_ref())?;
                     entries = left.entries;
-                    state.content =
-                        left.content.into_iter().map(|content| (content.digest, content)).collect();
+                    // A delta is of no use where nothing says any more who has what it builds on.
+                    let is_usable = |it: &Content| it.bases.iter().all(|base| state.base.get(base).is_some());
+                    let usable = left.content.into_iter().filter(is_usable);
+                    state.content = usable.map(|content| (content.digest, content)).collect();
                     volumes.adopt(left.volumes);
                     head = left.head;
                     Journal::append_to(path)?
@@ -208,6 +214,7 @@ fn open(destination: Destination, options: WriterOptions) -> BundleResult<Bundle
         state: Mutex::new(state),
         journal,
         uploads: Mutex::default(),
+        deltas: options.deltas,
         prefetch: Prefetch::new(prefetch::LIMIT),
         counter: AtomicU64::new(1),
         manifests: tokio::sync::Mutex::default(),
@@ -249,9 +256,17 @@ impl Shared {
         self.state().link(repository, digest)
     }
 
-    fn begin(self: &Arc<Self>, repository: &RepositoryName, expected: Expected) -> Result<Box<dyn Upload>> {
+    async fn begin(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        expected: Expected,
+    ) -> Result<Box<dyn Upload>> {
         let name = self.counter.fetch_add(1, Ordering::Relaxed).to_string();
-        let arriving = Arc::new(tokio::sync::Mutex::new(Arriving::new(expected)));
+        let reserved = match &self.deltas {
+            Some(deltas) => deltas.reserve(&expected).await,
+            None => None,
+        };
+        let arriving = Arc::new(tokio::sync::Mutex::new(Arriving::new(expected, reserved)));
         lock(&self.uploads).insert((repository.clone(), name.clone()), Arc::clone(&arriving));
         self.session(repository, &name, 0, arriving)
     }
@@ -296,12 +311,49 @@ impl Shared {
         }
     }
 
-    /// Closes an entry, notes it and shows it.
-    async fn keep(&self, blob: Blob, expected: &Expected) -> io::Result<()> {
+    /// Opens the entry of what is carried of a blob that is a delta.
+    async fn open_delta(&self, digest: &Digest, size: u64) -> io::Result<Blob> {
+        match &self.sealing {
+            Some(sealing) => {
+                Blob::open_sealed(&self.volumes, &sealing.recipient, sealing.number(), size).await
+            }
+            None => Blob::open(&self.volumes, &crate::entry::delta_name(digest), size).await,
+        }
+    }
+
+    /// Keeps content that was gathered in memory and is verified: as a delta, or as it is where that does not work.
+    async fn keep_gathered(&self, expected: &Expected, content: Bytes, reserved: Reserved) -> io::Result<()> {
+        let made = match &self.deltas {
+            Some(deltas) => deltas.make(expected, content.clone(), reserved).await,
+            None => None,
+        };
+        let listed = Content::elsewhere(expected.digest, expected.size);
+        let Some(Made { carried, encoding, base }) = made else {
+            return self.fill(self.open_blob(expected).await?, content, listed).await;
+        };
+        drop(content);
+        let blob = self.open_delta(&expected.digest, carried.len() as u64).await?;
+        self.fill(blob, carried, Content { encoding: Some(encoding), bases: vec![base], ..listed }).await
+    }
+
+    /// Writes all of an entry and keeps it.
+    async fn fill(&self, mut blob: Blob, mut bytes: Bytes, listed: Content) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(FILE_CHUNK));
+            if let Err(error) = blob.write(Arc::from([piece])).await {
+                blob.cut()?;
+                return Err(error);
+            }
+        }
+        self.keep(blob, listed).await
+    }
+
+    /// Closes an entry, notes it and shows it; `listed` is what the catalogue says besides where it lies.
+    async fn keep(&self, blob: Blob, listed: Content) -> io::Result<()> {
         let sealed = blob.sealed;
         let written = blob.close().await?;
-        let Expected { digest, size } = *expected;
-        let content = Content { at: written.at, sealed, ..Content::elsewhere(digest, size) };
+        let digest = listed.digest;
+        let content = Content { at: written.at, sealed, ..listed };
         if let Some(journal) = &self.journal {
             lock(journal).note(&content, &written.marks)?;
         }
@@ -315,12 +367,8 @@ impl Shared {
         if self.has_content(&expected.digest) {
             return Ok(());
         }
-        let mut blob = self.open_blob(expected).await?;
-        if let Err(error) = blob.write(Arc::from([content])).await {
-            blob.cut()?;
-            return Err(error);
-        }
-        self.keep(blob, expected).await
+        let blob = self.open_blob(expected).await?;
+        self.fill(blob, content, Content::elsewhere(expected.digest, expected.size)).await
     }
 
     /// Reads back what was written.
@@ -334,6 +382,9 @@ impl Shared {
         }
         if content.at.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, operation).because("the other side has it"));
+        }
+        if content.encoding.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, operation).because("it is carried as a delta"));
         }
         if self.sealing.is_some() {
             return Err(Error::new(ErrorKind::Unsupported, operation).because("it is sealed already"));

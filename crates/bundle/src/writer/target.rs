@@ -86,7 +86,7 @@ impl Target for Handle {
             let error = Error::new(ErrorKind::Unsupported, Operation::PushBlob);
             return Err(error.at(&self.shared.place).because("a bundle must be told size and digest first"));
         };
-        self.shared.begin(&self.name, expected)
+        self.shared.begin(&self.name, expected).await
     }
 
     async fn resume_upload(&self, id: &UploadId) -> Result<Box<dyn Upload>> {

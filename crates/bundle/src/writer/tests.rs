@@ -20,6 +20,7 @@ fn options(volume_size: Option<u64>) -> WriterOptions {
         writers: 4,
         base: Held::default(),
         lock: None,
+        deltas: None,
     }
 }
 

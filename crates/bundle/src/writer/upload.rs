@@ -16,18 +16,29 @@ use tokio::task::spawn_blocking;
 
 use super::Shared;
 use super::blob::Blob;
+use crate::catalogue::Content;
+use crate::delta::Reserved;
 
 /// What has arrived of a blob; kept until it is finished or cancelled.
 #[derive(Debug)]
 pub(super) struct Arriving {
     expected: Expected,
-    /// `None` before the first byte, and when the upload is over.
+    /// `None` before the first byte, where the content is gathered, and when the upload is over.
     blob: Option<Blob>,
+    /// What may become a delta is gathered first.
+    gathered: Option<Gathered>,
     /// The hash of what has arrived; `None` while who sends it keeps the hash, and for good where what was sent and
     /// what has arrived came apart.
     hasher: Option<Hasher>,
     offset: u64,
     is_over: bool,
+}
+
+/// Content that is gathered in memory.
+#[derive(Debug)]
+struct Gathered {
+    bytes: Vec<u8>,
+    reserved: Reserved,
 }
 
 /// A caller's hold of an upload.
@@ -41,9 +52,11 @@ pub(super) struct Session {
 }
 
 impl Arriving {
-    pub(super) fn new(expected: Expected) -> Self {
+    /// Begins with nothing. Where memory is reserved, the content is gathered there.
+    pub(super) fn new(expected: Expected, reserved: Option<Reserved>) -> Self {
         let hasher = Some(Hasher::new(expected.digest.algorithm()));
-        Self { expected, blob: None, hasher, offset: 0, is_over: false }
+        let gathered = reserved.map(|reserved| Gathered { bytes: Vec::new(), reserved });
+        Self { expected, blob: None, gathered, hasher, offset: 0, is_over: false }
     }
 
     /// Returns where the upload can be gone on with, if it can.
@@ -70,6 +83,7 @@ impl Arriving {
     }
 
     fn cut(&mut self) -> io::Result<()> {
+        self.gathered = None;
         self.blob.take().map_or(Ok(()), Blob::cut)
     }
 }
@@ -105,7 +119,7 @@ impl Session {
     async fn receive(&self, held: &mut Arriving, mut body: ByteStream) -> Result<()> {
         let Some(first) = body.next().await else { return Ok(()) };
         let mut all = stream::iter([first]).chain(body).boxed();
-        if held.blob.is_none() {
+        if held.blob.is_none() && held.gathered.is_none() {
             let (opened, rest) = self.shared.prefetch.until(self.shared.open_blob(&held.expected), all).await;
             held.blob = Some(opened.map_err(|error| self.failed(error))?);
             all = rest;
@@ -115,6 +129,19 @@ impl Session {
             Failed::Reading(error) => error,
             Failed::Writing(error) => self.failed(error),
         })
+    }
+
+    /// Keeps content that is whole.
+    async fn keep(&self, held: &mut Arriving) -> io::Result<()> {
+        let expected = held.expected;
+        if let Some(Gathered { bytes, reserved }) = held.gathered.take() {
+            return self.shared.keep_gathered(&expected, Bytes::from(bytes), reserved).await;
+        }
+        let blob = match held.blob.take() {
+            Some(blob) => blob,
+            None => self.shared.open_blob(&expected).await?,
+        };
+        self.shared.keep(blob, Content::elsewhere(expected.digest, expected.size)).await
     }
 
     fn forget(&self) {
@@ -130,16 +157,23 @@ struct Sink<'a> {
 impl BatchSink for Sink<'_> {
     async fn append(&mut self, pieces: Arc<[Bytes]>) -> io::Result<()> {
         let size: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let Arriving { blob, hasher, offset, expected, .. } = &mut *self.arriving;
+        let Arriving { blob, gathered, hasher, offset, expected, .. } = &mut *self.arriving;
         if size > expected.size - *offset {
             return Err(io::Error::other(format!("more than its {} bytes came", expected.size)));
         }
-        let Some(blob) = blob else { return Err(io::Error::other("the upload is over")) };
+        let write = async |pieces: Arc<[Bytes]>| match (gathered, blob) {
+            (Some(gathered), _) => {
+                pieces.iter().for_each(|piece| gathered.bytes.extend_from_slice(piece));
+                Ok(())
+            }
+            (None, Some(blob)) => blob.write(pieces).await,
+            (None, None) => Err(io::Error::other("the upload is over")),
+        };
         match hasher {
-            None => blob.write(pieces).await?,
+            None => write(pieces).await?,
             Some(own) => {
                 let hashing = spawn_blocking(hash(own.clone(), Arc::clone(&pieces)));
-                let written = blob.write(pieces).await;
+                let written = write(pieces).await;
                 *hasher = Some(hashing.await?);
                 written?;
             }
@@ -191,19 +225,12 @@ impl Upload for Session {
             held.cut().map_err(|error| self.failed(error))?;
             return Err(self.lost());
         };
-        let blob = match held.blob.take() {
-            Some(blob) => blob,
-            None => {
-                let opened = self.shared.open_blob(&held.expected).await;
-                opened.map_err(|error| self.failed(error))?
-            }
-        };
         let actual = hasher.finish();
         let is_there = self.shared.has_content(digest);
         if actual != *digest || expected != *digest || held.offset != size || is_there {
-            blob.cut().map_err(|error| self.failed(error))?;
+            held.cut().map_err(|error| self.failed(error))?;
         } else {
-            self.shared.keep(blob, &held.expected).await.map_err(|error| self.failed(error))?;
+            self.keep(&mut held).await.map_err(|error| self.failed(error))?;
         }
         if actual != *digest {
             let error = Error::new(ErrorKind::Mismatch, Operation::PushBlob);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args as Group;
+use clap::{Args as Group, ValueEnum};
 
 use super::{ConnectionArgs, OutputArgs, SourceArgs, TalkArgs, WhatArgs};
 use crate::size::{Rate, Size, VolumeSize};
@@ -36,6 +36,10 @@ pub(crate) struct PackArgs {
     /// --assume-delivered also a bundle
     #[arg(long, value_name = "FILE", help_heading = "What to take")]
     pub(crate) since: Vec<PathBuf>,
+    /// Carry a changed layer as what differs from the one before it, which the
+    /// other side has: off, fast, or best, which is slow
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "What to take")]
+    pub(crate) delta: DeltaArg,
     /// Take for granted that the bundles that --since names have arrived
     #[arg(long, requires = "since", help_heading = "What to take")]
     pub(crate) assume_delivered: bool,
@@ -74,6 +78,18 @@ pub(crate) struct PackArgs {
     pub(crate) talk: TalkArgs,
 }
 
+/// Whether changed layers become deltas, and how small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeltaArg {
+    /// Every layer as it is
+    Off,
+    /// Quickly
+    #[default]
+    Fast,
+    /// As small as possible
+    Best,
+}
+
 /// Limits of both ways over the gap.
 #[derive(Clone, Copy, Debug, Group)]
 #[command(next_help_heading = "Limits")]
@@ -87,6 +103,9 @@ pub(crate) struct BundleLimitArgs {
     /// Move at most so much a second: 50MiB/s
     #[arg(long, value_name = "RATE")]
     pub(crate) bandwidth: Option<Rate>,
+    /// Let deltas take at most so much memory [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Size>,
 }
 
 #[derive(Debug, Group)]

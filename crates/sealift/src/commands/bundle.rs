@@ -151,7 +151,8 @@ pub(super) async fn with_keys<T>(
 pub(super) async fn nothing_yet(id: &str, base: Held) -> Result<Arc<dyn Store>> {
     let nowhere = std::fs::File::open("/dev/null")
         .map_err(|error| CommandError::Machine("/dev/null cannot be opened", error))?;
-    let options = WriterOptions { id: id.to_owned(), volume_size: None, writers: 1, base, lock: None };
+    let options =
+        WriterOptions { id: id.to_owned(), volume_size: None, writers: 1, base, lock: None, deltas: None };
     Ok(Arc::new(BundleWriter::open(Destination::Pipe(nowhere), options).await?))
 }
 

@@ -1,9 +1,10 @@
 //! `sealift load`: from bundles, or plain OCI image layouts, into a registry, or the directory of one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{Bundle, BundleStore, Image, LayoutImage, Receipt};
+use sealift_bundle::{Bundle, Image, LayoutImage, Receipt};
 use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
@@ -14,7 +15,7 @@ use super::freight::{self, Freight};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
 use super::rehearsal::{self, Load};
-use super::{Result, bundle, proof, verify_bundle};
+use super::{Result, bases, bundle, proof, verify_bundle};
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, LoadArgs, TargetArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
@@ -123,8 +124,8 @@ async fn check_base(
     documents: &Documents,
 ) -> Result<()> {
     let missing = proof::prove(job, plan, bundles, below).await?;
-    let Some(first) = bundles.first().filter(|_| !missing.is_empty()) else { return Ok(()) };
-    proof::tell(ui, &missing, bundles);
+    let Some(first) = bundles.first().filter(|_| !missing.content.is_empty()) else { return Ok(()) };
+    proof::tell(ui, &missing.content, bundles);
     proof::request(ui, job, plan, &missing, first, documents)?;
     if args.all_or_nothing {
         return Err(proof::refusal(documents.request.as_deref()));
@@ -269,12 +270,17 @@ async fn job(
     let (below, tag) = (to.below.as_ref(), to.tag.as_ref());
     let (selection, source): (_, Arc<dyn Store>) = match freight {
         Freight::Bundles(bundles) => {
-            let store = BundleStore::new(bundles.clone());
-            let images = bundles.iter().flat_map(|opened| &opened.catalogue().images);
-            (select(images, below, tag)?, Arc::new(store))
+            let store = bases::store(bundles, &to.store, below, args.limits.memory);
+            let images = || bundles.iter().flat_map(|opened| &opened.catalogue().images);
+            let named = |image: &Image| (image.repository.clone(), image.tag.clone(), image.digest);
+            one_each(images().map(|image| (named(image), image.source.clone())), tag)?;
+            (select(images(), below, tag)?, Arc::new(store))
         }
         Freight::Layout(layout) => {
             let images = layout.images().await?;
+            let named =
+                |image: &LayoutImage| (image.repository.clone(), image.tag.clone(), image.descriptor.digest);
+            one_each(images.iter().map(|image| (named(image), image.name())), tag)?;
             (select_listed(&images, below, tag)?, Arc::new(layout.clone()))
         }
     };
@@ -286,6 +292,27 @@ async fn job(
     };
     let what = WhatArgs { no_attachments: args.no_attachments, ..WhatArgs::default() };
     Ok(Job::new(ui, ends, selection, (source, to.store), &what, connection))
+}
+
+/// Refuses one tag for several images of a repository: the last would take it from the others. Of two that have the same
+/// tag the later bundle's counts, as ever.
+fn one_each(
+    images: impl Iterator<Item = ((RepositoryName, Option<Tag>, Digest), String)>,
+    tag: Option<&Tag>,
+) -> Result<()> {
+    let Some(tag) = tag else { return Ok(()) };
+    let mut known: BTreeMap<(RepositoryName, Option<Tag>), (Digest, String)> = BTreeMap::new();
+    for ((repository, own, digest), name) in images {
+        known.insert((repository, own), (digest, name));
+    }
+    let pairs = known.iter().zip(known.iter().skip(1));
+    match pairs.into_iter().find(|((one, (digest, _)), (other, (next, _)))| one.0 == other.0 && digest != next) {
+        Some(((_, (_, one)), (_, (_, other)))) => Err(CommandError::usage(
+            format_args!("{one} and {other} would both get the tag {tag}"),
+            "Leave --target-tag out: each image keeps its tag.",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Selects every image of the bundles, release by release. One that several bundles have is taken once.

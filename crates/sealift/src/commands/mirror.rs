@@ -57,7 +57,12 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
     }
     job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.dry_run {
-        let limits = BundleLimitArgs { dry_run: true, max_bytes: args.max_bytes, bandwidth: args.bandwidth };
+        let limits = BundleLimitArgs {
+            dry_run: true,
+            max_bytes: args.max_bytes,
+            bandwidth: args.bandwidth,
+            memory: None,
+        };
         let wish = DryRun { limits, format: args.output.output, volume_size: None };
         return dry_run::show(ui, &job, &wish, &stop).await;
     }

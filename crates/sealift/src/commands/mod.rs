@@ -1,7 +1,9 @@
 //! The commands, one file each; [`job`] has what `mirror` and `verify` share.
 
+mod bases;
 mod bundle;
 mod creation;
+mod deltas;
 mod discover;
 mod documents;
 mod dry_run;

@@ -1,6 +1,6 @@
 //! `sealift pack`: from registries into a bundle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use sealift_oci::{Digest, Registry, RepositoryName};
 
 use super::Result;
 use super::bundle::{self, Chest};
+use super::deltas::{self, Deltas};
 use super::dry_run::{self, DryRun};
 use super::job::{Goal, Job};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures};
@@ -84,7 +85,12 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     }
     // Where there is no room, nothing is made; and what was thought to be there may turn out to be spoilt.
     check_space(&to, &plan, |digest| there.get(digest).is_some())?;
-    let writer = open(args, &to, &id, &chest, &since, environment).await?;
+    let deltas = match request {
+        Some(_) => None,
+        None => stop.unless_asked(deltas::plan(&job, &plan, &since, args)).await?,
+    };
+    let base = (&since, deltas.as_ref());
+    let writer = open(args, &to, &id, &chest, base, environment).await?;
     if writer.resumed() > 0 {
         ui.status(format_args!("{}: {} are there from before", to.display(), bytes(writer.resumed())));
     }
@@ -110,7 +116,10 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         false => tell_failures(ui, &job, &transfer, &missing, false),
     };
     match finished {
-        Some(finished) => tell_finished(ui, &to, &finished),
+        Some(finished) => {
+            tell_finished(ui, &to, &finished);
+            deltas::tell(ui, &finished, deltas.as_ref());
+        }
         None => ui.error(format_args!("{}: the bundle is not finished", to.display())),
     }
     Ok(exit)
@@ -224,7 +233,7 @@ async fn open(
     to: &Path,
     id: &str,
     chest: &Chest,
-    since: &Held,
+    (since, deltas): (&Held, Option<&Deltas>),
     environment: &mut Environment,
 ) -> Result<BundleWriter> {
     let destination = match to {
@@ -241,6 +250,7 @@ async fn open(
         writers: WRITERS,
         base: since.clone(),
         lock: chest.lock.clone(),
+        deltas: deltas.map(|deltas| Arc::clone(&deltas.plan)),
     };
     Ok(BundleWriter::open(destination, options).await?)
 }
@@ -304,7 +314,13 @@ fn source_names(job: &Job, request: &ImageRequest) -> (String, String) {
 
 fn tell_finished(ui: &Ui, to: &Path, finished: &Finished) {
     let size = finished.volumes.iter().map(|(_, size)| size).sum();
-    let left_out = finished.catalogue.content.iter().filter(|content| content.at.is_empty());
+    let catalogue = &finished.catalogue;
+    let bases: HashSet<&Digest> = catalogue.content.iter().flat_map(|content| &content.bases).collect();
+    let needed = catalogue.repositories.iter().flat_map(|repository| &repository.blobs);
+    let needed: HashSet<&Digest> = needed.collect();
+    // What only deltas build on is nothing that was left out.
+    let is_needed = |digest: &Digest| needed.contains(digest) || !bases.contains(digest);
+    let left_out = catalogue.content.iter().filter(|it| it.at.is_empty() && is_needed(&it.digest));
     let left_out: u64 = left_out.map(|content| content.size).sum();
     let volumes = count(finished.volumes.len(), "volume");
     ui.status(format_args!("{}: {volumes}, {}; bundle {}", to.display(), bytes(size), finished.catalogue.id));

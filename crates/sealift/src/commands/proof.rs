@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use sealift_bundle::{Bundle, BundleStore, Content, MissingContent, RepairRequest, RepositorySource};
+use sealift_bundle::{
+    Bundle, BundleStore, Content, MissingContent, RepairRequest, Repository, RepositorySource,
+};
 use sealift_mirror::{Plan, PlannedBlob, PlannedImage, Step};
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Descriptor, Digest, RepositoryName};
 use sealift_store::{Error, ErrorKind, Operation, Side};
 
 use super::documents::Documents;
@@ -23,13 +25,31 @@ const CONCURRENCY: usize = 16;
 /// How many digests a message names; a request can have many.
 const NAMED: usize = 5;
 
+/// What the target lacks.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    /// What has to come first.
+    pub(super) content: Vec<MissingContent>,
+    /// The blobs that cannot come without, and which of the content that is: itself, or what it builds on.
+    blobs: HashMap<Digest, Digest>,
+}
+
+impl Missing {
+    fn add(&mut self, blob: Digest, content: MissingContent) {
+        self.blobs.insert(blob, content.digest);
+        if self.content.iter().all(|known| known.digest != content.digest) {
+            self.content.push(content);
+        }
+    }
+}
+
 /// Finds what the bundles left out at the target, lets the repository that has it lead, and returns what is nowhere.
 pub(super) async fn prove(
     job: &Job,
     plan: &mut Plan,
     bundles: &[Bundle],
     below: Option<&RepositoryName>,
-) -> Result<Vec<MissingContent>> {
+) -> Result<Missing> {
     let looked_for = plan.blobs.iter().enumerate().filter_map(|(position, blob)| {
         let content = left_out(bundles, &blob.descriptor.digest)?;
         Some((position, blob.clone(), content.clone()))
@@ -42,7 +62,7 @@ pub(super) async fn prove(
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let mut missing = Vec::new();
+    let mut missing = Missing::default();
     for (position, holder) in found {
         let blob = &mut plan.blobs[position];
         match holder {
@@ -51,10 +71,58 @@ pub(super) async fn prove(
                 blob.targets.retain(|repository| *repository != holder);
                 blob.targets.insert(0, holder);
             }
-            None => missing.push(wanted(bundles, blob)),
+            None => missing.add(blob.descriptor.digest, wanted(bundles, blob)),
         }
     }
+    prove_bases(job, plan, bundles, below, &mut missing).await?;
     Ok(missing)
+}
+
+/// Looks for what deltas build on. Where the target has what a delta makes, it is not wanted.
+async fn prove_bases(
+    job: &Job,
+    plan: &Plan,
+    bundles: &[Bundle],
+    below: Option<&RepositoryName>,
+    missing: &mut Missing,
+) -> Result<()> {
+    let looked_for = plan.blobs.iter().flat_map(|blob| {
+        let bases = delta_of(bundles, &blob.descriptor.digest).into_iter().flat_map(|it| &it.bases);
+        bases.filter_map(move |base| Some((blob, left_out(bundles, base)?)))
+    });
+    let found: Vec<Option<(&PlannedBlob, &Content)>> = stream::iter(looked_for.collect::<Vec<_>>())
+        .map(|(blob, base)| async move {
+            let descriptor = Descriptor::new("", base.digest, base.size);
+            let at_target = PlannedBlob { descriptor, sources: Vec::new(), targets: blob.targets.clone() };
+            let is_there = holder(job, &at_target, &base.held, below).await?.is_some()
+                || holder(job, blob, &[], below).await?.is_some();
+            Ok::<_, CommandError>((!is_there).then_some((blob, base)))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    for (blob, base) in found.into_iter().flatten() {
+        missing.add(blob.descriptor.digest, wanted_base(bundles, base, blob));
+    }
+    Ok(())
+}
+
+/// Returns content that is carried as a delta only.
+fn delta_of<'a>(bundles: &'a [Bundle], digest: &Digest) -> Option<&'a Content> {
+    let known = bundles.iter().filter_map(|bundle| bundle.content(digest));
+    let carried: Vec<&Content> = known.filter(|content| !content.at.is_empty()).collect();
+    let is_delta = carried.iter().all(|content| content.encoding.is_some());
+    carried.first().copied().filter(|_| is_delta)
+}
+
+/// Asks for what a delta builds on: for the repositories that had it, or those that need what is made of it.
+fn wanted_base(bundles: &[Bundle], base: &Content, blob: &PlannedBlob) -> MissingContent {
+    let repositories = || bundles.iter().flat_map(|bundle| &bundle.catalogue().repositories);
+    let source = |it: &Repository| RepositorySource { name: it.name.clone(), source: it.source.clone() };
+    let held: Vec<_> = repositories().filter(|it| base.held.contains(&it.name)).map(source).collect();
+    let needing = || repositories().filter(|it| it.blobs.contains(&blob.descriptor.digest)).map(source);
+    let repositories = if held.is_empty() { needing().collect() } else { held };
+    MissingContent { digest: base.digest, size: base.size, repositories }
 }
 
 /// Returns content that no bundle carries.
@@ -156,7 +224,7 @@ pub(super) fn request(
     ui: &Ui,
     job: &Job,
     plan: &Plan,
-    missing: &[MissingContent],
+    missing: &Missing,
     opened: &Bundle,
     documents: &Documents,
 ) -> Result<()> {
@@ -169,11 +237,11 @@ pub(super) fn request(
     let target = job.ends.target.to_string();
     let mut request =
         RepairRequest::new(bundle::random_id()?, bundle::now()?, target, opened.catalogue().id.clone());
-    let is_missing = |at: usize| missing.iter().any(|it| it.digest == plan.blobs[at].descriptor.digest);
+    let is_missing = |at: usize| missing.blobs.contains_key(&plan.blobs[at].descriptor.digest);
     let images = plan.groups.iter().flat_map(|group| &group.images);
     let hit = images.filter(|image| needs(image).any(is_missing));
     request.images = hit.map(|image| image.request.target_name()).collect();
-    request.missing = missing.to_vec();
+    request.missing.clone_from(&missing.content);
     let comment = format!("sealift repair request of {}", request.created);
     bundle::write_signed(path, &request.to_bytes(), documents.key.as_ref(), &comment)?;
     ui.note(format_args!(
@@ -198,12 +266,16 @@ pub(super) fn refusal(request: Option<&Path>) -> CommandError {
 }
 
 /// Says of each blob that is missing why it cannot come.
-pub(super) fn lost(missing: &[MissingContent], opened: &Bundle) -> HashMap<Digest, Error> {
-    let error = Error::new(ErrorKind::NotFound, Operation::FetchBlob)
-        .at(opened.path().display())
-        .because("the bundle left it out, and the target lacks it")
-        .on(Side::Source);
-    missing.iter().map(|it| (it.digest, error.clone())).collect()
+pub(super) fn lost(missing: &Missing, opened: &Bundle) -> HashMap<Digest, Error> {
+    let error = |reason: String| {
+        let error = Error::new(ErrorKind::NotFound, Operation::FetchBlob).at(opened.path().display());
+        error.because(reason).on(Side::Source)
+    };
+    let reason = |(blob, content): (&Digest, &Digest)| match blob == content {
+        true => "the bundle left it out, and the target lacks it".to_owned(),
+        false => format!("it is carried as a delta, and the target lacks {content}, which that builds on"),
+    };
+    missing.blobs.iter().map(|pair| (*pair.0, error(reason(pair)))).collect()
 }
 
 /// Takes the images out of the plan that need what is lost: nothing of them moves, unless others need it, too.

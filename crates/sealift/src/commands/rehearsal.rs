@@ -35,8 +35,8 @@ async fn prove(ui: &Ui, job: &Job, load: &Load<'_>, plan: &mut Plan) -> Result<(
     let Load { bundles, below, is_all } = *load;
     let Some(first) = bundles.first() else { return Ok(()) };
     let missing = proof::prove(job, plan, bundles, below).await?;
-    if !missing.is_empty() {
-        proof::tell(ui, &missing, bundles);
+    if !missing.content.is_empty() {
+        proof::tell(ui, &missing.content, bundles);
         if is_all {
             return Err(proof::refusal(None));
         }

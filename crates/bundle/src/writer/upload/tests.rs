@@ -14,6 +14,7 @@ async fn writer(place: &TempDir) -> (BundleWriter, Arc<dyn Target>) {
         writers: 1,
         base: Held::default(),
         lock: None,
+        deltas: None,
     };
     let destination = Destination::Directory(place.path().join("bundle"));
     let writer = BundleWriter::open(destination, options).await.unwrap();
@@ -43,7 +44,7 @@ fn point(read: &[u8]) -> Checkpoint {
 #[test]
 fn only_the_same_hash_is_left_to_the_body() {
     let digest = Digest::sha256(CONTENT);
-    let mut arriving = Arriving::new(Expected::new(digest, 10));
+    let mut arriving = Arriving::new(Expected::new(digest, 10), None);
     assert!(arriving.borrow_hash(&body(CONTENT)).is_none(), "nobody hashes it");
     let later = verified_from(body(&CONTENT[4..]), point(&CONTENT[..4]), digest, 10, |_| {});
     assert!(arriving.borrow_hash(&later).is_none(), "it begins elsewhere");

@@ -1,7 +1,7 @@
 //! `sealift.contents/1`: what is in a bundle.
 
 use schemars::JsonSchema;
-use sealift_bundle::{Bundle, Damage, ListedImage};
+use sealift_bundle::{Bundle, Damage, ListedDelta, ListedImage};
 use serde::Serialize;
 
 use super::common::{Failure, VERSION};
@@ -47,6 +47,8 @@ pub(crate) struct Contents {
     bytes_left_out: u64,
     /// The bytes of content that more than one image needs, each counted once.
     bytes_shared: u64,
+    /// Of a bundle with deltas, every blob that it carries, and how.
+    deltas: Vec<Delta>,
     /// Volumes that cannot be read.
     damage: Vec<DamagedVolume>,
     /// Why the bundle could not be looked at.
@@ -89,6 +91,22 @@ struct Image {
     bytes_shared: u64,
     /// Whether everything that the bundle carries of it can be read.
     is_readable: bool,
+}
+
+/// A blob of a bundle that has deltas.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Delta {
+    /// Its digest.
+    digest: String,
+    /// Its bytes.
+    bytes: u64,
+    /// How many the bundle carries of it.
+    bytes_carried: u64,
+    /// What its plain bytes are compressed with; null where it is carried as it is, or not compressed.
+    encoder: Option<String>,
+    /// The digests of what it builds on; empty where it is carried as it is.
+    bases: Vec<String>,
 }
 
 /// A volume of a bundle.
@@ -149,6 +167,7 @@ impl Contents {
             is_trusted: bundle.is_trusted(),
             builds_on: catalogue.builds_on.clone(),
             volumes: catalogue.volumes.iter().map(volume).collect(),
+            deltas: bundle.deltas().iter().map(Delta::of).collect(),
             damage: inspection.damage.iter().map(|it| DamagedVolume::of(it, bundle)).collect(),
             ..head
         }
@@ -170,6 +189,18 @@ impl Image {
             bytes_carried: listed.carried,
             bytes_shared: listed.shared,
             is_readable: listed.is_readable,
+        }
+    }
+}
+
+impl Delta {
+    fn of(listed: &ListedDelta) -> Self {
+        Self {
+            digest: listed.digest.to_string(),
+            bytes: listed.size,
+            bytes_carried: listed.carried,
+            encoder: listed.encoder.clone(),
+            bases: listed.bases.iter().map(ToString::to_string).collect(),
         }
     }
 }

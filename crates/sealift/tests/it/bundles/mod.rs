@@ -1,6 +1,7 @@
 //! Bundles: what `pack`, `load`, `inspect` and `keygen` do together, from registry to registry.
 
 mod damage;
+mod deltas;
 mod documents;
 mod interrupted;
 mod keys;

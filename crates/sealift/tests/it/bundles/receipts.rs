@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sealift_testbed::http_proxy::Action;
 use serde_json::Value;
 
 use super::scene::{Gap, NAMES, files};
@@ -57,6 +58,31 @@ async fn a_bundle_that_was_lost_is_repaired() {
     assert!(run.stdout.is_empty() && gap.source.count(|it| it.head.path.contains("/blobs/")) == 1, "{run:?}");
     gap.run(&gap.loading(&["arc-sqlmi", "repair"], &[])).await.expect(0);
     gap.assert_arrived(&["arc-sqlmi"]).await;
+}
+
+/// A target need not link: it may open an upload whatever it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_is_found_where_nothing_is_linked() {
+    let gap = Gap::new().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    pack_one(&gap, "arc-sqlmi", &["--since", RECEIPT]).await;
+    let base = super::scene::image("arc-dns").manifest.links.blobs[1].digest.to_string().replace(':', "%3A");
+    let asked = base.clone();
+    gap.target.set_rule(move |request| match &request.query {
+        Some(query) if query.contains("mount=") && query.replace(':', "%3A").contains(&asked) => {
+            let location = format!("{}none", request.path);
+            Action::Respond {
+                status: 202,
+                headers: vec![("Location".to_owned(), location)],
+                body: bytes::Bytes::new(),
+            }
+        }
+        _ => Action::Pass,
+    });
+    gap.target.clear();
+    gap.load("arc-sqlmi", &[]).await.expect(1);
+    gap.assert_arrived(&["arc-dns"]).await;
 }
 
 /// A bundle that came out of order waits for the one before it.

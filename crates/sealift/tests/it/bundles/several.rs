@@ -23,6 +23,29 @@ async fn several_bundles_count_as_one() {
     gap.assert_arrived(&NAMES).await;
 }
 
+/// One tag for two images of a repository would drop one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_tag_is_not_given_to_two_images() {
+    let gap = Gap::new().await;
+    let repository = "arcdata/arc-dns".parse().unwrap();
+    super::scene::image("other").push(gap.site.store.as_ref(), &repository, Some("v2")).await;
+    let source = gap.source.address().to_string();
+    let (one, other) = (format!("{source}/{repository}:{KNOWN}"), format!("{source}/{repository}:v2"));
+    std::fs::write(gap.path("list"), format!("{one}\n{other}\n")).unwrap();
+    for place in ["both", "oci:layout"] {
+        let args = ["pack", "--images-file", "list", "--source-anonymous", "--to", place];
+        gap.run(&args).await.expect(0);
+        let run = gap.load(place, &["--target-tag", "stable"]).await.expect(2);
+        for words in [KNOWN, "/arc-dns:v2", "would both get the tag stable"] {
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+        }
+        gap.assert_untouched();
+    }
+    gap.load("both", &[]).await.expect(0);
+    pack_one(&gap, "arc-sqlmi", &[]).await;
+    gap.load("arc-sqlmi", &["--target-tag", "stable"]).await.expect(0);
+}
+
 /// What a bundle left out, since the one before has it, is found there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_builds_on_one_that_was_delivered() {

@@ -1,0 +1,258 @@
+use std::num::NonZeroUsize;
+use std::str::FromStr as _;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use regzip::{Recipe, rebuild as regzip_rebuild};
+use sealift_oci::Digest;
+use sealift_store::{BlobBody, Expected};
+use serde_json::json;
+
+use super::base::{self, Plain};
+use super::decode::{self, DeltaError};
+use super::make::{Level, Raw, make};
+use super::{Delta, ID, Made};
+use crate::catalogue::{Content, Encoding, Extent};
+
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+/// Encoders of each family, as recipes name them.
+const ENCODERS: [&str; 5] = [
+    "go-1.19:level=6",
+    "go-1.19:level=-2",
+    "pgzip-1.18.2:level=5,block=1048576",
+    "zlib-1.2:level=6,memory=8",
+    "pigz-2:level=6,block=131072,blocks=independent",
+];
+
+/// Bytes that repeat little.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Two releases of one thing: some of it is changed, some is moved, some is new.
+fn releases(len: usize) -> (Vec<u8>, Vec<u8>) {
+    let old = noise(1, len);
+    let mut new = [&old[len / 2..], &noise(2, len / 50), &old[..len / 2]].concat();
+    new.iter_mut().step_by(5000).for_each(|byte| *byte ^= 1);
+    (old, new)
+}
+
+fn gzip(plain: &[u8], encoder: &str) -> Bytes {
+    let text = format!("1f8b08000000000000ff {encoder} {}\n", plain.len());
+    let mut stream = Vec::new();
+    regzip_rebuild(&Recipe::from_str(&text).unwrap(), plain, &mut stream, ONE).unwrap();
+    Bytes::from(stream)
+}
+
+fn expected(blob: &[u8]) -> Expected {
+    Expected::new(Digest::sha256(blob), blob.len() as u64)
+}
+
+fn plain(bytes: &[u8]) -> (Digest, Plain) {
+    (Digest::sha256(b"the base"), Plain { bytes: bytes.to_vec(), is_gzip: true })
+}
+
+fn made(old: &[u8], blob: &Bytes) -> Made {
+    make(&expected(blob), blob, plain(old), Level::Fast, ONE, u64::MAX).unwrap()
+}
+
+/// The content as a catalogue lists it.
+fn listed(made: &Made, blob: &[u8]) -> Content {
+    let at = vec![Extent { volume: 1, offset: 512, size: made.carried.len() as u64 }];
+    let Expected { digest, size } = expected(blob);
+    let (encoding, bases) = (Some(made.encoding.clone()), vec![made.base]);
+    Content { at, encoding, bases, ..Content::elsewhere(digest, size) }
+}
+
+fn undo(delta: &Delta, size: usize, old: &[u8], carried: &[u8]) -> Result<Vec<u8>, DeltaError> {
+    let mut all = Vec::new();
+    decode::rebuild(delta, size as u64, &[old.to_vec()], carried, ONE, |piece| {
+        all.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+#[test]
+fn a_delta_is_small_and_gives_the_same_bytes() {
+    let (old, new) = releases(400_000);
+    for encoder in ENCODERS {
+        let blob = gzip(&new, encoder);
+        let made = made(&old, &blob);
+        assert!(made.carried.len() < blob.len() / 20, "{encoder}: {} of {}", made.carried.len(), blob.len());
+        let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
+        assert_eq!(delta.gzip.as_ref().unwrap().members()[0].encoder().to_string(), encoder);
+        assert_eq!(delta.encoding(), made.encoding);
+        assert_eq!(undo(&delta, blob.len(), &old, &made.carried).unwrap(), blob);
+    }
+}
+
+#[test]
+fn what_is_not_compressed_is_a_delta_too() {
+    let (old, new) = releases(100_000);
+    let blob = Bytes::from(new);
+    let made = made(&old, &blob);
+    let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
+    assert!(delta.gzip.is_none());
+    assert_eq!(undo(&delta, blob.len(), &old, &made.carried).unwrap(), blob);
+}
+
+#[test]
+fn what_gains_nothing_is_carried_as_it_is() {
+    let (old, new) = (noise(1, 50_000), noise(2, 50_000));
+    let blob = gzip(&new, ENCODERS[0]);
+    let raw = |blob: &Bytes, limit| {
+        make(&expected(blob), blob, plain(&old), Level::Fast, ONE, limit).map(|_| ()).unwrap_err()
+    };
+    assert!(matches!(raw(&blob, u64::MAX), Raw::NotSmaller));
+    assert!(matches!(raw(&blob, 49_999), Raw::TooLarge));
+    assert!(matches!(raw(&blob.slice(..1000), u64::MAX), Raw::NoRecipe(_)));
+    // One bit that no encoder would have set so.
+    let mut other = gzip(&releases(50_000).1, ENCODERS[0]).to_vec();
+    other.truncate(other.len() - 8);
+    other.extend_from_slice(&[0; 8]);
+    assert!(matches!(raw(&Bytes::from(other), u64::MAX), Raw::NoRecipe(_)));
+}
+
+#[test]
+fn what_was_altered_is_told() {
+    let (old, new) = releases(600_000);
+    let blob = gzip(&new, ENCODERS[0]);
+    let made = made(&old, &blob);
+    let content = listed(&made, &blob);
+    let delta = Delta::of(&content).unwrap().unwrap();
+    let carried = &made.carried;
+    let said = |result: Result<Vec<u8>, DeltaError>| result.map(|all| all.len()).unwrap_err().to_string();
+    let mut flipped = carried.to_vec();
+    flipped[carried.len() / 2] ^= 1;
+    assert!(said(undo(&delta, blob.len(), &old, &flipped)).contains("carries of it has the digest"));
+    let cut = &carried[..carried.len() - 1];
+    assert!(said(undo(&delta, blob.len(), &old, cut)).contains("carries of it has the digest"));
+    assert!(said(undo(&delta, blob.len(), &old[1..], carried)).contains("what it builds on"));
+    let mut other = old.clone();
+    other[old.len() / 3..].iter_mut().for_each(|byte| *byte ^= 1);
+    assert!(said(undo(&delta, blob.len(), &other, carried)).contains("plain bytes have the digest"));
+    assert!(said(undo(&delta, blob.len() - 1, &old, carried)).contains("more than its"));
+    // Where even the digest of what is carried was forged, the frame is looked at.
+    for (bytes, expected) in [(cut.to_vec(), "incomplete"), ([carried, &b"x"[..]].concat(), "follows")] {
+        let mut forged = delta.clone();
+        forged.carried_digest = Digest::sha256(&bytes);
+        forged.frames[0].size = bytes.len() as u64;
+        let error = said(undo(&forged, blob.len(), &old, &bytes));
+        assert!(error.contains("frame 1 is damaged") && error.contains(expected), "{error}");
+    }
+    for (change, expected) in [(-1_i64, "plain bytes came"), (1, "did not come")] {
+        let mut forged = delta.clone();
+        forged.frames[0].plain = forged.frames[0].plain.checked_add_signed(change).unwrap();
+        let error = said(undo(&forged, blob.len(), &old, carried));
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut small = delta;
+    small.frames[0].window = 10;
+    assert!(said(undo(&small, blob.len(), &old, carried)).contains("frame 1 is damaged"));
+}
+
+#[test]
+fn parameters_that_lie_are_refused() {
+    let (old, new) = releases(60_000);
+    let blob = gzip(&new, ENCODERS[0]);
+    let content = listed(&made(&old, &blob), &blob);
+    let cases = [
+        ("/plain", json!(1), "plain bytes"),
+        ("/plain", json!(u64::MAX), "plain bytes"),
+        ("/plain_digest", json!("sha256:zz"), "digest"),
+        ("/gzip", json!("1f8b08000000000000ff go-9:level=6 1"), "go-9:level=6"),
+        ("/gzip", json!("x".repeat(300_000)), "recipe is too long"),
+        ("/gzip", json!(null), "plain bytes"),
+        ("/frames", json!([]), "0 frames"),
+        ("/frames/0/plain", json!(1), "frames do not have"),
+        ("/frames/0/size", json!(1), "lie there"),
+        ("/frames/0/size", json!(-1), "invalid value"),
+        ("/frames/0/window", json!(32), "window"),
+        ("/frames/0/window", json!(10), "window"),
+        ("/frames/0/prefix/0/base", json!(1), "outside"),
+        ("/frames/0/prefix/0/offset", json!(u64::MAX), "outside"),
+        ("/frames/0/prefix/0/size", json!(u64::MAX), "outside"),
+        ("/base_forms", json!([]), "0 forms"),
+        ("/base_forms/0/plain", json!(1_u64 << 31), "too many"),
+        ("/base_forms/0/plain", json!(1), "outside"),
+    ];
+    for (pointer, wrong, expected) in cases {
+        let mut content = content.clone();
+        *content.encoding.as_mut().unwrap().parameters.pointer_mut(pointer).unwrap() = wrong;
+        let error = Delta::of(&content).unwrap().unwrap_err();
+        assert!(error.contains(expected), "{pointer}: {error}");
+    }
+    let itself = Content { bases: vec![content.digest], ..content.clone() };
+    assert!(Delta::of(&itself).unwrap().unwrap_err().contains("itself"));
+    let huge = Content { size: 10, ..content.clone() };
+    assert!(Delta::of(&huge).unwrap().unwrap_err().contains("do not fit"));
+    let encoding = Encoding { id: "delta-2".to_owned(), ..content.encoding.clone().unwrap() };
+    assert!(Delta::of(&Content { encoding: Some(encoding), ..content }).is_none());
+    assert_eq!(ID, "delta-1");
+}
+
+#[tokio::test]
+async fn a_base_is_read_whatever_its_form() {
+    let plain = noise(3, 100_000);
+    let gzip = gzip(&plain, ENCODERS[3]);
+    for (blob, is_gzip) in [(Bytes::from(plain.clone()), false), (gzip.clone(), true), (Bytes::new(), false)]
+    {
+        let Expected { digest, size } = expected(&blob);
+        let read = base::read(BlobBody::from(blob.clone()), digest, size, 100_000).await.unwrap();
+        assert_eq!(read.is_gzip, is_gzip);
+        assert_eq!(read.bytes.len(), if blob.is_empty() { 0 } else { plain.len() });
+    }
+    let Expected { digest, size } = expected(&gzip);
+    let too_long = base::read(BlobBody::from(gzip.clone()), digest, size, 99_999).await.unwrap_err();
+    assert!(too_long.to_string().contains("more than 99999 plain bytes"), "{too_long}");
+    let other = base::read(BlobBody::from(gzip.clone()), Digest::sha256(b"x"), size, 100_000).await;
+    assert_eq!(other.unwrap_err().kind(), sealift_store::ErrorKind::Mismatch);
+    let Expected { digest, size } = expected(&gzip[..1000]);
+    let cut = base::read(BlobBody::from(gzip.slice(..1000)), digest, size, 100_000).await;
+    assert_eq!(cut.unwrap_err().kind(), sealift_store::ErrorKind::Invalid);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever is like what, the content comes out as it was, or is carried as it is.
+    #[test]
+    fn what_is_made_is_undone(
+        old in proptest::collection::vec(any::<u8>(), 0..3000),
+        cut in 0_usize..3000,
+        new in proptest::collection::vec(any::<u8>(), 0..3000),
+        encoder in 0..ENCODERS.len(),
+    ) {
+        let new = [&old[cut.min(old.len())..], &new[..], &old[..]].concat();
+        let blob = gzip(&new, ENCODERS[encoder]);
+        match make(&expected(&blob), &blob, plain(&old), Level::Fast, ONE, u64::MAX) {
+            Ok(made) => {
+                let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
+                prop_assert_eq!(undo(&delta, blob.len(), &old, &made.carried).unwrap(), blob);
+            }
+            Err(raw) => prop_assert!(matches!(raw, Raw::NotSmaller), "{}", raw),
+        }
+    }
+
+    /// Whatever is carried, nothing panics, and no more comes out than the parameters say.
+    #[test]
+    fn no_frame_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 1..300), plain in 0_u64..2000) {
+        let (old, new) = releases(2000);
+        let blob = gzip(&new, ENCODERS[0]);
+        let mut delta = Delta::of(&listed(&made(&old, &blob), &blob)).unwrap().unwrap();
+        delta.carried_digest = Digest::sha256(&bytes);
+        (delta.frames[0].size, delta.frames[0].plain) = (bytes.len() as u64, plain);
+        let mut count = 0;
+        let done = decode::decode(&delta, &[old], &bytes, |piece| {
+            count += piece.len() as u64;
+            Ok(())
+        });
+        prop_assert!(done.is_err() && count <= plain);
+    }
+}

@@ -1,0 +1,193 @@
+//! Which new layers `pack` carries as deltas: each of the layer at the same place of an earlier image of its repository,
+//! which the other side holds. The earlier layers' bytes come from the source.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use sealift_bundle::{Bases, BlobLookup, DeltaLevel, DeltaPlan, Finished, Held, Memory, PlannedBase};
+use sealift_mirror::{ImageRequest, Plan, PlannedRoot, Step};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, Platform, RepositoryName};
+use sealift_store::{BlobBody, Error, ErrorKind, Operation, Store};
+
+use super::job::Job;
+use crate::args::{DeltaArg, PackArgs};
+use crate::output::units::{bytes, count};
+use crate::size::Size;
+use crate::ui::Ui;
+
+/// What all deltas that are made or undone at the same time may take where nothing is said.
+const MEMORY: u64 = 2 << 30;
+/// Smaller blobs are carried as they are: there is nothing to win.
+const SMALLEST: u64 = 16 * 1024;
+/// How many earlier manifests of a repository are looked at.
+const EARLIER_LIMIT: usize = 256;
+/// How many are read at the same time.
+const CONCURRENCY: usize = 8;
+/// How many layers a message names.
+const NAMED: usize = 5;
+
+/// The deltas of a run, and what is told of them at its end.
+#[derive(Debug)]
+pub(super) struct Deltas {
+    pub(super) plan: Arc<DeltaPlan>,
+    lookup: Arc<Earlier>,
+}
+
+/// The earlier layers, at the source.
+#[derive(Debug)]
+struct Earlier {
+    source: Arc<dyn Store>,
+    places: HashMap<Digest, RepositoryName>,
+    read: AtomicU64,
+}
+
+/// An image that the other side has.
+struct Image {
+    platform: Option<Platform>,
+    blobs: Vec<Descriptor>,
+}
+
+/// How much memory deltas may take.
+pub(super) fn memory(asked: Option<Size>) -> Memory {
+    Memory::new(asked.map_or(MEMORY, |Size(size)| size))
+}
+
+/// How many threads write one gzip stream.
+pub(super) fn threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Plans deltas for what the other side lacks; `None` where there are none to make.
+pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) -> Option<Deltas> {
+    let level = match args.delta {
+        DeltaArg::Off => return None,
+        DeltaArg::Fast => DeltaLevel::Fast,
+        DeltaArg::Best => DeltaLevel::Best,
+    };
+    let mut known: HashMap<&RepositoryName, Vec<Image>> = HashMap::new();
+    let (mut bases, mut places) = (HashMap::new(), HashMap::new());
+    for image in plan.groups.iter().flat_map(|group| &group.images) {
+        let (Step::Copy { root, .. }, request) = (&image.step, &image.request) else { continue };
+        if !known.contains_key(&request.target) {
+            known.insert(&request.target, earlier(job, request, since).await);
+        }
+        let earlier = known.get(&request.target).map_or(&[][..], Vec::as_slice);
+        for (new, base) in pairs(root, earlier, since) {
+            places.insert(base.digest, request.source.clone());
+            bases.entry(new).or_insert(base);
+        }
+    }
+    if bases.is_empty() {
+        return None;
+    }
+    let source = Arc::clone(&job.mirror.source);
+    let lookup = Arc::new(Earlier { source, places, read: AtomicU64::new(0) });
+    let from: Arc<dyn BlobLookup> = lookup.clone();
+    let with = Bases { lookup: from, memory: memory(args.limits.memory), threads: threads() };
+    Some(Deltas { plan: Arc::new(DeltaPlan::new(bases, level, with)), lookup })
+}
+
+/// Reads the images of a repository that the other side has. What the source has no more is no base.
+async fn earlier(job: &Job, request: &ImageRequest, since: &Held) -> Vec<Image> {
+    let source = job.mirror.source.source(&request.source);
+    let digests = since.manifests(&request.target).take(EARLIER_LIMIT);
+    let reads = digests.map(|digest| {
+        let (source, reference) = (Arc::clone(&source), ManifestRef::from(*digest));
+        async move { source.manifest(&reference).await.ok() }
+    });
+    let reads: Vec<_> = reads.collect();
+    let read: Vec<Option<Manifest>> = stream::iter(reads).buffered(CONCURRENCY).collect().await;
+    let manifests: Vec<Manifest> = read.into_iter().flatten().collect();
+    images(manifests.iter())
+}
+
+/// Finds the images among manifests, with the platforms that the indexes among them tell.
+fn images<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Vec<Image> {
+    let children = manifests.clone().flat_map(|manifest| &manifest.links.manifests);
+    let platforms: HashMap<Digest, Platform> =
+        children.filter_map(|child| Some((child.digest, child.platform.clone()?))).collect();
+    let images = manifests.filter(|manifest| !manifest.links.blobs.is_empty());
+    let image = |manifest: &Manifest| Image {
+        platform: platforms.get(&manifest.digest()).cloned(),
+        blobs: manifest.links.blobs.clone(),
+    };
+    images.map(image).collect()
+}
+
+/// Pairs the new layers of an image with layers that the other side has.
+fn pairs(root: &PlannedRoot, earlier: &[Image], since: &Held) -> Vec<(Digest, PlannedBase)> {
+    let mut pairs = Vec::new();
+    for new in images(root.manifests.iter().map(Arc::as_ref)) {
+        let Some(old) = earlier.iter().max_by_key(|old| likeness(&new, old)) else { continue };
+        // The first blob is the configuration.
+        for (blob, base) in new.blobs.iter().zip(&old.blobs).skip(1) {
+            let is_held = since.get(&base.digest).is_some_and(|held| held.size == base.size);
+            if is_held && since.get(&blob.digest).is_none() && is_worth_it(blob) && is_worth_it(base) {
+                pairs.push((blob.digest, PlannedBase { digest: base.digest, size: base.size }));
+            }
+        }
+    }
+    pairs
+}
+
+fn is_worth_it(blob: &Descriptor) -> bool {
+    blob.size >= SMALLEST && !blob.is_foreign_layer() && !blob.media_type.ends_with("zstd")
+}
+
+/// How much two images are alike: their platform, the layers that they share, how many they have, and how long.
+fn likeness(new: &Image, old: &Image) -> (bool, usize, Reverse<usize>, Reverse<u64>) {
+    let layers: HashSet<Digest> = new.blobs.iter().map(|blob| blob.digest).collect();
+    let shared = old.blobs.iter().filter(|blob| layers.contains(&blob.digest)).count();
+    let size = |image: &Image| image.blobs.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size));
+    (
+        new.platform == old.platform,
+        shared,
+        Reverse(new.blobs.len().abs_diff(old.blobs.len())),
+        Reverse(size(new).abs_diff(size(old))),
+    )
+}
+
+#[async_trait]
+impl BlobLookup for Earlier {
+    async fn open(&self, digest: &Digest) -> Result<BlobBody, Error> {
+        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest);
+        let repository = self.places.get(digest).ok_or_else(missing)?;
+        let body = self.source.source(repository).open_blob(digest, 0).await?;
+        self.read.fetch_add(body.length().unwrap_or_default(), Ordering::Relaxed);
+        Ok(body)
+    }
+}
+
+/// Tells what was carried as deltas, and what it took.
+pub(super) fn tell(ui: &Ui, finished: &Finished, deltas: Option<&Deltas>) {
+    let content = &finished.catalogue.content;
+    let made: Vec<_> = content.iter().filter(|it| it.encoding.is_some()).collect();
+    let carried: u64 = made.iter().flat_map(|it| &it.at).map(|at| at.size).sum();
+    let raw = deltas.map(|deltas| deltas.plan.raw()).unwrap_or_default();
+    let whole: u64 = made.iter().map(|it| it.size).sum();
+    let all = made.len() + raw.len();
+    if all > 0 {
+        ui.status(format_args!(
+            "{} of {} as deltas: {} in place of {}",
+            made.len(),
+            count(all, "layer"),
+            bytes(carried),
+            bytes(whole)
+        ));
+    }
+    for (digest, reason) in raw.iter().take(NAMED) {
+        ui.status(format_args!("{} is carried as it is: {reason}", digest.short()));
+    }
+    if raw.len() > NAMED {
+        ui.status(format_args!("and {} more", raw.len() - NAMED));
+    }
+    let read = deltas.map_or(0, |deltas| deltas.lookup.read.load(Ordering::Relaxed));
+    if read > 0 {
+        ui.status(format_args!("{} of earlier layers were read at the source for that", bytes(read)));
+    }
+}

@@ -1,0 +1,156 @@
+//! Layers that changed a little travel as what changed, and arrive with the digests that they had.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sealift_store::MemoryStore;
+use sealift_store::conformance::fixture::{Image, image_of, noise};
+use serde_json::Value;
+
+use super::scene::Gap;
+use super::several::pack_one;
+use super::trust::CAPTAIN;
+use crate::site::KNOWN;
+
+const RECEIPT: &str = "arc-dns.receipt.json";
+const REPAIR: &str = "next.repair.json";
+/// How many plain bytes the larger layer has.
+const LARGE: usize = 900_000;
+
+/// Compresses as Docker does.
+fn gzip(plain: &[u8]) -> Bytes {
+    let recipe = format!("1f8b08000000000000ff go-1.19:level=6 {}\n", plain.len());
+    let mut stream = Vec::new();
+    regzip::rebuild(&recipe.parse().unwrap(), plain, &mut stream, NonZeroUsize::MIN).unwrap();
+    Bytes::from(stream)
+}
+
+/// An image of two layers of which each release has most in common with the one before.
+fn release(number: usize) -> Image {
+    let layer = |seed: &str, len: usize| {
+        let mut plain = noise(seed, len).to_vec();
+        // Times and a few files differ.
+        plain.iter_mut().step_by(10_240).for_each(|byte| *byte = number as u8);
+        plain.extend_from_slice(&noise(&format!("{seed} {number}"), len / 100));
+        gzip(&plain)
+    };
+    image_of(&format!("release {number}"), &[layer("system", 300_000), layer("program", LARGE)])
+}
+
+/// A source with the first release.
+async fn gap() -> Gap {
+    let gap = Gap::of(Arc::new(MemoryStore::new("memory"))).await;
+    publish(&gap, 1).await;
+    gap
+}
+
+/// Gives the tag to another release.
+async fn publish(gap: &Gap, number: usize) {
+    let repository = "arcdata/arc-dns".parse().unwrap();
+    release(number).push(gap.site.source.store.as_ref(), &repository, Some(KNOWN)).await;
+}
+
+/// Packs what came after.
+async fn pack_next(gap: &Gap, more: &[&str]) -> crate::site::Run {
+    let source = gap.source.address().to_string();
+    let args = ["pack", "--tag", KNOWN, "--source-registry", &source, "--to", "next", "--image", "arc-dns"];
+    gap.run(&[&args[..], more].concat()).await
+}
+
+/// How many bytes the layers of a release have.
+fn layers(number: usize) -> u64 {
+    release(number).manifest.links.blobs[1..].iter().map(|layer| layer.size).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_a_fraction_and_arrives_as_it_was() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+    publish(&gap, 2).await;
+    for (how, part) in [("fast", 20), ("best", 20)] {
+        let run = pack_next(&gap, &["--since", RECEIPT, "--delta", how]).await.expect(0);
+        assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+        let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
+        let carried = looked["bytesCarried"].as_u64().unwrap();
+        assert!(carried < layers(2) / part, "{how}: {carried} of {}", layers(2));
+        assert_eq!(looked["bytesLeftOut"], 0);
+        let deltas = looked["deltas"].as_array().unwrap();
+        let made: Vec<&Value> = deltas.iter().filter(|it| it["bases"] != Value::Array(Vec::new())).collect();
+        assert_eq!((deltas.len(), made.len()), (3, 2), "the configuration is carried as it is");
+        assert!(made.iter().all(|it| it["encoder"] == "go-1.19:level=6"), "{looked}");
+        gap.run(&["verify", "next"]).await.expect(0);
+        fs::rename(gap.path("next"), gap.path(how)).unwrap();
+    }
+    gap.target.clear();
+    gap.load("best", &[]).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+/// The release before the last serves as well, and what is sealed and cut into volumes is a delta, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_update_skips_a_release() {
+    let gap = gap().await;
+    gap.run(&["keygen", "--no-passphrase"]).await.expect(0);
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &["--sign", "sealift.key"]).await.expect(0);
+    publish(&gap, 2).await;
+    publish(&gap, 3).await;
+    fs::write(gap.path("captain.txt"), CAPTAIN.identity).unwrap();
+    let closed = ["--trust", "sealift.pub", "--sign", "sealift.key", "--encrypt-to", CAPTAIN.recipient];
+    let more = ["--since", RECEIPT, "--volume-size", "1MiB"];
+    let run = pack_next(&gap, &[&more[..], &closed].concat()).await.expect(0);
+    assert!(run.stderr.contains("2 of 2 layers as deltas"), "{}", run.stderr);
+    let open = ["--trust", "sealift.pub", "--identity", "captain.txt"];
+    gap.run(&[&["verify", "next"], &open[..]].concat()).await.expect(0);
+    gap.load("next", &open).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_wanted_or_not_alike_is_carried_as_it_is() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    publish(&gap, 2).await;
+    for more in [&["--delta", "off"][..], &["--memory", "1MiB"]] {
+        let run = pack_next(&gap, &[&["--since", RECEIPT], more].concat()).await.expect(0);
+        let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
+        assert!(looked["bytesCarried"].as_u64().unwrap() >= LARGE as u64, "{more:?}: {looked}");
+        assert_eq!(
+            run.stderr.contains("more memory than deltas may"),
+            more[0] == "--memory",
+            "{}",
+            run.stderr
+        );
+        fs::remove_dir_all(gap.path("next")).unwrap();
+    }
+    pack_next(&gap, &["--since", RECEIPT, "--memory", "1MiB"]).await.expect(0);
+    gap.load("next", &[]).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+/// The target never got what the deltas build on: it is asked for, and nothing is loaded without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_base_is_asked_for() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    publish(&gap, 2).await;
+    pack_next(&gap, &["--since", "arc-dns", "--assume-delivered"]).await.expect(0);
+    fs::rename(gap.path("arc-dns"), gap.path("lost")).unwrap();
+    let run = gap.load("next", &[]).await;
+    assert!(matches!(run.code, Some(1 | 3)), "{run:?}");
+    assert!(run.stderr.contains("the target lacks 2 blobs"), "{}", run.stderr);
+    assert_eq!(gap.tagged().await, [""; 0]);
+    let request: Value = serde_json::from_slice(&fs::read(gap.path(REPAIR)).unwrap()).unwrap();
+    let missing: Vec<&Value> =
+        request["missing"].as_array().unwrap().iter().map(|it| &it["digest"]).collect();
+    let bases = &release(1).manifest.links.blobs[1..];
+    assert!(bases.iter().all(|base| missing.contains(&&Value::from(base.digest.to_string()))), "{request}");
+    gap.run(&["pack", "--repair", REPAIR, "--to", "repair", "--source-anonymous"]).await.expect(0);
+    gap.run(&gap.loading(&["next", "repair"], &[])).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
