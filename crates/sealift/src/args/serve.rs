@@ -16,11 +16,12 @@ Examples:
   sealift serve ./store --listen 0.0.0.0:5000 --htpasswd ./users \\
       --tls-self-signed ./tls --tls-name registry.ship.lan
   sealift serve --read-only ./october ./november --trust sealift.pub
-  sealift serve --read-only ./release --listen 0.0.0.0:5000 --insecure-listen")]
+  sealift serve --read-only ./release --listen 0.0.0.0:5000 --insecure-listen
+  sealift serve --print-hosts-toml --listen 10.0.0.1:5000 > hosts.toml")]
 pub(crate) struct ServeArgs {
     /// The directory of the registry, which is made where it is missing. With
     /// --read-only a bundle, and several count as one
-    #[arg(value_name = "DIRECTORY|BUNDLE", required = true)]
+    #[arg(value_name = "DIRECTORY|BUNDLE", required_unless_present = "print_hosts_toml")]
     pub(crate) places: Vec<PathBuf>,
     /// Serve what is there and take nothing: bundles straight from their volumes,
     /// an OCI image layout, or a directory
@@ -32,6 +33,10 @@ pub(crate) struct ServeArgs {
     /// Listen also where others can reach it without TLS, or without a password
     #[arg(long, help_heading = "Who may ask")]
     pub(crate) insecure_listen: bool,
+    /// Print the hosts.toml that sends containerd here when it is started with these
+    /// options, and serve nothing
+    #[arg(long, help_heading = "Who may ask")]
+    pub(crate) print_hosts_toml: bool,
     #[command(flatten)]
     pub(crate) guard: GuardArgs,
     /// Let clients delete tags, manifests and blobs

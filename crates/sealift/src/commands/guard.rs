@@ -18,6 +18,8 @@ use crate::ui::Ui;
 
 /// Where Linux keeps the name of the machine.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+/// What every machine calls itself.
+const LOCALHOST: &str = "localhost";
 
 /// What stands between clients and the store.
 pub(crate) struct Guard {
@@ -90,13 +92,19 @@ fn pair(args: &GuardArgs, listen: &[SocketAddr]) -> Result<(Option<Pair>, Option
 
 /// What clients on this machine and beside it call it.
 fn usual_names(listen: &[SocketAddr]) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut names = vec![LOCALHOST.to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let listened = listen.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
     names.extend(listened.map(|ip| ip.to_string()));
+    names.extend(Some(machine()).filter(|name| name != LOCALHOST));
+    names
+}
+
+/// What this machine calls itself, where that is a name that others may use.
+pub(crate) fn machine() -> String {
     let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    names.extend(Some(host.trim().to_owned()).filter(|name| !name.is_empty() && is_name(name)));
-    names
+    let name = Some(host.trim()).filter(|name| !name.is_empty() && is_name(name));
+    name.unwrap_or(LOCALHOST).to_owned()
 }
 
 fn auth(args: &GuardArgs, notices: Notices) -> Result<Option<Arc<Auth>>> {

@@ -10,6 +10,7 @@ mod dry_run;
 mod freight;
 mod gc;
 mod guard;
+mod hosts_toml;
 mod inspect;
 mod job;
 mod keygen;

@@ -13,10 +13,10 @@ use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, Store};
 use tokio::net::TcpListener;
 
 use super::freight::open_layout;
-use super::guard::Guard;
+use super::guard::{self, Guard};
 use super::mirror::write;
 use super::origins::Origins;
-use super::{Result, bundle, sockets};
+use super::{Result, bundle, hosts_toml, sockets};
 use crate::args::ServeArgs;
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
@@ -37,6 +37,11 @@ const EXAMPLES: usize = 20;
 pub(crate) async fn run(ui: &Arc<Ui>, args: &ServeArgs, environment: &mut Environment) -> Result<Exit> {
     let sockets = sockets::take(environment)?;
     let addresses = if sockets.is_empty() { args.listen.clone() } else { sockets::addresses(&sockets)? };
+    if args.print_hosts_toml {
+        let guard = Guard::new(ui, &args.guard, &addresses)?;
+        write(ui, &hosts_toml::text(args, &guard, &addresses, &guard::machine())?)?;
+        return Ok(Exit::Success);
+    }
     refuse_insecure(args, &addresses)?;
     let guard = Guard::new(ui, &args.guard, &addresses)?;
     let stop = Stop::listen(ui);

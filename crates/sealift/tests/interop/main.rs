@@ -1,4 +1,4 @@
-//! The binary against Debian's real registry, `skopeo` and containerd, on images made of this machine's files.
+//! The binary against Debian's real registry, `skopeo`, podman, containerd and Docker, on images made of this machine's files.
 //!
 //! No test here is skipped in silence: without its peer it fails, unless `SEALIFT_NO_INTEROP=1` is set.
 
@@ -7,6 +7,7 @@
 
 mod attachments;
 mod bundles;
+mod clients;
 mod faults;
 mod page;
 mod round_trip;
