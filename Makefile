@@ -51,10 +51,11 @@ fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo inst
 	@set -e; for target in $(FUZZ_TARGETS); do \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
-bench: peers ## Measure against skopeo, curl and sha256sum; prints tables
+bench: peers ## Measure against skopeo, curl, sha256sum and docker-registry; prints tables
 	$(CARGO) build --release --locked --workspace
 	target/release/sealift-bench
 	target/release/sealift-bench --bundles
+	target/release/sealift-bench --serve
 	target/release/sealift-bench --growth
 
 quickstart: ## Mirror a small release on this machine; needs nothing

@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Measure packing, checking and loading bundles.
     #[arg(long, conflicts_with_all = ["only", "link", "growth", "large"])]
     bundles: bool,
+    /// Measure the registry, beside `docker-registry`.
+    #[arg(long, conflicts_with_all = ["only", "link", "growth", "large", "bundles"])]
+    serve: bool,
     /// Run only the steps whose names have this in them, and what they are held against.
     #[arg(long, value_name = "TEXT", requires = "bundles")]
     pub(crate) step: Vec<String>,
@@ -36,6 +39,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Mode {
     Mirror,
     Bundles,
+    Serve,
     Growth,
     Large,
 }
@@ -50,12 +54,13 @@ enum Tool {
 
 impl Arguments {
     pub(crate) fn mode(&self) -> Mode {
-        match (self.bundles, self.growth, self.large) {
-            (true, ..) => Mode::Bundles,
-            (_, true, _) => Mode::Growth,
-            (.., true) => Mode::Large,
-            _ => Mode::Mirror,
-        }
+        let modes = [
+            (self.bundles, Mode::Bundles),
+            (self.serve, Mode::Serve),
+            (self.growth, Mode::Growth),
+            (self.large, Mode::Large),
+        ];
+        modes.into_iter().find_map(|(is_wanted, mode)| is_wanted.then_some(mode)).unwrap_or(Mode::Mirror)
     }
 
     /// Returns the rows that are wanted, in the order in which they run.
@@ -93,8 +98,8 @@ mod tests {
         let mode = |given| Arguments::try_parse_from(["sealift-bench", given]).unwrap().mode();
         assert_eq!(mode("--rounds=3"), Mode::Mirror);
         assert_eq!(
-            ["--bundles", "--growth", "--large"].map(mode),
-            [Mode::Bundles, Mode::Growth, Mode::Large]
+            ["--bundles", "--serve", "--growth", "--large"].map(mode),
+            [Mode::Bundles, Mode::Serve, Mode::Growth, Mode::Large]
         );
         assert_eq!(rows(&[]).len(), Contender::ALL.len() * Link::ALL.len());
         let wan = [(Contender::Sealift, Link::Wan), (Contender::SealiftAgain, Link::Wan)];

@@ -4,8 +4,8 @@
 //! Each tool copies a release of 15 images and over 1.2 GB from one `docker-registry` into an empty one; the
 //! tools take turns, so that a busy machine hits all of them. What a tool costs is taken from the kernel, what
 //! the registries were asked from their access logs. The table goes to standard output. With `--growth` it
-//! measures how sealift's own costs grow with the number of images, with `--large` what one large blob costs, and
-//! with `--bundles` what bundles cost.
+//! measures how sealift's own costs grow with the number of images, with `--large` what one large blob costs,
+//! with `--bundles` what bundles cost, and with `--serve` what the registry costs.
 
 mod arguments;
 mod bundles;
@@ -13,6 +13,7 @@ mod contenders;
 mod growth;
 mod large;
 mod measure;
+mod serve;
 mod table;
 mod world;
 
@@ -44,6 +45,7 @@ async fn main() -> ExitCode {
     finish(match arguments.mode() {
         Mode::Mirror => bench(&arguments).await,
         Mode::Bundles => bundles::bench(arguments.rounds, &arguments.step).await,
+        Mode::Serve => serve::bench(arguments.rounds).await,
         Mode::Growth => growth::bench().await,
         Mode::Large => large::bench().await,
     })
