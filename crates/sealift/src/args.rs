@@ -3,6 +3,7 @@
 mod bundle;
 mod guard;
 mod serve;
+mod upstream;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use bundle::{
 };
 pub(crate) use guard::{AccessLogFormat, GuardArgs};
 pub(crate) use serve::{GcArgs, ServeArgs};
+pub(crate) use upstream::{UpstreamArgs, UpstreamName};
 
 /// Carries the images of a release into the registry of an offline site.
 ///
@@ -385,6 +387,23 @@ pub(crate) struct ConnectionArgs {
     /// How many requests a second each registry gets at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) requests_per_second: Option<u32>,
+}
+
+impl ConnectionArgs {
+    /// What holds where nothing is said; the same stands on the arguments.
+    pub(crate) fn usual() -> Self {
+        Self {
+            plain_http: Vec::new(),
+            ca_files: Vec::new(),
+            client_cert: None,
+            client_key: None,
+            resolve: Vec::new(),
+            connect_timeout: 10,
+            stall_timeout: 60,
+            max_connections: 16,
+            requests_per_second: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Group)]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_store::Store;
+
 use super::{Access, Auth, Keeper, Tls};
 
 /// Hears of every request when its answer has been sent, or has broken off.
@@ -30,6 +32,9 @@ pub struct ServerConfig {
     pub auth: Option<Arc<Auth>>,
     /// Knows the store from behind: how much it holds, and where that came from.
     pub keeper: Option<Arc<dyn Keeper>>,
+    /// What pages for people show, where that is less than what can be pulled: to look at a list must not fetch
+    /// anything from elsewhere.
+    pub shown: Option<Arc<dyn Store>>,
     /// Hears of every request.
     pub access: Option<AccessLog>,
 }
@@ -45,6 +50,7 @@ impl Default for ServerConfig {
             tls: None,
             auth: None,
             keeper: None,
+            shown: None,
             access: None,
         }
     }
@@ -61,6 +67,7 @@ impl fmt::Debug for ServerConfig {
             .field("tls", &self.tls)
             .field("auth", &self.auth)
             .field("keeper", &self.keeper)
+            .field("shown", &self.shown)
             .finish_non_exhaustive()
     }
 }

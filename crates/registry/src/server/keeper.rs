@@ -1,10 +1,10 @@
 //! What is known of a place beside what a [`Store`](sealift_store::Store) tells: by who keeps it.
 
 use std::fmt::Debug;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, Result, Usage};
 
 /// Knows a place from behind.
@@ -18,6 +18,10 @@ pub trait Keeper: Debug + Send + Sync + 'static {
 
     /// Tells where a manifest came from.
     async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin;
+
+    /// Tells how long ago it was known for certain what a tag points at, where that is decided elsewhere and
+    /// nobody was asked just now.
+    async fn age(&self, repository: &RepositoryName, tag: &Tag) -> Option<Duration>;
 }
 
 /// Where something came from, as far as that is known.
@@ -43,5 +47,9 @@ impl Keeper for DirectoryStore {
 
     async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin {
         Origin { arrived: self.arrived(repository, digest).await, ..Origin::default() }
+    }
+
+    async fn age(&self, _: &RepositoryName, _: &Tag) -> Option<Duration> {
+        None
     }
 }

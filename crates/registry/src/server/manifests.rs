@@ -1,6 +1,6 @@
 //! Manifests: "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
 
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{AGE, CONTENT_TYPE, LOCATION};
 use http::{Method, StatusCode};
 use sealift_oci::{
     Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName, Tag,
@@ -42,7 +42,8 @@ async fn delete(
 async fn get(call: &Call, repository: &RepositoryName, reference: &ManifestRef) -> Result<Answer, WireError> {
     let found = call.source(repository).manifest(reference).await;
     let manifest = found.map_err(during(Operation::FetchManifest))?;
-    Ok(describe(&manifest.descriptor)?.bytes(manifest.bytes))
+    let answer = describe(&manifest.descriptor)?.bytes(manifest.bytes);
+    aged(call, repository, reference, answer).await
 }
 
 async fn head(
@@ -51,7 +52,22 @@ async fn head(
     reference: &ManifestRef,
 ) -> Result<Answer, WireError> {
     let found = call.source(repository).resolve(reference).await;
-    describe(&found.map_err(during(Operation::Resolve))?)
+    let answer = describe(&found.map_err(during(Operation::Resolve))?)?;
+    aged(call, repository, reference, answer).await
+}
+
+/// Says how old it is what the answer rests on, where it was not found out just now (RFC 9111, section 5.1).
+async fn aged(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &ManifestRef,
+    answer: Answer,
+) -> Result<Answer, WireError> {
+    let (ManifestRef::Tag(tag), Some(keeper)) = (reference, &call.keeper) else { return Ok(answer) };
+    match keeper.age(repository, tag).await {
+        Some(age) => answer.header(AGE, age.as_secs()),
+        None => Ok(answer),
+    }
 }
 
 fn describe(descriptor: &Descriptor) -> Result<Answer, WireError> {

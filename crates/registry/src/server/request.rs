@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use sealift_oci::RepositoryName;
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
 
+use super::Keeper;
 use super::auth::Caller;
 use super::connection::Connection;
 use super::error::{WireError, during};
@@ -31,6 +32,7 @@ const PROGRESS: usize = 1024;
 /// What a handler gets of a request, beside its route.
 pub(super) struct Call {
     pub(super) store: Arc<dyn Store>,
+    pub(super) keeper: Option<Arc<dyn Keeper>>,
     pub(super) caller: Caller,
     /// Whether anything may be deleted at all.
     pub(super) deletes: bool,
@@ -47,10 +49,16 @@ impl Call {
         received: Arc<AtomicU64>,
     ) -> Self {
         let (parts, body) = request.into_parts();
-        let store = Arc::clone(&connection.shared.store);
-        let (patience, deletes) = (connection.shared.config.stall_timeout, connection.shared.config.deletes);
+        let (store, config) = (Arc::clone(&connection.shared.store), &connection.shared.config);
+        let (keeper, patience, deletes) = (config.keeper.clone(), config.stall_timeout, config.deletes);
         let body = RequestBody::new(body, &parts.headers, patience, received);
-        Self { store, caller, deletes, method: parts.method, headers: parts.headers, body }
+        Self { store, keeper, caller, deletes, method: parts.method, headers: parts.headers, body }
+    }
+
+    /// Asks the place that pages show.
+    pub(super) fn to_show(self, shown: Option<&Arc<dyn Store>>) -> Self {
+        let store = shown.map_or(self.store, Arc::clone);
+        Self { store, ..self }
     }
 
     pub(super) fn source(&self, repository: &RepositoryName) -> Arc<dyn Source> {

@@ -61,7 +61,10 @@ async fn run(
     let call = Call::new(request, connection, caller, record.received());
     let route = match resource {
         Resource::Metrics => return metrics::handle(&connection.shared, &call).await,
-        Resource::Page(page) => return page::handle(connection, &call, page).await,
+        Resource::Page(page) => {
+            let call = call.to_show(connection.shared.config.shown.as_ref());
+            return page::handle(connection, &call, page).await;
+        }
         Resource::Api(Ok(route)) => call.caller.check(&call.method, route)?,
         Resource::Api(Err(error)) => {
             call.caller.check_registry()?;

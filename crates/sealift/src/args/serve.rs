@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
-use super::{GuardArgs, OpenArgs, TalkArgs};
+use super::{GuardArgs, OpenArgs, TalkArgs, UpstreamArgs};
 use crate::age::Age;
 
 #[derive(Debug, Group)]
@@ -15,6 +15,7 @@ Examples:
   sealift serve ./store --allow-delete --listen 127.0.0.1:5000
   sealift serve ./store --listen 0.0.0.0:5000 --htpasswd ./users \\
       --tls-self-signed ./tls --tls-name registry.ship.lan
+  sealift serve ./store --upstream quay.io --upstream hub=docker.io --tag-ttl 1h
   sealift serve --read-only ./october ./november --trust sealift.pub
   sealift serve --read-only ./release --listen 0.0.0.0:5000 --insecure-listen
   sealift serve --print-hosts-toml --listen 10.0.0.1:5000 > hosts.toml")]
@@ -49,6 +50,8 @@ pub(crate) struct ServeArgs {
     /// Forget uploads that rest longer: 7d, 12h, 30m
     #[arg(long, value_name = "AGE", default_value = "7d", help_heading = "What is taken")]
     pub(crate) upload_lifetime: Age,
+    #[command(flatten)]
+    pub(crate) upstreams: UpstreamArgs,
     #[command(flatten)]
     pub(crate) open: OpenArgs,
     #[command(flatten)]

@@ -287,7 +287,7 @@ async fn releases_between(
 }
 
 /// A number from 0 to 1. Nothing secret hangs on it: the seeds of the standard library's maps will do.
-fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(std::time::Instant::now());
     // 53 bits are what a float holds exactly.

@@ -28,6 +28,7 @@ mod repair;
 mod serve;
 mod since;
 mod sockets;
+mod upstreams;
 mod verify;
 mod verify_bundle;
 mod verify_directory;

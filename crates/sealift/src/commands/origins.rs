@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sealift_bundle::{RECEIPT_LIMIT, Receipt};
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_registry::server::{Keeper, Origin};
-use sealift_store::{DirectoryStore, Usage};
+use sealift_store::{DirectoryStore, ReadThrough, Usage};
 
 use super::{Result, since};
 
@@ -19,6 +20,8 @@ pub(crate) struct Origins {
     /// The bundles and the repository that a manifest came from. It may lie in a repository of another name
     /// here, so only its digest counts.
     known: HashMap<Digest, (String, String)>,
+    /// Knows how old tags are that come from elsewhere.
+    through: Option<ReadThrough>,
 }
 
 impl Origins {
@@ -28,7 +31,12 @@ impl Origins {
             let content = since::signed(path, RECEIPT_LIMIT, None)?;
             add(&mut known, &Receipt::parse(path, &content)?);
         }
-        Ok(Self { directory, known })
+        Ok(Self { directory, known, through: None })
+    }
+
+    /// Asks this, too, how old tags are.
+    pub(crate) fn behind(self, through: Option<ReadThrough>) -> Self {
+        Self { through, ..self }
     }
 }
 
@@ -55,6 +63,10 @@ impl Keeper for Origins {
     async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin {
         let (bundle, source) = self.known.get(digest).cloned().unzip();
         Origin { arrived: self.directory.arrived(repository, digest).await, bundle, source }
+    }
+
+    async fn age(&self, repository: &RepositoryName, tag: &Tag) -> Option<Duration> {
+        self.through.as_ref()?.age(repository, tag).await
     }
 }
 

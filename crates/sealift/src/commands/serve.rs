@@ -9,14 +9,14 @@ use futures_util::future::join_all;
 use sealift_bundle::{BundleError, BundleStore};
 use sealift_registry::server::{Access, Keeper, RunningServer, Server, ServerConfig};
 use sealift_store::accept::Sparse;
-use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, Store};
+use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, ReadThrough, Store};
 use tokio::net::TcpListener;
 
 use super::freight::open_layout;
 use super::guard::{self, Guard};
 use super::mirror::write;
 use super::origins::Origins;
-use super::{Result, bundle, hosts_toml, sockets};
+use super::{Result, bundle, hosts_toml, sockets, upstreams};
 use crate::args::ServeArgs;
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
@@ -83,13 +83,26 @@ struct Opened {
     name: String,
     /// The directory, where it is written.
     directory: Option<Arc<DirectoryStore>>,
+    /// The directory with what it fetches, where it does.
+    through: Option<ReadThrough>,
+}
+
+impl Opened {
+    /// What is here already; to look at it fetches nothing.
+    fn shown(&self) -> Arc<dyn Store> {
+        match &self.directory {
+            Some(directory) => Arc::clone(directory) as Arc<dyn Store>,
+            None => Arc::clone(&self.store),
+        }
+    }
 }
 
 async fn open(ui: &Ui, args: &ServeArgs, environment: &mut Environment) -> Result<Opened> {
     let names: Vec<String> = args.places.iter().map(|path| path.display().to_string()).collect();
     let name = names.join(" and ");
     if args.read_only {
-        return Ok(Opened { store: open_to_read(ui, args, environment).await?, name, directory: None });
+        let store = open_to_read(ui, args, environment).await?;
+        return Ok(Opened { store, name, directory: None, through: None });
     }
     let [path] = args.places.as_slice() else {
         return Err(CommandError::usage(
@@ -101,7 +114,12 @@ async fn open(ui: &Ui, args: &ServeArgs, environment: &mut Environment) -> Resul
     let sparse = if args.allow_missing_blobs { Sparse::Everything } else { Sparse::Indexes };
     let directory = Arc::new(DirectoryStore::create(path)?.taking(sparse));
     check(ui, &directory).await?;
-    Ok(Opened { store: Arc::clone(&directory) as Arc<dyn Store>, name, directory: Some(directory) })
+    let through = upstreams::open(ui, &args.upstreams, &directory, environment).await?;
+    let store: Arc<dyn Store> = match &through {
+        Some(through) => Arc::new(through.clone()),
+        None => Arc::clone(&directory) as Arc<dyn Store>,
+    };
+    Ok(Opened { store, name, directory: Some(directory), through })
 }
 
 /// Repositories are not mixed into what was packed.
@@ -182,8 +200,9 @@ fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> Resu
         }
     };
     let origins = opened.directory.clone().map(|directory| Origins::read(directory, &args.guard.receipt));
-    let keeper = origins.transpose()?.map(|origins| Arc::new(origins) as Arc<dyn Keeper>);
-    Ok(ServerConfig { deletes: args.allow_delete, keeper, ..guard.into_config(Arc::new(access)) })
+    let behind = |origins: Origins| Arc::new(origins.behind(opened.through.clone())) as Arc<dyn Keeper>;
+    let (keeper, shown) = (origins.transpose()?.map(behind), Some(opened.shown()));
+    Ok(ServerConfig { deletes: args.allow_delete, keeper, shown, ..guard.into_config(Arc::new(access)) })
 }
 
 /// Listens on what was handed over, or else on what was named.
@@ -242,7 +261,7 @@ async fn announce(
     let (podman, ctr) = if is_plain { (" --tls-verify=false", " --plain-http") } else { ("", "") };
     let Some(address) = running.first().map(|server| reached(server.local_addr())) else { return Ok(()) };
     let plain = if is_plain { format!("--plain-http {address} ") } else { String::new() };
-    let example = example(opened.store.as_ref()).await;
+    let example = example(opened.shown().as_ref()).await;
     let text = match example {
         Some(image) => format!(
             "To pull from it:\n  \

@@ -27,8 +27,14 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts one on a free port, and waits until it can be asked.
     pub(crate) async fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[]).await
+    }
+
+    /// Starts one with variables around it.
+    pub(crate) async fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
-        command.args([&["serve", "--listen", "127.0.0.1:0"], args].concat()).env_clear().kill_on_drop(true);
+        command.args([&["serve", "--listen", "127.0.0.1:0"], args].concat()).kill_on_drop(true);
+        command.env_clear().envs(variables.iter().copied());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -158,6 +164,9 @@ async fn what_others_could_reach_must_be_meant() {
         (&["--listen", "203.0.113.1:1", "--insecure-listen"], 2, "Name another address"),
         (&["--listen", "nowhere"], 2, "--listen"),
         (&["--read-only", "--allow-delete"], 2, "--allow-delete"),
+        (&["--read-only", "--upstream", "ship.lan"], 2, "--upstream"),
+        (&["--upstream", "https://ship.lan"], 2, "a registry reads HOST"),
+        (&["--tag-ttl", "1h"], 2, "--upstream"),
         (&["other"], 2, "--read-only"),
     ] {
         let run = sealift(&[&["serve", path], args].concat(), &[], None).await.expect(code);

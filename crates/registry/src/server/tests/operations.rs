@@ -1,9 +1,10 @@
 //! What watches the server: its health, and its figures.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sealift_oci::{Digest, RepositoryName};
+use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_store::conformance::fixture;
 use sealift_store::{DirectoryStore, Error, ErrorKind, MemoryStore, Operation, Result, Usage};
 
@@ -27,6 +28,10 @@ impl Keeper for Failing {
     async fn origin(&self, _: &RepositoryName, _: &Digest) -> Origin {
         Origin::default()
     }
+
+    async fn age(&self, _: &RepositoryName, tag: &Tag) -> Option<Duration> {
+        (tag.as_str() == "old").then_some(Duration::from_millis(7_900))
+    }
 }
 
 async fn kept_by(keeper: impl Keeper) -> Fixture {
@@ -49,6 +54,36 @@ async fn health_is_told_in_a_word() {
         assert_eq!(fixture.get("/readyz").await.status, ready);
         assert_eq!(fixture.ask("POST", "/healthz", "", b"x").await.status, 405);
     }
+}
+
+/// What was not asked just now says so, whichever method; a digest never gets old.
+#[tokio::test]
+async fn tags_tell_how_old_they_are() {
+    let image = fixture::image("x");
+    let keeper = Arc::new(Failing(ErrorKind::Io));
+    let config = ServerConfig { keeper: Some(keeper), ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    for tag in ["old", "new"] {
+        image.push(fixture.store.as_ref(), &name("a"), Some(tag)).await;
+    }
+    let digest = image.digest().to_string();
+    for (reference, expected) in [("old", "7"), ("new", ""), (digest.as_str(), "")] {
+        for method in ["GET", "HEAD"] {
+            let reply = fixture.ask(method, &format!("/v2/a/manifests/{reference}"), "", b"").await;
+            assert_eq!((reply.status, reply.header("age")), (200, expected), "{method} {reference}");
+        }
+    }
+}
+
+/// Pages show what they are told to show.
+#[tokio::test]
+async fn pages_may_show_less_than_what_can_be_pulled() {
+    let (all, shown) = (Arc::new(MemoryStore::new("all")), Arc::new(MemoryStore::new("shown")));
+    fixture::image("x").push(all.as_ref(), &name("a"), Some("t")).await;
+    let config = ServerConfig { shown: Some(shown), ..ServerConfig::default() };
+    let fixture = Fixture::over(all, config).await;
+    assert_eq!(fixture.get("/v2/a/manifests/t").await.status, 200);
+    assert_eq!(fixture.get("/repository/a").await.status, 404);
 }
 
 #[tokio::test]
