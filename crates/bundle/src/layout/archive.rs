@@ -158,6 +158,34 @@ impl Entries {
     }
 }
 
+/// How far the headers of a file lead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Headers {
+    /// Where the reading ended.
+    pub(crate) end: u64,
+    /// Whether a block of zeros stands there, as at the end of an archive.
+    pub(crate) is_ended: bool,
+}
+
+/// Shows the names of all files in what may be an archive of `length` bytes, as far as its headers can be read.
+pub(crate) fn headers(input: &mut (impl Read + Seek), length: u64, mut see: impl FnMut(&str)) -> Headers {
+    let mut scan = Scan { input, length, offset: 0, extension: Extension::default() };
+    for _ in 0..HEADER_LIMIT {
+        let at = scan.offset;
+        let entry = match scan.header() {
+            Ok(Some(header)) => scan.entry(&header),
+            Ok(None) => return Headers { end: at, is_ended: true },
+            Err(_) => break,
+        };
+        match entry {
+            Ok(Some((name, _))) => see(&name),
+            Ok(None) => {}
+            Err(_) => return Headers { end: at, is_ended: false },
+        }
+    }
+    Headers { end: scan.offset, is_ended: false }
+}
+
 /// Reads the name of a blob.
 fn blob(name: &str) -> Option<Digest> {
     let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;

@@ -28,6 +28,7 @@ mod target;
 mod verify;
 mod writer;
 
+pub(crate) use archive::{Headers, headers};
 pub(crate) use graph::differs;
 pub use names::LayoutNames;
 pub use store::{LayoutImage, LayoutStore};

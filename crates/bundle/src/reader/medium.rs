@@ -12,7 +12,7 @@ use super::hash::hash;
 use super::part;
 use super::trailer::{TAIL, Trailer};
 use super::volumes::DIFFERS;
-use super::{Progress, files};
+use super::{Progress, ending, files};
 use crate::catalogue::CATALOGUE_LIMIT;
 use crate::error::{BundleError, Result};
 use crate::names::{CATALOGUE, CHECKSUM, CHECKSUMS, KEY, SEALED, SIGNATURE};
@@ -94,9 +94,14 @@ impl Medium {
                 return Err(BundleError::damaged(path, DIFFERS));
             }
         }
-        let mut read = |offset, size| read_at(path, &mut file, offset, size);
         let start = length.saturating_sub(TAIL);
-        let trailer = Trailer::parse(path, &read(start, length - start)?, length)?;
+        let trailer = Trailer::parse(path, &read_at(path, &mut file, start, length - start)?, length);
+        if let Err(BundleError::NotABundle { .. }) = trailer {
+            let checksum = checksums.as_ref().and_then(|(_, sums)| sums.only()).map(|(_, hash)| hash);
+            ending::refuse_damaged(path, &mut file, length, checksum, progress)?;
+        }
+        let trailer = trailer?;
+        let mut read = |offset, size| read_at(path, &mut file, offset, size);
         let bytes = read(trailer.catalogue.offset, trailer.catalogue.size)?;
         if Digest::sha256(&bytes).hex() != trailer.catalogue.sha256 {
             let at = trailer.catalogue.offset;

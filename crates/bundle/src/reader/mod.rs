@@ -2,6 +2,7 @@
 
 mod checksums;
 mod damage;
+mod ending;
 mod extents;
 mod files;
 #[cfg(fuzzing)]

@@ -193,9 +193,13 @@ async fn what_is_no_bundle_is_refused() {
     }
     Builder { volume_size: None, ..builder() }.write_file(&file, false);
     let whole = fs::read(&file).unwrap();
-    for length in [whole.len() - 1, whole.len() - 512, whole.len() / 2, 1] {
+    for length in [whole.len() / 2, 1] {
         fs::write(&file, &whole[..length]).unwrap();
         assert!(matches!(open(&file).await.unwrap_err(), BundleError::NotABundle { .. }), "{length}");
+    }
+    for length in [whole.len() - 1, whole.len() - 512, whole.len() - 2048] {
+        fs::write(&file, &whole[..length]).unwrap();
+        assert!(matches!(open(&file).await.unwrap_err(), BundleError::Damaged { .. }), "{length}");
     }
 }
 
