@@ -122,8 +122,7 @@ pub(super) fn take_up(
         return Err(BundleError::damaged(path, "it is of another version; delete the unfinished bundle"));
     }
     let lines = entries(lines);
-    let noted = lines.iter().flat_map(|line| &line.marks).map(|mark| mark.volume).collect();
-    directory.map_or(Ok(()), |directory| leftover::undo_names(directory, &noted))?;
+    directory.map_or(Ok(()), |directory| leftover::undo_names(directory, |path| number_of(&lines, path)))?;
     let proven = prove(&lines, &volume)?;
     let is_whole = |line: &&Line| {
         let found = |mark: &LineMark| proven.get(&mark.volume)?.get(&mark.length);
@@ -187,6 +186,16 @@ fn prove(lines: &[Line], volume: &impl Fn(usize) -> PathBuf) -> Result<BTreeMap<
         Ok((number, proven))
     };
     ends.into_iter().map(prove).collect()
+}
+
+/// Returns which volume a file is: one that begins as it was noted for at least one entry.
+fn number_of(lines: &[Line], path: &Path) -> Result<Option<usize>> {
+    let marks = || lines.iter().flat_map(|line| &line.marks);
+    let proven = prove_one(path, marks().map(|mark| mark.length).collect()).map_err(BundleError::io(path))?;
+    let is_found = |mark: &&LineMark| {
+        proven.get(&mark.length).is_some_and(|hasher| hasher.clone().finish().hex() == mark.sha256)
+    };
+    Ok(marks().find(is_found).map(|mark| mark.volume))
 }
 
 fn prove_one(path: &Path, ends: BTreeSet<u64>) -> io::Result<Proven> {

@@ -1,11 +1,16 @@
 //! What lies where a bundle is to be written, and who else writes there.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::{behind, publish};
 use crate::error::{BundleError, Result};
 use crate::names::{self, CHECKSUMS, JOURNAL, LOCK};
+use crate::reader::open_file_with;
 
 /// Where the files beside the volumes go.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl Place {
             Self::Directory(path) => (path.clone(), File::open(path)),
             Self::File(path) => {
                 let beside = behind(path, LOCK);
-                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+                let file = open_lock(&beside);
                 (beside, file)
             }
             Self::Pipe => return Ok(None),
@@ -69,6 +74,15 @@ impl Place {
             _ => Ok(Some(file)),
         }
     }
+}
+
+/// Opens the file that is locked, or makes it. A link there is not followed: it may lead anywhere.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let made =
+        OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags.bits()).open(path);
+    // What else lies there is told by its kind.
+    made.or_else(|_| open_file_with(path, OpenOptions::new().write(true)))
 }
 
 /// A finished bundle is not written over.

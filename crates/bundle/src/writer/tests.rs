@@ -257,6 +257,36 @@ async fn what_was_spoilt_is_written_anew() {
     }
 }
 
+/// A link at the place of the lock leads nowhere: nothing is made behind it.
+#[tokio::test]
+async fn a_link_at_the_lock_is_not_followed() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    std::os::unix::fs::symlink(path("elsewhere"), path("x.tar.lock")).unwrap();
+    let error = BundleWriter::open(Destination::File(path("x.tar")), options(None)).await.unwrap_err();
+    assert!(error.to_string().contains("x.tar.lock: it is no regular file but a symbolic link"), "{error}");
+    assert!(!path("elsewhere").exists() && !path("x.tar.journal").exists());
+}
+
+/// A volume of another bundle beside a journal is no rest of this one.
+#[tokio::test]
+async fn a_volume_of_another_bundle_stays_where_one_is_gone_on_with() {
+    let place = tempfile::tempdir().unwrap();
+    let image = fixture::image("one");
+    let writer = directory(&place, None).await;
+    push(&writer, "one", &image).await;
+    drop(writer);
+    let other = place.path().join("bundle").join(crate::names::volume(1, 1));
+    std::fs::write(&other, "another bundle").unwrap();
+    let destination = Destination::Directory(place.path().join("bundle"));
+    let error = BundleWriter::open(destination, options(None)).await.unwrap_err();
+    assert!(error.to_string().contains("it is no volume of the unfinished bundle"), "{error}");
+    assert_eq!(std::fs::read(&other).unwrap(), b"another bundle");
+    std::fs::remove_file(&other).unwrap();
+    let writer = directory(&place, None).await;
+    assert!(writer.resumed() > 0);
+}
+
 #[tokio::test]
 async fn other_options_do_not_go_on_with_a_bundle_and_a_finished_one_stays() {
     let place = tempfile::tempdir().unwrap();
