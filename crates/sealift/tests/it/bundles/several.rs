@@ -28,7 +28,7 @@ async fn several_bundles_count_as_one() {
 async fn one_tag_is_not_given_to_two_images() {
     let gap = Gap::new().await;
     let repository = "arcdata/arc-dns".parse().unwrap();
-    super::scene::image("other").push(gap.site.store.as_ref(), &repository, Some("v2")).await;
+    super::scene::image("other").push(gap.site.source.store.as_ref(), &repository, Some("v2")).await;
     let source = gap.source.address().to_string();
     let (one, other) = (format!("{source}/{repository}:{KNOWN}"), format!("{source}/{repository}:v2"));
     std::fs::write(gap.path("list"), format!("{one}\n{other}\n")).unwrap();
