@@ -108,7 +108,8 @@ impl Mirror {
     }
 
     /// Gets the bytes from the source, unless they are there. The wish to link a blob from its own
-    /// repository is the question whether it is there, and opens the upload if it is not: one request.
+    /// repository is the question whether it is there, and opens the upload if it is not: one request. A place that
+    /// never links is asked once more where the source lacks the blob.
     async fn lead(
         &self,
         blob: &PlannedBlob,
@@ -143,7 +144,13 @@ impl Mirror {
             spool: self.options.spool.clone(),
             page,
         };
-        Ok((Carried::Moved, transfer.run(upload).await?))
+        match transfer.run(upload).await {
+            // A place may open an upload whatever it has. What the source does not have, it can only have already.
+            Err(error) if is_gone(&error) && is_there(target.as_ref(), descriptor).await => {
+                Ok((Carried::Present, None))
+            }
+            moved => Ok((Carried::Moved, moved?)),
+        }
     }
 
     /// Opens the journal where an upload of this blob stands in it.
@@ -239,6 +246,16 @@ async fn link(target: &dyn Target, blob: &Descriptor, from: &RepositoryName) -> 
             Ok(if there.is_some() { Linked::Yes } else { Linked::No(None) })
         }
     }
+}
+
+/// Tells whether it is the source that lacks a blob.
+fn is_gone(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.side() == Some(Side::Source)
+}
+
+/// Asks in plain words. A place that cannot say does not have it.
+async fn is_there(target: &dyn Target, blob: &Descriptor) -> bool {
+    matches!(target.stat_blob(&blob.digest).await, Ok(Some(size)) if size == blob.size)
 }
 
 /// An upload that nobody needs is given back; what that fails with changes nothing.
