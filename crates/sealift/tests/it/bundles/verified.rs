@@ -55,6 +55,61 @@ async fn a_flip_in_any_file_is_found() {
     verify(&gap, "release", &["--trust", "sealift.pub"]).await.expect(0);
 }
 
+/// A bundle that is one file, with its checksum beside it and without, and whatever happens to its last 2048 bytes: it is
+/// never taken for the layout that it is as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_the_end_of_one_file_is_found() {
+    const END: usize = 2048;
+    let gap = Gap::new().await;
+    gap.pack("one.tar", &[]).await.expect(0);
+    let whole = fs::read(gap.path("one.tar")).unwrap();
+    let kept = whole.len() - END;
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[kept + at] ^= 1 << (at % 8);
+        (format!("a flip at {at}"), bytes)
+    };
+    let cut = |by: usize| (format!("a cut of {by}"), whole[..whole.len() - by].to_vec());
+    let longer = |by: usize| (format!("{by} more"), [&whole[..], &vec![0; by]].concat());
+    let flips = (0..END).step_by(113).chain([END - 1]).map(flipped);
+    let cuts = [1, 100, 511, 512, 513, 1024, 1536, END].into_iter().map(cut);
+    let spoilt: Vec<(String, Vec<u8>)> = flips.chain(cuts).chain([1, 512, 9000].map(longer)).collect();
+    fs::create_dir(gap.path("bare")).unwrap();
+    for (number, (what, content)) in spoilt.iter().enumerate() {
+        for name in ["one.tar", "bare/one.tar"] {
+            fs::write(gap.path(name), content).unwrap();
+            let run = verify(&gap, name, &[]).await;
+            let is_told = run.stderr.contains(&format!("error: {name}: "));
+            assert!(run.code == Some(5) && is_told, "{name} with {what}: {run:?}");
+            if number % 3 == 0 {
+                let run = gap.load(name, &[]).await;
+                assert!(run.code == Some(5), "{name} with {what}: {run:?}");
+            }
+        }
+    }
+    gap.assert_untouched();
+    fs::write(gap.path("one.tar"), &whole).unwrap();
+    verify(&gap, "one.tar", &[]).await.expect(0);
+}
+
+/// A layout that differs from the checksum beside it is not what its owner wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_that_differs_from_its_checksum_is_damaged() {
+    let gap = Gap::packed(&[]).await;
+    let all: Vec<u8> =
+        volumes(&gap.path("release")).iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    fs::write(gap.path("all.tar"), &all).unwrap();
+    let list = |sum: &str| fs::write(gap.path("all.tar.sha256"), format!("{sum}  all.tar\n")).unwrap();
+    list(&sealift_oci::Digest::sha256(&all).hex());
+    verify(&gap, "all.tar", &[]).await.expect(0);
+    list(&"0".repeat(64));
+    for run in [verify(&gap, "all.tar", &[]).await, gap.load("all.tar", &[]).await] {
+        assert!(run.stderr.contains("error: all.tar: it differs from its checksum"), "{}", run.stderr);
+        run.expect(5);
+    }
+    gap.assert_untouched();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_with_its_place_and_the_images() {
     let gap = Gap::packed(&[]).await;
