@@ -20,6 +20,7 @@ mod logout;
 mod mirror;
 mod origins;
 mod pack;
+mod prefix;
 mod proof;
 mod quickstart;
 mod rehearsal;

@@ -17,7 +17,7 @@ use super::deltas::{self, Deltas};
 use super::dry_run::{self, DryRun};
 use super::job::{Goal, Job};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures};
-use super::{repair, since};
+use super::{prefix, repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
@@ -141,6 +141,7 @@ fn left(to: Option<&Path>) -> BTreeMap<Digest, u64> {
 
 /// Refuses what makes no sense together, before anything is asked.
 fn check(args: &PackArgs, is_terminal: bool) -> Result<()> {
+    args.to.as_deref().map_or(Ok(()), prefix::refuse_foreign)?;
     let is_pipe = args.to.as_deref() == Some(Path::new(PIPE));
     let is_layout = args.to.as_deref().is_some_and(|to| layout_of(to).is_some());
     let is_closed = args.sign.is_some() || !args.encrypt_to.is_empty() || args.encrypt_passphrase;

@@ -12,6 +12,9 @@ async fn what_makes_no_sense_is_refused_before_anything_moves() {
         ("-", &["--sign", "some.key"], "a signature has no place in a pipe"),
         ("-", &["--volume-size", "2MiB"], "one file has no volumes"),
         ("a.tar", &["--volume-size", "2MiB"], "one file has no volumes"),
+        ("oci-archive:x.tar", &[], "does not write to oci-archive:\n  Hint: Name a file that ends in .tar: "),
+        ("docker-archive:q", &["--dry-run"], "does not write to docker-archive:\n  Hint: Name a directory, "),
+        ("docker://host/name", &[], "does not write to docker:\n"),
         ("a", &["--volume-size", "1MB"], "a volume has at least 1 MiB"),
         ("a", &["--volume-size", "large"], "a size reads 20GB"),
         (
