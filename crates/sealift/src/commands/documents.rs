@@ -52,6 +52,22 @@ impl Documents {
     }
 }
 
+/// Refuses what is asked of documents that a plain layout does not bring.
+pub(super) fn check_asked(args: &LoadArgs, bundles: &[Bundle]) -> Result<()> {
+    let asked = [
+        ("--receipt", args.receipt.is_some()),
+        ("--repair-request", args.repair_request.is_some()),
+        ("--sign", args.sign.is_some()),
+    ];
+    match asked.into_iter().find(|(_, is_asked)| *is_asked && bundles.is_empty()) {
+        Some((flag, _)) => Err(CommandError::usage(
+            format_args!("{flag}: a plain OCI image layout has no receipt and no repair request"),
+            format_args!("Leave {flag} out, or load a bundle, which `sealift pack` writes."),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn place(
     ui: &Ui,
     (flag, named): (&str, Option<&Path>),

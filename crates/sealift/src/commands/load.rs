@@ -9,7 +9,7 @@ use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Se
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
-use super::documents::Documents;
+use super::documents::{self, Documents};
 use super::dry_run::DryRun;
 use super::freight::{self, Freight};
 use super::job::{Job, look_up};
@@ -42,6 +42,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     let opened = freight::open(ui, &args.bundles, &args.open, environment);
     let freight = stop.unless_asked(opened).await??;
     check_images(freight.bundles())?;
+    documents::check_asked(args, freight.bundles())?;
     let documents = match args.limits.dry_run {
         true => Documents::default(),
         false => Documents::settle(ui, args, freight.bundles(), environment)?,
@@ -306,7 +307,10 @@ fn one_each(
         known.insert((repository, own), (digest, name));
     }
     let pairs = known.iter().zip(known.iter().skip(1));
-    match pairs.into_iter().find(|((one, (digest, _)), (other, (next, _)))| one.0 == other.0 && digest != next) {
+    match pairs
+        .into_iter()
+        .find(|((one, (digest, _)), (other, (next, _)))| one.0 == other.0 && digest != next)
+    {
         Some(((_, (_, one)), (_, (_, other)))) => Err(CommandError::usage(
             format_args!("{one} and {other} would both get the tag {tag}"),
             "Leave --target-tag out: each image keeps its tag.",

@@ -115,6 +115,22 @@ async fn a_packed_layout_has_full_names_and_loads_like_a_bundle() {
     gap.assert_arrived(&super::scene::NAMES).await;
 }
 
+/// A layout has no receipt, and who asks for one is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_has_no_receipt() {
+    let gap = Gap::new().await;
+    write_layout(&gap.path("arc-dns"), "arc-dns");
+    for flag in ["--receipt", "--repair-request", "--sign"] {
+        for more in [&[flag, "x.json"][..], &[flag, "x.json", "--dry-run"]] {
+            let run = gap.load("arc-dns", more).await.expect(2);
+            let words =
+                format!("error: {flag}: a plain OCI image layout has no receipt and no repair request\n");
+            assert!(run.stderr.contains(&words), "{}", run.stderr);
+        }
+    }
+    gap.assert_untouched();
+}
+
 /// A blob that lies elsewhere is told as what it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linked_blob_is_told() {
