@@ -121,6 +121,7 @@ pub(super) async fn with_keys<T>(
     environment: &mut Environment,
     work: impl AsyncFn(&OpenOptions) -> std::result::Result<T, BundleError>,
 ) -> Result<T> {
+    args.volume_dir.iter().try_for_each(|directory| check_directory(directory))?;
     let mut identities = Identities::default();
     for file in &args.identity {
         identities.extend(Identities::read(file)?);
@@ -145,6 +146,27 @@ pub(super) async fn with_keys<T>(
     let passphrase = ask(&format!("Passphrase of {}: ", path.display()), environment)?;
     let unlock = move |key: &SealedKey| key.open(&identities, || Ok(Passphrase::new(passphrase.expose())));
     Ok(work(&options(Arc::new(unlock))).await?)
+}
+
+/// A name that is misspelt would look like a volume that is missing.
+fn check_directory(directory: &Path) -> Result<()> {
+    match directory.is_dir() {
+        true => Ok(()),
+        false => Err(CommandError::usage(
+            format_args!("--volume-dir {}: there is no such directory", directory.display()),
+            "Check the path, or leave it out.",
+        )),
+    }
+}
+
+/// Gives advice for a document in the place of that for a bundle.
+pub(super) fn document_error(error: BundleError, hint: &str) -> CommandError {
+    match CommandError::from(error) {
+        CommandError::Bundle(error @ BundleError::Damaged { .. }, advice) => {
+            CommandError::Bundle(error, Advice { hint: hint.to_owned(), ..advice })
+        }
+        other => other,
+    }
 }
 
 /// A place that holds nothing but what the other side has: what would be packed is seen on it.

@@ -24,10 +24,14 @@ use crate::places::Connection;
 use crate::settings::{Asker, Given};
 use crate::ui::Ui;
 
+/// What to do about a request that is none.
+const REQUEST_HINT: &str = "Name the repair request that `sealift load` wrote, and copy it again where it was damaged on the way; the same `sealift load` writes it anew.";
+
 /// Reads a request.
 pub(super) fn read(path: &Path, trust: Option<&str>) -> Result<RepairRequest> {
     let trust = trust.map(bundle::trusted_key).transpose()?;
-    Ok(RepairRequest::parse(path, &since::signed(path, REPAIR_LIMIT, trust.as_ref())?)?)
+    let content = since::signed(path, REPAIR_LIMIT, trust.as_ref())?;
+    RepairRequest::parse(path, &content).map_err(|error| bundle::document_error(error, REQUEST_HINT))
 }
 
 /// Opens the registries that what is missing comes from.

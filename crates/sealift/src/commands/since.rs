@@ -11,6 +11,9 @@ use crate::args::{OpenArgs, PackArgs};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 
+/// What to do about a receipt that is none.
+const RECEIPT_HINT: &str = "Name the receipt that `sealift load` wrote, and copy it again where it was damaged on the way; `sealift load` of the same bundle writes it anew.";
+
 /// Reads what `--since` names.
 pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Result<Held> {
     let trust = args.trust.as_deref().map(bundle::trusted_key).transpose()?;
@@ -18,10 +21,7 @@ pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Resu
     for path in &args.since {
         if path.is_dir() || is_bundle(path) {
             if !args.assume_delivered {
-                return Err(CommandError::usage(
-                    format_args!("{}: a bundle tells what was sent, not what arrived", path.display()),
-                    "Name the receipt that `sealift load` wrote; or take it for delivered with --assume-delivered.",
-                ));
+                return Err(not_proven(path, "a bundle"));
             }
             let open = OpenArgs {
                 trust: args.trust.clone(),
@@ -33,11 +33,22 @@ pub(super) async fn read(args: &PackArgs, environment: &mut Environment) -> Resu
             let content = signed(path, RECEIPT_LIMIT, trust.as_ref())?;
             match Catalogue::parse(path, &content) {
                 Ok(catalogue) if args.assume_delivered => held.add_catalogue(&catalogue),
-                _ => held.add_receipt(&Receipt::parse(path, &content)?),
+                Ok(_) => return Err(not_proven(path, "the catalogue of a bundle")),
+                Err(_) => {
+                    let receipt = Receipt::parse(path, &content);
+                    held.add_receipt(&receipt.map_err(|error| bundle::document_error(error, RECEIPT_HINT))?);
+                }
             }
         }
     }
     Ok(held)
+}
+
+fn not_proven(path: &Path, what: &str) -> CommandError {
+    CommandError::usage(
+        format_args!("{}: {what} tells what was sent, not what arrived", path.display()),
+        "Name the receipt that `sealift load` wrote; or take it for delivered with --assume-delivered.",
+    )
 }
 
 /// A bundle that is one file is a tar archive, and begins with the name of an entry; a receipt begins as JSON does.

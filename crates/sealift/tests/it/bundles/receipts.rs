@@ -150,8 +150,9 @@ async fn a_catalogue_alone_says_what_was_sent() {
     let gap = Gap::new().await;
     pack_one(&gap, "arc-dns", &[]).await;
     fs::copy(gap.path("arc-dns/catalogue.json"), gap.path("sent.json")).unwrap();
-    let run = gap.pack("next", &["--since", "sent.json"]).await;
-    assert!(run.code != Some(0) && !gap.path("next").exists(), "{run:?}");
+    let run = gap.pack("next", &["--since", "sent.json"]).await.expect(2);
+    let words = "error: sent.json: the catalogue of a bundle tells what was sent, not what arrived\n  Hint: Name the receipt that `sealift load` wrote; or take it for delivered with --assume-delivered.";
+    assert!(run.stderr.contains(words) && !gap.path("next").exists(), "{run:?}");
     gap.load("arc-dns", &[]).await.expect(0);
     fs::remove_dir_all(gap.path("arc-dns")).unwrap();
     gap.pack("next", &["--since", "sent.json", "--assume-delivered"]).await.expect(0);

@@ -104,6 +104,36 @@ async fn what_is_there_is_not_written_over() {
     assert_eq!(["release/SHA256SUMS", "release.tar"].map(before), [directory, file]);
 }
 
+/// Documents and directories that are not what they should be are told with what to do about them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_document_and_no_directory_is_told() {
+    let gap = Gap::new().await;
+    gap.pack("release", &[]).await.expect(0);
+    fs::write(gap.path("broken.json"), "{\"format\":").unwrap();
+    fs::write(gap.path("other.json"), "{\"format\":\"other\",\"version\":1}").unwrap();
+    for name in ["broken.json", "other.json"] {
+        let run = gap.pack("next", &["--since", name]).await.expect(5);
+        let words = "\n  Hint: Name the receipt that `sealift load` wrote, and copy it again";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        let repair = ["pack", "--repair", name, "--source-anonymous", "--to", "next"];
+        let run = gap.run(&repair).await.expect(5);
+        let words = "\n  Hint: Name the repair request that `sealift load` wrote";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    let more = ["--volume-dir", "nowhere"];
+    for run in [
+        gap.load("release", &more).await,
+        gap.inspect("release", &more).await,
+        gap.run(&[&["verify", "release"][..], &more].concat()).await,
+    ] {
+        let words = "error: --volume-dir nowhere: there is no such directory\n";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        run.expect(2);
+    }
+    assert!(!gap.path("next").exists());
+    gap.assert_untouched();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_is_no_receipt() {
     let gap = Gap::new().await;
