@@ -232,8 +232,31 @@ fn check_same(path: &Path, left: &Head, wanted: &Head, lock: Option<&Lock>) -> B
     if left.volume_size == wanted.volume_size && is_same_lock {
         return Ok(());
     }
-    let reason = "an unfinished bundle with another volume size or encryption is there; go on with those, or delete it";
-    Err(BundleError::NotABundle { path: path.to_owned(), reason: reason.to_owned() })
+    let (mut there, mut asked) = (Vec::new(), Vec::new());
+    if left.volume_size != wanted.volume_size {
+        there.push(size_words(left.volume_size));
+        asked.push(size_words(wanted.volume_size));
+    }
+    if !is_same_lock {
+        let [left, wanted] = [left, wanted].map(|head| head.sealing.as_ref().map(KeptSealing::words));
+        let is_like = left == wanted;
+        there.push(left.unwrap_or_else(|| "not encrypted".to_owned()));
+        asked.push(wanted.map_or("not encrypted".to_owned(), |it| {
+            if is_like { format!("{it}, another one") } else { it }
+        }));
+    }
+    let (there, asked) = (there.join(" and "), asked.join(" and "));
+    let reason = format!(
+        "the unfinished bundle there is {there}, and what is asked for is {asked}; go on with what it is, or delete it"
+    );
+    Err(BundleError::NotABundle { path: path.to_owned(), reason })
+}
+
+fn size_words(size: Option<u64>) -> String {
+    match size {
+        Some(size) => format!("in volumes of {size} bytes"),
+        None => "in volumes of no set size".to_owned(),
+    }
 }
 
 /// Puts something behind a file's name.

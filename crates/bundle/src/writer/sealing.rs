@@ -51,6 +51,14 @@ impl KeptSealing {
         }
     }
 
+    /// Says who can open it.
+    pub(super) fn words(&self) -> String {
+        match self.recipients.as_slice() {
+            [] => "encrypted under a passphrase".to_owned(),
+            recipients => format!("encrypted to {}", recipients.join(", ")),
+        }
+    }
+
     /// Goes on sealing behind as many entries.
     pub(super) fn take_up(&self, entries: u64) -> Result<Sealing> {
         let recipient = Recipient::parse(&self.recipient)?;
