@@ -22,6 +22,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
         return verify_directory::run(ui, directory, &args).await;
     }
     if let Some(bundle) = args.bundle.clone() {
+        verify_directory::refuse_begun(&bundle)?;
         return verify_bundle::run(ui, &bundle, &args, environment).await;
     }
     let verified = verify(ui, &args, environment).await;

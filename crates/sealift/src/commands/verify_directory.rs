@@ -20,6 +20,20 @@ pub(super) fn is_one(path: &Path) -> bool {
     DirectoryStore::open(path).is_ok_and(|store| store.is_in_use())
 }
 
+/// Refuses the directory of a registry into which nothing has come whole.
+pub(super) fn refuse_begun(path: &Path) -> Result<()> {
+    match DirectoryStore::open(path).is_ok_and(|store| store.is_begun()) {
+        true => Err(CommandError::usage(
+            format_args!(
+                "{}: it is the directory of a registry, and no image in it is whole yet",
+                path.display()
+            ),
+            "Run `sealift load --into` again: it goes on where it was stopped.",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Checks a directory and tells everything that is wrong with it.
 pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<Exit> {
     if args.open.trust.is_some() || args.output.output == Format::Json {

@@ -137,6 +137,13 @@ impl DirectoryStore {
         walk::repositories(&self.shared.root, walk::is_visible).is_ok_and(|all| !all.is_empty())
     }
 
+    /// Tells whether something was on its way into a repository here.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        walk::repositories(&self.shared.root, |paths| paths.uploads().is_dir())
+            .is_ok_and(|all| !all.is_empty())
+    }
+
     fn handle(&self, name: &RepositoryName) -> Handle {
         self.shared.handle(name)
     }

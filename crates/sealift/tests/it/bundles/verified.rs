@@ -126,6 +126,16 @@ async fn what_is_wrong_is_told_with_its_place_and_the_images() {
     assert!(run.stderr.contains(&format!("error: release/{name}: the volume is missing")), "{}", run.stderr);
 }
 
+/// What a load that was stopped leaves is no bundle, and the words say what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_in_which_a_load_was_stopped_is_told() {
+    let gap = Gap::new().await;
+    fs::create_dir_all(gap.path("store/arcdata/arc-dns/_uploads")).unwrap();
+    let run = verify(&gap, "store", &[]).await.expect(2);
+    let words = "error: store: it is the directory of a registry, and no image in it is whole yet\n  Hint: Run `sealift load --into` again";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+}
+
 /// Who cannot open it still checks what lies on the medium.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encrypted_bundle_is_checked_with_and_without_a_key() {
