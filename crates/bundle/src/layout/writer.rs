@@ -1,8 +1,9 @@
 //! A layout that is written: one directory for the images of many repositories.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,6 +21,9 @@ use crate::{BundleError, Result};
 
 /// Where uploads are. No file of a layout has such a name.
 const UPLOADS: &str = "_uploads";
+
+/// How many files of a layout are counted before anything is written; more are as good as none for that.
+const LEFT_LIMIT: usize = 1_000_000;
 
 /// A plain OCI image layout to write, and to read meanwhile. Several processes may write to one at the same time.
 #[derive(Debug)]
@@ -58,6 +62,23 @@ impl LayoutWriter {
         })
         .await;
         done.unwrap_or_else(|error| Err(BundleError::Io { path, source: io::Error::other(error) }))
+    }
+
+    /// Returns what seems to be in a directory, as its files are called. Nothing is proven, and nothing is changed.
+    #[must_use]
+    pub fn left(directory: &Path) -> BTreeMap<Digest, u64> {
+        let blobs = directory.join("blobs");
+        let files = Algorithm::ALL.into_iter().flat_map(|algorithm| {
+            let entries = fs::read_dir(blobs.join(algorithm.as_str())).into_iter().flatten();
+            entries.filter_map(move |entry| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok()?;
+                let digest = format!("{}:{name}", algorithm.as_str()).parse().ok()?;
+                let metadata = entry.metadata().ok()?;
+                metadata.is_file().then_some((digest, metadata.len()))
+            })
+        });
+        files.take(LEFT_LIMIT).collect()
     }
 
     /// Removes what processes that were killed have left behind more than a week ago. It blocks.
@@ -101,7 +122,7 @@ pub(super) struct Writer {
 }
 
 /// The index comes last: with it the directory is a layout.
-fn make(root: &std::path::Path, main: &RepositoryName) -> Result<()> {
+fn make(root: &Path, main: &RepositoryName) -> Result<()> {
     atomic::create_dir_all(root).map_err(BundleError::io(root))?;
     if root.join(INDEX).exists() {
         return Ok(());

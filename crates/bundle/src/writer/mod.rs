@@ -120,6 +120,21 @@ impl BundleWriter {
         self.shared.has_content(digest) || self.shared.state().base.get(digest).is_some()
     }
 
+    /// Finds what forbids to write a bundle at the destination, before anything is made there. What is unfinished is gone
+    /// on with, so [`BundleWriter::open`] is the judge of that.
+    ///
+    /// # Errors
+    /// [`BundleError::NotABundle`] where a finished bundle lies there, or volumes of another one.
+    pub fn check(destination: &Destination) -> BundleResult<()> {
+        let (place, journal) = match destination {
+            Destination::Directory(path) => (Place::Directory(path.clone()), path.join(JOURNAL)),
+            Destination::File(path) => (Place::File(path.clone()), behind(path, FILE_JOURNAL)),
+            Destination::Pipe(_) => return Ok(()),
+        };
+        let is_new = matches!(&place, Place::Directory(path) if !path.is_dir());
+        if is_new || journal.exists() { Ok(()) } else { place.refuse_others() }
+    }
+
     /// Begins a bundle, or goes on with one that is unfinished at the destination.
     ///
     /// # Errors

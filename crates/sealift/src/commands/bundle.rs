@@ -25,6 +25,9 @@ use crate::ui::Ui;
 /// How much more than the content a bundle takes: headers, padding, the catalogue.
 const OVERHEAD: u64 = 64 * 1024 * 1024;
 
+/// What to do about a key to sign with that is none.
+const SIGNING: &str = "Name the secret key with --sign: `sealift keygen` calls it NAME.key.";
+
 /// What closes a bundle: who can open it, and who signs it.
 #[derive(Debug, Default)]
 pub(super) struct Chest {
@@ -33,6 +36,14 @@ pub(super) struct Chest {
 }
 
 impl Chest {
+    /// Finds keys that are none, and asks for nothing.
+    pub(super) fn check(args: &PackArgs) -> Result<()> {
+        if let Some(path) = &args.sign {
+            SecretKeyFile::read(path).map_err(|error| key_error(error, SIGNING))?;
+        }
+        args.encrypt_to.iter().try_for_each(|it| recipient(it).map(drop))
+    }
+
     /// Reads the keys and asks for passphrases, before anything moves.
     pub(super) fn of(args: &PackArgs, environment: &mut Environment) -> Result<Self> {
         let key = args.sign.as_deref().map(|path| signing_key(path, environment)).transpose()?;
@@ -58,10 +69,9 @@ fn recipient(text: &str) -> Result<Recipient> {
 
 /// Opens a key to sign with.
 pub(super) fn signing_key(path: &Path, environment: &mut Environment) -> Result<SecretKey> {
-    const HINT: &str = "Name the secret key with --sign: `sealift keygen` calls it NAME.key.";
-    let file = SecretKeyFile::read(path).map_err(|error| key_error(error, HINT))?;
+    let file = SecretKeyFile::read(path).map_err(|error| key_error(error, SIGNING))?;
     if !file.wants_passphrase() {
-        return file.open(|| Ok(Passphrase::new(""))).map_err(|error| key_error(error, HINT));
+        return file.open(|| Ok(Passphrase::new(""))).map_err(|error| key_error(error, SIGNING));
     }
     let question = format!("Passphrase of {}: ", path.display());
     let passphrase = ask(&question, environment)?;

@@ -1,12 +1,14 @@
 //! `--dry-run`: what would be moved. And the limit on that, which every run can have.
 
+use std::path::Path;
 use std::time::Duration;
 
+use sealift_bundle::Held;
 use sealift_mirror::{ImageRequest, Plan, PlannedImage, Step, Weight, Weights};
 
-use super::Result;
 use super::job::Job;
 use super::mirror::{survey, write};
+use super::{Result, bundle};
 use crate::args::{BundleLimitArgs, Format};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit, exit_of};
@@ -35,8 +37,13 @@ pub(crate) struct Proposal {
 /// Volumes of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Volumes {
-    /// It takes at least so many.
-    Needed(usize),
+    /// It takes some.
+    Needed {
+        /// How many blobs it carries.
+        blobs: usize,
+        /// How many volumes those take at least.
+        least: usize,
+    },
     /// It has so many, of which some cannot be read.
     Present {
         /// How many the bundles have.
@@ -48,17 +55,24 @@ pub(crate) enum Volumes {
 
 /// What is asked of a plan that is only shown.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DryRun {
+pub(super) struct DryRun<'a> {
     pub(super) limits: BundleLimitArgs,
     pub(super) format: Format,
-    /// How large the volumes are that it would take, where it goes into some.
-    pub(super) volume_size: Option<Option<VolumeSize>>,
+    /// How large the volumes are that it would take, where it goes into some, and what is left out of them.
+    pub(super) bundle: Option<(Option<VolumeSize>, &'a Held)>,
+    /// Where on this machine it would go.
+    pub(super) room: Option<&'a Path>,
 }
 
 /// Shows what would be moved. Nothing is written.
-pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun, stop: &Stop) -> Result<Exit> {
+pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun<'_>, stop: &Stop) -> Result<Exit> {
     let plan = Plan::new(survey(ui, job, stop).await?);
-    let volumes = wish.volume_size.map(|size| Volumes::Needed(count_volumes(&plan, size)));
+    pack(ui, job, plan, wish, stop).await
+}
+
+/// Shows what would go into a bundle, where it goes into one.
+pub(super) async fn pack(ui: &Ui, job: &Job, plan: Plan, wish: &DryRun<'_>, stop: &Stop) -> Result<Exit> {
+    let volumes = wish.bundle.map(|(size, since)| count_volumes(&plan, size, since));
     propose(ui, job, plan, volumes, wish, stop).await
 }
 
@@ -68,7 +82,7 @@ pub(super) async fn propose(
     job: &Job,
     mut plan: Plan,
     volumes: Option<Volumes>,
-    wish: &DryRun,
+    wish: &DryRun<'_>,
     stop: &Stop,
 ) -> Result<Exit> {
     let weighed = stop.unless_asked(job.mirror.weigh(&mut plan)).await?;
@@ -76,7 +90,9 @@ pub(super) async fn propose(
     let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
     let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
     let proposal = Proposal { plan, weights, rate, is_assumed, volumes };
-    let over = check(proposal.weights.total, max_bytes).err();
+    let fetch = proposal.weights.total.fetch;
+    let room = || wish.room.map_or(Ok(()), |place| bundle::check_space(place, fetch));
+    let over = check(proposal.weights.total, max_bytes).and_then(|()| room()).err();
     let exit = match proposal.exit(&job.ends) {
         Exit::Success => over.as_ref().map_or(Exit::Success, CommandError::exit),
         other => other,
@@ -118,10 +134,12 @@ pub(super) fn check(total: Weight, limit: Option<Size>) -> Result<()> {
     }
 }
 
-/// Counts the volumes that the content takes.
-fn count_volumes(plan: &Plan, size: Option<VolumeSize>) -> usize {
-    let blobs: Vec<u64> = plan.blobs.iter().map(|blob| blob.descriptor.size).collect();
-    sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size))
+/// Counts what a bundle carries, and the volumes that this takes.
+fn count_volumes(plan: &Plan, size: Option<VolumeSize>, since: &Held) -> Volumes {
+    let carried = plan.blobs.iter().filter(|blob| since.get(&blob.descriptor.digest).is_none());
+    let blobs: Vec<u64> = carried.map(|blob| blob.descriptor.size).collect();
+    let least = sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size));
+    Volumes::Needed { blobs: blobs.len(), least }
 }
 
 fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {

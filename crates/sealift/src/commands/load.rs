@@ -57,7 +57,12 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
-        let wish = DryRun { limits: args.limits, format: args.output.output, volume_size: None };
+        let wish = DryRun {
+            limits: args.limits,
+            format: args.output.output,
+            bundle: None,
+            room: args.into.as_deref(),
+        };
         let load = Load { bundles: freight.bundles(), below: below.as_ref(), is_all: args.all_or_nothing };
         return rehearsal::show(ui, &job, &load, &wish, &stop).await;
     }
@@ -86,6 +91,9 @@ async fn bring(
             let checked = check_base(ui, args, job, freight.bundles(), (&mut plan, below), documents);
             stop.unless_asked(checked).await??;
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
+            if let Some(directory) = &args.into {
+                stop.unless_asked(make_directory(job, &mut plan, directory)).await??;
+            }
         }
     };
     let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;
@@ -227,7 +235,15 @@ struct Destination {
     tag: Option<Tag>,
 }
 
-/// The directory of a registry, which is made where it is missing.
+/// Makes the directory, if there is room for what goes into it.
+async fn make_directory(job: &Job, plan: &mut Plan, directory: &Path) -> Result<()> {
+    let weights = job.mirror.weigh_copies(plan).await.map_err(|error| job.ends.refusal(error))?;
+    bundle::check_space(directory, weights.total.fetch)?;
+    DirectoryStore::create(directory).map_err(|error| error.on(Side::Target))?;
+    Ok(())
+}
+
+/// The directory of a registry, which may be missing yet.
 fn settle_directory(args: &LoadArgs, directory: &Path) -> Result<Destination> {
     let TargetArgs { target_repository, target_tag, .. } = &args.target;
     let malformed = |error: NameError| CommandError::usage(error, "Choose another name.");
@@ -235,7 +251,7 @@ fn settle_directory(args: &LoadArgs, directory: &Path) -> Result<Destination> {
     let tag = target_tag.as_deref().map(|text| text.parse().map_err(malformed)).transpose()?;
     Ok(Destination {
         end: TargetEnd::Directory(directory.display().to_string()),
-        store: Arc::new(DirectoryStore::create(directory).map_err(|error| error.on(Side::Target))?),
+        store: Arc::new(DirectoryStore::planned(directory).map_err(|error| error.on(Side::Target))?),
         below,
         tag,
     })

@@ -63,7 +63,7 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
             bandwidth: args.bandwidth,
             memory: None,
         };
-        let wish = DryRun { limits, format: args.output.output, volume_size: None };
+        let wish = DryRun { limits, format: args.output.output, bundle: None, room: None };
         return dry_run::show(ui, &job, &wish, &stop).await;
     }
     let creation = args.create_repositories.then(|| Creation::new(&job, &connection, &environment.variables));

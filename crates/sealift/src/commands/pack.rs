@@ -42,6 +42,10 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environm
 
 async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> Result<Exit> {
     check(args, environment.stdout_width.is_some())?;
+    Chest::check(args)?;
+    if let Some(to) = args.to.as_deref().filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
+        BundleWriter::check(&on_disk(to))?;
+    }
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let since = since::read(args, environment).await?;
@@ -56,9 +60,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
-        let wish =
-            DryRun { limits: args.limits, format: args.output.output, volume_size: Some(args.volume_size) };
-        return dry_run::show(ui, &job, &wish, &stop).await;
+        return rehearse(ui, args, &job, (&since, request.as_ref()), &stop).await;
     }
     let chest = Chest::of(args, environment)?;
     let mut terms = Terms {
@@ -78,13 +80,13 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         Ok(plan) => plan,
         Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
     };
+    // Where there is no room, nothing is made; and what was thought to be there may turn out to be spoilt.
+    check_space(layout_of(&to).unwrap_or(&to), &plan, |digest| there.get(digest).is_some())?;
     if let Some(directory) = layout_of(&to) {
         let transfer =
             Transfer { report: fill_layout(&mut job, plan, directory, &stop).await?, is_refused: false };
         return tell(ui, &job, &transfer, &missing, terms.format);
     }
-    // Where there is no room, nothing is made; and what was thought to be there may turn out to be spoilt.
-    check_space(&to, &plan, |digest| there.get(digest).is_some())?;
     let deltas = match request {
         Some(_) => None,
         None => stop.unless_asked(deltas::plan(&job, &plan, &since, args)).await?,
@@ -131,11 +133,36 @@ fn check_space(to: &Path, plan: &Plan, is_there: impl Fn(&Digest) -> bool) -> Re
     bundle::check_space(to, lacking.map(|blob| blob.size).sum())
 }
 
-/// Returns what an unfinished bundle holds that would be gone on with.
+/// Returns what an unfinished bundle or a layout holds that would be gone on with.
+/// Shows what would be packed.
+async fn rehearse(
+    ui: &Ui,
+    args: &PackArgs,
+    job: &Job,
+    (since, request): (&Held, Option<&RepairRequest>),
+    stop: &Stop,
+) -> Result<Exit> {
+    let layout = args.to.as_deref().and_then(layout_of);
+    let wish = DryRun {
+        limits: args.limits,
+        format: args.output.output,
+        bundle: layout.is_none().then_some((args.volume_size, since)),
+        room: layout.or(args.to.as_deref()),
+    };
+    match request {
+        Some(request) => {
+            repair::announce(ui, request);
+            dry_run::pack(ui, job, repair::plan(request), &wish, stop).await
+        }
+        None => dry_run::show(ui, job, &wish, stop).await,
+    }
+}
+
 fn left(to: Option<&Path>) -> BTreeMap<Digest, u64> {
-    match to.filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
-        Some(to) => BundleWriter::left(&on_disk(to)),
-        None => BTreeMap::new(),
+    let Some(to) = to.filter(|to| *to != Path::new(PIPE)) else { return BTreeMap::new() };
+    match layout_of(to) {
+        Some(directory) => LayoutWriter::left(directory),
+        None => BundleWriter::left(&on_disk(to)),
     }
 }
 
@@ -188,7 +215,6 @@ fn layout_of(to: &Path) -> Option<&Path> {
 
 /// Runs a plan into a plain layout.
 async fn fill_layout(job: &mut Job, plan: Plan, directory: &Path, stop: &Stop) -> Result<Report> {
-    bundle::check_space(directory, plan.totals().bytes)?;
     job.mirror.target = Arc::new(layout(job, &plan, directory).await?);
     Ok(job.mirror.run(plan, stop.receiver()).await)
 }

@@ -24,7 +24,13 @@ pub(super) struct Load<'a> {
 }
 
 /// Shows what loading would do, as far as it is known without reading the content.
-pub(super) async fn show(ui: &Ui, job: &Job, load: &Load<'_>, wish: &DryRun, stop: &Stop) -> Result<Exit> {
+pub(super) async fn show(
+    ui: &Ui,
+    job: &Job,
+    load: &Load<'_>,
+    wish: &DryRun<'_>,
+    stop: &Stop,
+) -> Result<Exit> {
     let mut plan = Plan::new(survey(ui, job, stop).await?);
     stop.unless_asked(prove(ui, job, load, &mut plan)).await??;
     dry_run::propose(ui, job, plan, volumes(load.bundles), wish, stop).await

@@ -100,9 +100,8 @@ fn totals(proposal: &Proposal) -> String {
 /// Tells of the blobs and volumes that a bundle would have, or that would be loaded from one.
 fn volumes(proposal: &Proposal, volumes: Volumes) -> String {
     match volumes {
-        Volumes::Needed(needed) => {
-            let blobs = count(proposal.plan.blobs.len(), "blob");
-            format!("{blobs}, in {} at least.\n", count(needed, "volume"))
+        Volumes::Needed { blobs, least } => {
+            format!("{}, in {} at least.\n", count(blobs, "blob"), count(least, "volume"))
         }
         Volumes::Present { all, unreadable } => {
             let blobs = usize::try_from(proposal.weights.total.blobs).unwrap_or(usize::MAX);

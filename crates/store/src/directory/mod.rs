@@ -78,15 +78,31 @@ impl DirectoryStore {
     /// Where there is no such directory, or it cannot be read.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        let place: Arc<str> = root.display().to_string().into();
-        let failed = |error| Error::io(Operation::Connect, error).at(&place);
+        let failed = |error| Error::io(Operation::Connect, error).at(root.display());
         let metadata = fs::metadata(&root).map_err(failed)?;
         if !metadata.is_dir() {
             return Err(failed(std::io::ErrorKind::NotADirectory.into()));
         }
         let is_read_only = metadata.permissions().readonly();
+        Ok(Self::new(root, is_read_only))
+    }
+
+    /// Opens a directory that need not be there yet: it is empty, and made when something is written.
+    ///
+    /// # Errors
+    /// Where something else is in its place, or it cannot be read.
+    pub fn planned(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        match fs::metadata(&root) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::new(root, false)),
+            _ => Self::open(root),
+        }
+    }
+
+    fn new(root: PathBuf, is_read_only: bool) -> Self {
+        let place = root.display().to_string().into();
         let shared = Shared { root, place, is_read_only, repositories: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared), sparse: Sparse::Refused })
+        Self { shared: Arc::new(shared), sparse: Sparse::Refused }
     }
 
     /// Opens a directory, which is made where it is missing.
@@ -244,6 +260,24 @@ mod tests {
         DirectoryStore::create(missing.join("deep")).unwrap();
         fs::write(root.path().join("file"), "").unwrap();
         assert!(DirectoryStore::open(root.path().join("file")).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_planned_is_made_when_something_is_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("missing/deep");
+        let store: Arc<dyn Store> = Arc::new(DirectoryStore::planned(&root).unwrap());
+        let (name, image) = ("a".parse().unwrap(), conformance::fixture::image("planned"));
+        assert_eq!(store.target(&name).unwrap().stat_blob(&image.digest()).await.unwrap(), None);
+        let asked = store.source(&name).resolve(&image.digest().into()).await;
+        assert_eq!(asked.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(!parent.path().join("missing").exists());
+        image.push(store.as_ref(), &name, None).await;
+        assert!(root.is_dir());
+        fs::write(parent.path().join("file"), "").unwrap();
+        for wrong in ["file", "file/below"] {
+            assert!(DirectoryStore::planned(parent.path().join(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -166,13 +166,13 @@ impl PlanReport {
 
 fn count(volumes: Volumes) -> usize {
     match volumes {
-        Volumes::Needed(all) | Volumes::Present { all, .. } => all,
+        Volumes::Needed { least: all, .. } | Volumes::Present { all, .. } => all,
     }
 }
 
 fn unreadable(volumes: Volumes) -> Option<usize> {
     match volumes {
-        Volumes::Needed(_) => None,
+        Volumes::Needed { .. } => None,
         Volumes::Present { unreadable, .. } => Some(unreadable),
     }
 }

@@ -110,6 +110,8 @@ async fn a_packed_layout_has_full_names_and_loads_like_a_bundle() {
         .collect();
     names.sort();
     assert_eq!(names, super::scene::NAMES.map(|name| format!("SOURCE/arcdata/{name}:{KNOWN}")));
+    let dry = gap.pack("oci:layout", &["--dry-run", "--output", "json"]).await.expect(0).json();
+    assert_eq!((&dry["totals"]["blobsToFetch"], &dry["volumes"]), (&json!(0), &json!(null)), "{dry}");
     gap.run(&["verify", "oci:layout"]).await.expect(0);
     gap.load("oci:layout", &[]).await.expect(0);
     gap.assert_arrived(&super::scene::NAMES).await;

@@ -28,6 +28,9 @@ async fn bytes_blobs_and_volumes_are_told() {
         (&run["totals"]["blobsToFetch"], &run["images"][0]["step"]),
         (&json!(0), &json!("already-there"))
     );
+    // What the other side has is in no volume.
+    let run = gap.pack("next", &["--since", "release.receipt.json", "--dry-run"]).await.expect(0);
+    assert!(run.stdout.contains("\n0 blobs, in 1 volume at least.\n"), "{}", run.stdout);
 }
 
 /// A missing volume is counted, the images that it hits fail as they would, and what the target has needs no volume.

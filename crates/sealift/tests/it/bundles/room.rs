@@ -101,6 +101,39 @@ async fn a_disk_that_is_too_small_is_refused_before_anything_is_fetched() {
     assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 0);
 }
 
+/// The directory of a registry is not even made, and a dry run says the same. What is there needs no room.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_room_in_a_directory_is_refused() {
+    if !interop_wanted() {
+        return;
+    }
+    let (gap, disk) = (Gap::packed(&[]).await, SmallDisk::new(3_000_000).await.unwrap());
+    let into = disk.path().join("store").display().to_string();
+    let args = ["load", "release", "--into", &into];
+    for more in [&[][..], &["--dry-run"]] {
+        let run = gap.run(&[&args[..], more].concat()).await.expect(6);
+        assert!(run.stderr.contains("4.01 MB are needed, and "), "{}", run.stderr);
+        assert_eq!(files(disk.path()), [""; 0]);
+    }
+    let to = disk.path().join("release").display().to_string();
+    let run = gap.pack(&to, &["--dry-run"]).await.expect(6);
+    assert!(run.stdout.contains("2.90 MB to fetch") && run.stderr.contains(" are free"), "{run:?}");
+    assert_eq!(files(disk.path()), [""; 0]);
+}
+
+/// A layout that holds all is packed again on a full disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_written_needs_room() {
+    if !interop_wanted() {
+        return;
+    }
+    let (gap, disk) = (Gap::new().await, SmallDisk::new(6_000_000).await.unwrap());
+    let layout = format!("oci:{}", disk.path().join("layout").display());
+    for more in [&[][..], &[], &["--dry-run"]] {
+        gap.pack(&layout, more).await.expect(0);
+    }
+}
+
 /// The disk is filled by somebody else at the moment when the large layer is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room() {

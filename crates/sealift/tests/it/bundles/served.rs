@@ -46,6 +46,8 @@ async fn a_bundle_is_served_from_its_volumes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_is_loaded_into_a_directory_and_served() {
     let gap = Gap::packed(&[]).await;
+    gap.run(&["load", "release", "--into", "new/store", "--dry-run"]).await.expect(0);
+    assert!(!gap.path("new").exists());
     let run = gap.run(&["load", "release", "--into", "store", "--output", "json"]).await.expect(0);
     assert_eq!(run.json()["target"]["directory"], "store");
     let again = gap.run(&["load", "release", "--into", "store"]).await.expect(0);

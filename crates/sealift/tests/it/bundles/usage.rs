@@ -22,6 +22,8 @@ async fn what_makes_no_sense_is_refused_before_anything_moves() {
             &["--encrypt-passphrase", "--encrypt-to", super::trust::CAPTAIN.recipient],
             "cannot be used with",
         ),
+        ("a", &["--encrypt-to", "age1nobody", "--dry-run"], "--encrypt-to"),
+        ("a", &["--sign", "none.key", "--dry-run"], "none.key"),
         ("a", &["--assume-delivered"], "--since"),
         ("a", &["--target-registry", "reg.lan"], "unexpected argument"),
         ("a", &["--images-file", "x", "--tag", "v1"], "cannot be used with"),
@@ -91,9 +93,9 @@ async fn what_is_there_is_not_written_over() {
     gap.pack("release.tar", &[]).await.expect(0);
     let before = |name: &str| fs::read(gap.path(name)).unwrap();
     let [directory, file] = ["release/SHA256SUMS", "release.tar"].map(before);
-    for to in ["release", "release.tar"] {
+    for (to, more) in [("release", &[][..]), ("release.tar", &[]), ("release", &["--dry-run"])] {
         gap.source.clear();
-        let run = gap.pack(to, &[]).await.expect(2);
+        let run = gap.pack(to, more).await.expect(2);
         assert!(
             run.stderr.contains(&format!("error: {to}: a finished bundle is there already")),
             "{}",
