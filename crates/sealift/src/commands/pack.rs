@@ -98,9 +98,13 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     }
     check_space(&to, &plan, |digest| writer.has(digest))?;
     job.mirror.target = Arc::new(writer.clone());
-    let report = job.mirror.run(plan, stop.receiver()).await;
+    let mut report = job.mirror.run(plan, stop.receiver()).await;
+    if request.is_some() {
+        // What came of each blob counts as an image; of those that came there is no more to tell.
+        report.images.retain(|image| !image.is_there());
+    }
     let contents = match &request {
-        Some(request) if !report.interrupted => {
+        Some(request) if report.images.is_empty() && !report.interrupted => {
             repair::check(&writer, request).await?;
             Some(repair::contents(request)?)
         }
@@ -117,6 +121,9 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         true => tell(ui, &job, &transfer, &missing, terms.format)?,
         false => tell_failures(ui, &job, &transfer, &missing, false),
     };
+    if request.is_some() && exit == Exit::Missing {
+        ui.note(repair::GONE);
+    }
     match finished {
         Some(finished) => {
             tell_finished(ui, &to, &finished);
@@ -127,13 +134,6 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     Ok(exit)
 }
 
-/// Refuses a disk that has no room for what is not there yet.
-fn check_space(to: &Path, plan: &Plan, is_there: impl Fn(&Digest) -> bool) -> Result<()> {
-    let lacking = plan.blobs.iter().map(|blob| &blob.descriptor).filter(|blob| !is_there(&blob.digest));
-    bundle::check_space(to, lacking.map(|blob| blob.size).sum())
-}
-
-/// Returns what an unfinished bundle or a layout holds that would be gone on with.
 /// Shows what would be packed.
 async fn rehearse(
     ui: &Ui,
@@ -158,6 +158,13 @@ async fn rehearse(
     }
 }
 
+/// Refuses a disk that has no room for what is not there yet.
+fn check_space(to: &Path, plan: &Plan, is_there: impl Fn(&Digest) -> bool) -> Result<()> {
+    let lacking = plan.blobs.iter().map(|blob| &blob.descriptor).filter(|blob| !is_there(&blob.digest));
+    bundle::check_space(to, lacking.map(|blob| blob.size).sum())
+}
+
+/// Returns what an unfinished bundle or a layout holds that would be gone on with.
 fn left(to: Option<&Path>) -> BTreeMap<Digest, u64> {
     let Some(to) = to.filter(|to| *to != Path::new(PIPE)) else { return BTreeMap::new() };
     match layout_of(to) {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sealift_bundle::{BundleWriter, Contents, MissingContent, REPAIR_LIMIT, RepairRequest};
 use sealift_catalog::{ImageList, TagRule};
-use sealift_mirror::{Plan, PlannedBlob, Selection};
-use sealift_oci::{Descriptor, Reference, media_type};
+use sealift_mirror::{
+    ImageRequest, Plan, PlannedBlob, PlannedGroup, PlannedImage, PlannedRoot, Selection, Step,
+};
+use sealift_oci::{Descriptor, ManifestRef, Reference, media_type};
 use sealift_store::{Side, Store as _, alias_of};
 
 use super::bundle;
@@ -23,6 +25,10 @@ use crate::output::units::count;
 use crate::places::Connection;
 use crate::settings::{Asker, Given};
 use crate::ui::Ui;
+
+/// What to do where the source lacks what is asked for.
+pub(super) const GONE: &str =
+    "Hint: what is not at the source any more cannot be repaired: pack the whole release without --since.";
 
 /// What to do about a request that is none.
 const REQUEST_HINT: &str = "Name the repair request that `sealift load` wrote, and copy it again where it was damaged on the way; the same `sealift load` writes it anew.";
@@ -74,14 +80,33 @@ fn sources(request: &RepairRequest) -> Result<ImageList> {
     })
 }
 
-/// Plans the blobs alone.
+/// Plans the blobs alone. Each counts as an image, so that it is told what became of it.
 pub(super) fn plan(request: &RepairRequest) -> Plan {
     let blobs = request.missing.iter().map(|missing| PlannedBlob {
         descriptor: Descriptor::new(media_type::OCI_LAYER_GZIP, missing.digest, missing.size),
         sources: missing.repositories.iter().filter_map(|it| alias(&it.source)).collect(),
         targets: missing.repositories.iter().map(|it| it.name.clone()).collect(),
     });
-    Plan { blobs: blobs.collect(), ..Plan::default() }
+    let images = request.missing.iter().enumerate().filter_map(|(at, missing)| image(at, missing)).collect();
+    let groups = vec![PlannedGroup { name: None, images }];
+    Plan { groups, blobs: blobs.collect(), ..Plan::default() }
+}
+
+/// An image of one blob and no manifest.
+fn image(at: usize, MissingContent { digest, repositories, .. }: &MissingContent) -> Option<PlannedImage> {
+    let from = repositories.first()?;
+    let request = ImageRequest {
+        name: digest.to_string(),
+        source: alias(&from.source)?,
+        reference: ManifestRef::from(*digest),
+        target: from.name.clone(),
+        tag: None,
+        optional: false,
+        gate: false,
+    };
+    let root = PlannedRoot { manifests: Vec::new(), blobs: vec![at], tag: None };
+    let step = Step::Copy { root, platforms: Vec::new() };
+    Some(PlannedImage { request, step, attachments: Vec::new() })
 }
 
 fn alias(source: &str) -> Option<sealift_oci::RepositoryName> {
