@@ -137,7 +137,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, help_heading = "The bundle")]
     pub(crate) all_or_nothing: bool,
     /// Where the receipt goes: what the target has now, for the next `sealift
-    /// pack --since` [default: NAME.receipt.json in this directory]
+    /// pack --since`. That of another target is not written over [default:
+    /// NAME.receipt.json in this directory]
     #[arg(long, value_name = "FILE", help_heading = "The bundle")]
     pub(crate) receipt: Option<PathBuf>,
     /// Where a repair request goes, should the target lack what the bundle

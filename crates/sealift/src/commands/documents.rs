@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
-use sealift_bundle::{Bundle, SecretKey};
+use sealift_bundle::{Bundle, RECEIPT_LIMIT, Receipt, SecretKey};
 
-use super::{Result, bundle};
+use super::{Result, bundle, since};
 use crate::args::LoadArgs;
 use crate::environment::Environment;
 use crate::errors::CommandError;
@@ -49,6 +49,19 @@ impl Documents {
         };
         let key = args.sign.as_deref().map(|path| bundle::signing_key(path, environment)).transpose()?;
         Ok(Self { receipt, request, key })
+    }
+
+    /// Refuses to write over what another target holds: it may stand nowhere else.
+    pub(super) fn keep_others(&self, target: &str) -> Result<()> {
+        let Some(path) = self.receipt.as_deref().filter(|path| path.is_file()) else { return Ok(()) };
+        let content = since::signed(path, RECEIPT_LIMIT, None)?;
+        match Receipt::parse(path, &content) {
+            Ok(receipt) if receipt.target != target => Err(CommandError::usage(
+                format_args!("{}: the receipt of {} is there", path.display(), receipt.target),
+                "Name another place with --receipt; nothing was moved.",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

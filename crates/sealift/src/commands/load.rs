@@ -54,6 +54,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
     };
     let below = to.below.clone();
     let mut job = job(ui, args, &freight, to, &connection).await?;
+    documents.keep_others(&job.ends.target.to_string())?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
@@ -90,10 +91,10 @@ async fn bring(
         Ok(mut plan) => {
             let checked = check_base(ui, args, job, freight.bundles(), (&mut plan, below), documents);
             stop.unless_asked(checked).await??;
-            Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
             if let Some(directory) = &args.into {
                 stop.unless_asked(make_directory(job, &mut plan, directory)).await??;
             }
+            Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
     let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;

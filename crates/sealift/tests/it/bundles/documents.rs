@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sealift_testbed::http_proxy::Action;
 use serde_json::Value;
 
 use super::scene::{Gap, files};
@@ -97,6 +98,58 @@ async fn a_repair_alone_is_refused() {
 }
 
 /// Each kind of key in the other's place is told, and a secret one is never shown.
+/// A repair that cannot be made says why, and ends as a mirror would.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_fails_says_why() {
+    let gap = two().await;
+    gap.load("arc-sqlmi", &[]).await.expect(3);
+    let args = ["pack", "--repair", "arc-sqlmi.repair.json", "--to", "repair", "--source-anonymous"];
+    let dry = gap.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0);
+    assert!(
+        dry.stdout.contains("300 kB to fetch") && dry.stdout.contains("\n1 blob, in 1 volume at least.\n"),
+        "{}",
+        dry.stdout
+    );
+    assert!(!gap.path("repair").exists());
+    for (status, code, words) in
+        [(404, 3, "pack the whole release without --since"), (403, 4, "403"), (500, 1, "500")]
+    {
+        gap.source.set_rule(move |request| match request.path.contains("/blobs/") {
+            true => Action::status(status),
+            false => Action::Pass,
+        });
+        let run = gap.run(&args).await.expect(code);
+        assert!(run.stderr.contains("@sha256:"), "{}", run.stderr);
+        assert!(run.stderr.contains(words), "{status}: {}", run.stderr);
+        assert!(run.stderr.contains("repair: the bundle is not finished"), "{}", run.stderr);
+        let json = gap.run(&[&args[..], &["--output", "json"]].concat()).await.expect(code).json();
+        assert_eq!(json["failures"].as_array().unwrap().len(), 1, "{json}");
+    }
+    gap.source.set_rule(|_| Action::Pass);
+    let json = gap.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).json();
+    assert_eq!(json["images"], serde_json::json!([]), "{json}");
+}
+
+/// What another target holds is known from its receipt alone, maybe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_of_another_target_is_kept() {
+    let gap = two().await;
+    let receipt = || fs::read_to_string(gap.path("arc-dns.receipt.json")).unwrap();
+    gap.load("arc-dns", &[]).await.expect(0);
+    let first = receipt();
+    let into = ["load", "arc-dns", "--into", "store"];
+    let run = gap.run(&into).await.expect(2);
+    assert!(
+        run.stderr.contains("error: arc-dns.receipt.json: the receipt of TARGET/site/arcdata is there"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!((receipt(), gap.path("store").exists()), (first.clone(), false));
+    gap.run(&[&into[..], &["--receipt", "store.json"]].concat()).await.expect(0);
+    gap.load("arc-dns", &[]).await.expect(0);
+    assert!(receipt() != first && gap.path("store.json").is_file());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_the_place_of_another_is_told() {
     let gap = Gap::new().await;
