@@ -28,8 +28,9 @@ pub(crate) use upstream::{UpstreamArgs, UpstreamName};
 /// Every byte is checked, digests stay the same, and each distinct byte moves once.
 #[derive(Debug, Parser)]
 #[command(name = "sealift", version, max_term_width = 80, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 all arrived, 1 some failed, 2 usage, 3 missing at the source, \
-4 authentication or rights, 5 content differs, 6 refused by a limit, 130 interrupted.")]
+#[command(after_help = "Exit codes: 0 all arrived, 1 some failed, 2 usage, 3 missing at the source, or at \
+the target what a bundle builds on, 4 authentication, rights or a wrong key, 5 content differs, 6 refused: by a \
+limit, for want of room, by --all-or-nothing or as untrusted, 130 interrupted.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

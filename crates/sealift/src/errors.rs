@@ -23,13 +23,13 @@ pub enum Exit {
     Failed = 1,
     /// The command line, a variable or an answer is wrong.
     Usage = 2,
-    /// Something that was wanted is not at the source.
+    /// Something that was wanted is not at the source, or the target lacks what a bundle builds on.
     Missing = 3,
-    /// Credentials or rights are not enough.
+    /// Credentials or rights are not enough, or a key does not fit.
     Access = 4,
     /// Content differs from what it should be.
     Difference = 5,
-    /// A limit that the user set forbids it.
+    /// A limit that the user set forbids it: how much, how trusted, all or nothing; or there is no room.
     Refused = 6,
     /// The run was interrupted.
     Interrupted = 130,
