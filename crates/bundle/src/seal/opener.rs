@@ -17,6 +17,9 @@ use super::layout::{plain_size, read_header};
 
 /// The largest header of an entry that is read, in bytes. One recipient takes some hundred.
 const HEADER_LIMIT: u64 = 4096;
+/// How much is read ahead for the sake of the header, in bytes. Chunks are larger, and so they are read past this room
+/// to where they are opened: more of it would be one more copy of every byte.
+const HEADER_ROOM: usize = 1024;
 
 /// Opens the entries of a bundle.
 #[derive(Clone, Debug)]
@@ -83,7 +86,7 @@ pub(super) fn open<R: Read + Seek>(
 ) -> Result<(StreamReader<BufReader<R>>, u64), OpenError> {
     let end = entry.seek(SeekFrom::End(0))?;
     entry.rewind()?;
-    let mut entry = BufReader::with_capacity(FILE_CHUNK, entry);
+    let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
     let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?.len();
     let size = end.checked_sub(header as u64).and_then(plain_size).ok_or(OpenError::Altered)?;
     // age's reader would break down there.
@@ -104,7 +107,7 @@ pub(super) fn open<R: Read + Seek>(
 
 /// Opens an entry that cannot be read twice.
 pub(super) fn stream<R: Read>(key: &Identity, entry: R) -> Result<impl Read, OpenError> {
-    let mut entry = BufReader::with_capacity(FILE_CHUNK, entry);
+    let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
     let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?;
     let decryptor =
         Decryptor::new_buffered(Cursor::new(header).chain(entry)).map_err(|_| OpenError::NotAge)?;
