@@ -74,7 +74,8 @@ impl Yard {
         let pack = ["pack", "--images-file", &list, "--plain-http", &address, "--quiet", "--to"];
         sealift(&[&pack[..], &[&plain]].concat()).await?;
         sealift(&[&pack[..], &[&sealed, "--encrypt-to", &recipient]].concat()).await?;
-        sealift(&["load", &plain, "--into", &self.text("directory"), "--quiet"]).await
+        let receipt = self.text("receipt.json");
+        sealift(&["load", &plain, "--into", &self.text("directory"), "--receipt", &receipt, "--quiet"]).await
     }
 }
 
