@@ -56,7 +56,7 @@ impl Call {
     }
 
     /// Asks the place that pages show.
-    pub(super) fn to_show(self, shown: Option<&Arc<dyn Store>>) -> Self {
+    pub(super) fn showing(self, shown: Option<&Arc<dyn Store>>) -> Self {
         let store = shown.map_or(self.store, Arc::clone);
         Self { store, ..self }
     }

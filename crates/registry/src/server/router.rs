@@ -62,7 +62,7 @@ async fn run(
     let route = match resource {
         Resource::Metrics => return metrics::handle(&connection.shared, &call).await,
         Resource::Page(page) => {
-            let call = call.to_show(connection.shared.config.shown.as_ref());
+            let call = call.showing(connection.shared.config.shown.as_ref());
             return page::handle(connection, &call, page).await;
         }
         Resource::Api(Ok(route)) => call.caller.check(&call.method, route)?,

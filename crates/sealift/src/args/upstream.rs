@@ -96,8 +96,9 @@ impl FromStr for UpstreamName {
             Some((registry, path)) => (registry, Some(path.strip_suffix('/').unwrap_or(path))),
             None => (place, None),
         };
+        let registry = registry.parse()?;
         let path = path.filter(|path| !path.is_empty()).map(str::parse).transpose()?;
-        Ok(Self { prefix, registry: registry.parse()?, path })
+        Ok(Self { prefix, registry, path })
     }
 }
 
