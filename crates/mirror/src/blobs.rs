@@ -182,7 +182,7 @@ impl Mirror {
     }
 
     /// Where a blob can be read; `None` for a foreign layer that the source does not have.
-    async fn origins(&self, blob: &PlannedBlob) -> Result<Option<Vec<Origin>>> {
+    pub(crate) async fn origins(&self, blob: &PlannedBlob) -> Result<Option<Vec<Origin>>> {
         let sources = blob.sources.iter().map(|repository| self.source.source(repository));
         if !blob.descriptor.is_foreign_layer() {
             return Ok(Some(sources.map(Origin::Repository).collect()));

@@ -38,6 +38,17 @@ struct Work {
     placed: Vec<SetOnce<Placed>>,
 }
 
+/// What becomes of a blob is decided when this goes, also by a panic: nobody shall wait for ever. A blob that is in
+/// no repository then lets the target refuse the manifests that need it.
+struct Decided<'a>(&'a SetOnce<Placed>);
+
+impl Drop for Decided<'_> {
+    fn drop(&mut self) {
+        // It is set already, if all went well.
+        let _ = self.0.set(Placed::default());
+    }
+}
+
 impl Mirror {
     /// Runs a plan to its end, or until `stop` becomes true. What fails stops nothing else.
     pub async fn run(&self, plan: Plan, stop: watch::Receiver<bool>) -> Report {
@@ -81,8 +92,9 @@ impl Mirror {
         while let Some(turn) = meter.next().await {
             let at = turn.position;
             if let (Some(blob), Some(placed)) = (work.plan.blobs.get(at), work.placed.get(at)) {
+                let decided = Decided(placed);
                 // Only the worker that took a position fills its place.
-                let _ = placed.set(self.place(blob).await);
+                let _ = decided.0.set(self.place(blob).await);
             }
             meter.leave(turn);
         }

@@ -4,6 +4,8 @@
 //! wish to link is the question. What is learnt is put into the plan: a repository that has a blob leads. Of
 //! images that are there already only the manifests are read, to add up what they consist of.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use sealift_oci::{Descriptor, RepositoryName};
 use sealift_store::{Result, Side, Source};
@@ -82,7 +84,14 @@ impl Mirror {
         for (blob, holders) in plan.blobs.iter_mut().zip(&held) {
             blob.targets.sort_by_key(|repository| !holders.contains(repository));
         }
-        Ok(Scale::new(plan, &held).weigh(&plan.groups))
+        let mut absent = HashSet::new();
+        for (position, blob) in plan.blobs.iter().enumerate() {
+            // Foreign layers are left out where the source does not have them.
+            if blob.descriptor.is_foreign_layer() && self.origins(blob).await?.is_none() {
+                absent.insert(position);
+            }
+        }
+        Ok(Scale { absent, ..Scale::new(plan, &held) }.weigh(&plan.groups))
     }
 
     /// Adds up the blobs of an image that is there. The target is asked first: it is near. Foreign layers need
@@ -120,11 +129,13 @@ struct Scale<'a> {
     held: &'a [Vec<RepositoryName>],
     /// Which repositories have each blob when the images so far are there.
     placed: Vec<Vec<RepositoryName>>,
+    /// The blobs that nobody fetches.
+    absent: HashSet<usize>,
 }
 
 impl<'a> Scale<'a> {
     fn new(plan: &'a Plan, held: &'a [Vec<RepositoryName>]) -> Self {
-        Self { plan, held, placed: held.to_vec() }
+        Self { plan, held, placed: held.to_vec(), absent: HashSet::new() }
     }
 
     fn weigh(mut self, groups: &[PlannedGroup]) -> Weights {
@@ -152,6 +163,9 @@ impl<'a> Scale<'a> {
             // One that is there is asked for once; one that came with an earlier image not again.
             let requests = u64::from(self.held[position].contains(repository));
             return Weight { present: size, requests, ..Weight::default() };
+        }
+        if self.absent.contains(&position) {
+            return Weight::default();
         }
         let is_first = placed.is_empty();
         placed.push(repository.clone());

@@ -18,6 +18,8 @@ const WIDER: f64 = 1.5;
 const BETTER: f64 = 1.125;
 /// For how many looks a window that proved wide enough is left alone.
 const CALM: usize = 20;
+/// So many are always on their way, if that is allowed: one may be waiting for its next try.
+const FEWEST: usize = 2;
 /// Trouble that comes within so long of a halving is the same trouble: what was on its way meets it together.
 const MOMENT: Duration = Duration::from_millis(500);
 
@@ -37,6 +39,8 @@ struct State {
     ceiling: usize,
     /// How many slots are taken: more than the limit where that was halved meanwhile.
     taken: usize,
+    /// Whether more were taken than before the window was made wider.
+    is_filled: bool,
     phase: Phase,
     halved: Option<Instant>,
 }
@@ -69,7 +73,8 @@ impl Window {
     pub(crate) fn new(ceiling: usize, room: Arc<Notify>) -> Self {
         let ceiling = ceiling.max(1);
         let limit = START.min(ceiling);
-        let state = State { limit, ceiling, taken: 0, phase: Phase::Beginning, halved: None };
+        let state =
+            State { limit, ceiling, taken: 0, is_filled: false, phase: Phase::Beginning, halved: None };
         Self { state: Mutex::new(state), done: AtomicU64::new(0), room }
     }
 
@@ -86,6 +91,7 @@ impl Window {
         let mut state = lock(&self.state);
         let has_room = state.taken < state.limit;
         state.taken += usize::from(has_room);
+        state.is_filled |= matches!(state.phase, Phase::Trying { limit, .. } if state.taken > limit);
         has_room.then(|| Slot(Arc::clone(self)))
     }
 
@@ -115,6 +121,8 @@ impl Window {
         state.phase = match state.phase {
             Phase::Beginning => Phase::Measuring,
             Phase::Measuring => state.widen(rate),
+            // What nobody made use of cannot have helped; perhaps the other side has no room.
+            Phase::Trying { .. } if !state.is_filled => state.phase,
             Phase::Trying { rate: before, .. } if rate > before * BETTER => state.widen(rate),
             Phase::Trying { limit, .. } => {
                 state.limit = state.limit.min(limit);
@@ -133,7 +141,7 @@ impl Window {
         state.phase = Phase::Beginning;
         if state.halved.is_none_or(|halved| now - halved >= MOMENT) {
             state.halved = Some(now);
-            state.limit = (state.limit / 2).max(1);
+            state.limit = (state.limit / 2).max(FEWEST.min(state.ceiling));
         }
     }
 
@@ -158,6 +166,7 @@ impl State {
             return Phase::Measuring;
         }
         self.limit = wider;
+        self.is_filled = self.taken > limit;
         Phase::Trying { limit, rate }
     }
 }
@@ -170,9 +179,12 @@ mod tests {
         Arc::new(Window::new(ceiling, Arc::default()))
     }
 
-    fn measured(window: &Window, rate: u64) -> usize {
+    fn measured(window: &Arc<Window>, rate: u64) -> usize {
         window.did(rate);
         window.look();
+        // All slots are made use of.
+        let taken: Vec<Slot> = std::iter::from_fn(|| window.try_enter()).collect();
+        drop(taken);
         window.limit()
     }
 
@@ -188,6 +200,23 @@ mod tests {
         for (rate, limit) in [(100, 9), (200, 14), (400, 16), (800, 16), (900, 16)] {
             assert_eq!(measured(&window, rate), limit, "{rate}");
         }
+    }
+
+    #[test]
+    fn what_nobody_made_use_of_is_not_judged() {
+        let window = window(16);
+        for (rate, limit) in [(50, 4), (100, 6)] {
+            window.did(rate);
+            window.look();
+            assert_eq!(window.limit(), limit);
+        }
+        for _ in 0..5 {
+            window.did(50);
+            window.look();
+            assert_eq!(window.limit(), 6, "the other side had no room");
+        }
+        assert_eq!(measured(&window, 100), 6);
+        assert_eq!(measured(&window, 200), 9);
     }
 
     #[test]
@@ -212,9 +241,9 @@ mod tests {
             tokio::time::advance(MOMENT).await;
             window.troubled();
         }
-        assert_eq!(window.limit(), 1);
-        assert_eq!(measured(&window, 10), 1, "there was trouble");
-        assert_eq!(measured(&window, 10), 2);
+        assert_eq!(window.limit(), 2, "one can be waiting for its next try");
+        assert_eq!(measured(&window, 10), 2, "there was trouble");
+        assert_eq!(measured(&window, 10), 3);
     }
 
     #[tokio::test(start_paused = true)]

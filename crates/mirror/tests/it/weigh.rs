@@ -66,3 +66,16 @@ async fn what_is_there_costs_nothing_and_is_counted() {
         assert_eq!(target.of(Method::Manifest).calls, 0);
     }
 }
+
+/// What a run leaves out costs nothing, however large its manifest says that it is.
+#[tokio::test]
+async fn a_foreign_layer_that_nobody_has_weighs_nothing() {
+    let world = World::new();
+    world.publish("a", &fixture::image_with_foreign_layer("a")).await;
+    let mirror = world.mirror();
+    let mut plan = Plan::new(mirror.survey(&release(&["a"])).await);
+    let total = mirror.weigh(&mut plan).await.unwrap().total;
+    let report = mirror.run(plan, watch::channel(false).1).await;
+    assert_eq!((total.fetch, total.blobs), (report.totals.bytes_moved, report.totals.blobs_moved as u64));
+    assert_eq!(report.images[0].skipped.len(), 1);
+}

@@ -7,8 +7,12 @@
 //! back) is none: there is nobody behind who could say more.
 //!
 //! Heads and bodies are counted apart: some that break give a head and nothing behind it.
+//!
+//! It can also be one object that is broken, at a place that is in good health. So silence speaks first for the
+//! objects that were asked for, and for all others only when there are several; and a body that keeps coming
+//! is life all the time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +25,9 @@ use super::fault::{Fault, Purpose};
 
 /// So many attempts in a row without an answer are enough: one less than a single request is given.
 const ROUNDS: u32 = 4;
+
+/// The silence of so many objects is that of the place: as many as a run begins with.
+const OBJECTS: usize = 4;
 
 /// So many bytes of a body are life, also where it breaks off behind them; less can come out of the buffer of
 /// something on the way. The end of a body is life, however short it was.
@@ -49,12 +56,15 @@ struct Spell {
     rounds: u32,
     /// What the last of them ended with.
     reason: String,
+    /// What was asked for, up to as many as speak for all.
+    objects: BTreeSet<String>,
 }
 
 /// An attempt on its way.
 #[derive(Debug)]
 pub(super) struct Listening {
     sort: Sort,
+    object: String,
     began: Instant,
     rounds: u32,
     /// How much of a body came.
@@ -78,12 +88,13 @@ impl Silence {
 
     fn listen_to(&self, sort: Sort, purpose: &Purpose) -> Result<Listening, Fault> {
         let (spells, began) = (self.spells(), Instant::now());
-        let spell = spells.get(&sort);
-        if let Some(spell) = spell.filter(|spell| spell.is_final(began, self.limit)) {
+        let (spell, object) = (spells.get(&sort), purpose.object.clone().unwrap_or_default());
+        let is_final = |spell: &&Spell| spell.speaks_for(&object) && spell.is_final(began, self.limit);
+        if let Some(spell) = spell.filter(is_final) {
             return Err(given_up(&spell.reason, purpose));
         }
         let rounds = spell.map_or(0, |spell| spell.rounds);
-        Ok(Listening { sort, began, rounds, heard: 0 })
+        Ok(Listening { sort, object, began, rounds, heard: 0 })
     }
 
     /// Notes the head of an answer: life, or the word of something in front that there is none behind it.
@@ -96,10 +107,11 @@ impl Silence {
 
     /// Notes that so many bytes of a body came.
     pub(super) fn heard(&self, listening: &mut Listening, bytes: usize) {
-        let before = listening.heard;
-        listening.heard = before.saturating_add(bytes as u64);
-        if before < LIFE && listening.heard >= LIFE {
-            self.answered(listening);
+        listening.heard = listening.heard.saturating_add(bytes as u64);
+        if listening.heard >= LIFE {
+            // Who sends one thing would send another, if it could.
+            let (host, operation, _) = &listening.sort;
+            self.spells().retain(|sort, _| (&sort.0, &sort.1) != (host, operation));
         }
     }
 
@@ -122,10 +134,19 @@ impl Silence {
 
     /// Notes that none came. Who began in an earlier round was counted with that.
     pub(super) fn unanswered(&self, listening: Listening, reason: &str) {
-        let Listening { sort, began, rounds, .. } = listening;
+        let Listening { sort, object, began, rounds, .. } = listening;
         let mut spells = self.spells();
-        let new = Spell { first: began, last: began, rounds: 0, reason: String::new() };
-        let spell = spells.entry(sort).or_insert(new);
+        let new = || Spell {
+            first: began,
+            last: began,
+            rounds: 0,
+            reason: String::new(),
+            objects: BTreeSet::new(),
+        };
+        let spell = spells.entry(sort).or_insert_with(new);
+        if spell.objects.len() < OBJECTS {
+            spell.objects.insert(object);
+        }
         if spell.rounds == rounds {
             spell.rounds += 1;
             spell.last = Instant::now();
@@ -148,6 +169,10 @@ fn is_out_of_order(status: StatusCode, headers: &HeaderMap) -> bool {
 }
 
 impl Spell {
+    fn speaks_for(&self, object: &str) -> bool {
+        self.objects.len() >= OBJECTS || self.objects.contains(object)
+    }
+
     /// A place that is only being started again refuses quickly, which is why the time counts, too.
     fn is_final(&self, now: Instant, limit: Duration) -> bool {
         self.rounds >= ROUNDS && self.last - self.first >= limit && now - self.last < limit
@@ -297,6 +322,36 @@ mod tests {
             assert!(silence.listen_on(&url("s"), &purpose()).is_ok());
             assert!(silence.listen_on(&url("r"), &Purpose::of(Operation::FetchManifest)).is_ok());
         }
+    }
+
+    /// How many objects are silent → whether another one is asked for.
+    #[tokio::test(start_paused = true)]
+    async fn one_object_that_is_broken_does_not_speak_for_others() {
+        for (silent, is_asked) in [(1, true), (3, true), (4, false), (9, false)] {
+            let silence = Silence::new(LIMIT);
+            let of = |number: usize| Purpose::new(Operation::FetchBlob, number);
+            for _ in 0..4 {
+                let listening: Vec<_> = (0..silent)
+                    .map(|number| silence.listen(&Method::GET, &url("r"), &of(number)).unwrap())
+                    .collect();
+                tokio::time::advance(LIMIT).await;
+                listening.into_iter().for_each(|it| silence.unanswered(it, NOTHING));
+            }
+            assert!(silence.listen(&Method::GET, &url("r"), &of(0)).is_err(), "{silent}");
+            assert_eq!(silence.listen(&Method::GET, &url("r"), &of(99)).is_ok(), is_asked, "{silent}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_keeps_coming_is_life() {
+        let silence = Silence::new(LIMIT);
+        let much = usize::try_from(LIFE).unwrap();
+        let mut large = silence.listen_on(&url("r"), &Purpose::new(Operation::FetchBlob, "large")).unwrap();
+        for _ in 0..10 {
+            silent(&silence, 3, 1, LIMIT).await;
+            silence.heard(&mut large, much);
+        }
+        assert!(listen(&silence).is_some());
     }
 
     #[tokio::test(start_paused = true)]
