@@ -30,7 +30,9 @@ pub use error::{BundleError, Result};
 pub use held::{Held, HeldContent};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
-pub use reader::{Bundle, Damage, ListedDelta, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile};
+pub use reader::{
+    Bundle, Damage, ListedDelta, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile,
+};
 pub use receipt::{RECEIPT_LIMIT, Receipt, ReceivedBlob, ReceivedManifest, ReceivedRepository};
 pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
 pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT, SealedKey, Sealer};

@@ -36,7 +36,11 @@ fn main() {
         let line = text.lines().next().unwrap_or_default();
         println!(
             "{path}: {} plain, {} members, {:.100}; identified {identified:.2} s ({:.0} MB/s), rebuilt {rebuilt:.2} s ({:.0} MB/s)",
-            plain.len(), recipe.members().len(), line, rate(identified), rate(rebuilt)
+            plain.len(),
+            recipe.members().len(),
+            line,
+            rate(identified),
+            rate(rebuilt)
         );
     }
 }
