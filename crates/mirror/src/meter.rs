@@ -104,9 +104,14 @@ mod tests {
 
     /// A run from two places, with so many blobs from each: those of `a` first.
     fn meter(blobs: usize) -> Meter {
+        limited(blobs, 16)
+    }
+
+    fn limited(blobs: usize, ceiling: usize) -> Meter {
         let store = |place: &str| Arc::new(MemoryStore::new(place)) as Arc<dyn Store>;
         let places = ["a", "b"].map(|place| (repository(place), place.to_owned()));
-        let options = Options { places: Arc::new(BTreeMap::from(places)), ..Options::default() };
+        let (places, windows) = (Arc::new(BTreeMap::from(places)), Arc::new(Windows::new(ceiling)));
+        let options = Options { places, windows, ..Options::default() };
         let mirror = Mirror { source: store("a, b"), target: store("t"), options, observer: Arc::new(()) };
         let blob = |place: &str, number: usize| PlannedBlob {
             descriptor: Descriptor::of(media_type::OCI_LAYER_GZIP, format!("{place} {number}").as_bytes()),
@@ -156,12 +161,12 @@ mod tests {
     async fn a_place_without_room_holds_nothing_up_that_comes_from_another() {
         let meter = meter(6);
         let mut turns = Vec::new();
-        for position in [0, 1, 2, 3, 6, 7, 8, 9] {
+        for position in [0, 6, 1, 7, 2, 8, 3, 9] {
             let turn = meter.next().await.unwrap();
             assert_eq!(turn.position, position);
             turns.push(turn);
         }
-        for (free, position) in [(0, 4), (4, 10), (1, 5), (5, 11)] {
+        for (free, position) in [(0, 4), (1, 10), (2, 5), (3, 11)] {
             meter.leave(turns.remove(free));
             let turn = meter.next().await.unwrap();
             assert_eq!(turn.position, position);
@@ -169,5 +174,21 @@ mod tests {
         }
         turns.clear();
         assert!(meter.next().await.is_none());
+    }
+
+    /// With room for four at the target, a place whose blobs never end is given no more than its share.
+    #[tokio::test]
+    async fn a_slow_place_does_not_take_all_the_room_at_the_target() {
+        let meter = limited(6, 4);
+        let mut slow = Vec::new();
+        for expected in [0, 6, 7, 8, 9, 10, 11, 1] {
+            let turn = meter.next().await.unwrap();
+            assert_eq!(turn.position, expected);
+            match turn.position {
+                0..6 => slow.push(turn),
+                _ => meter.leave(turn),
+            }
+        }
+        assert_eq!(slow.len(), 2);
     }
 }

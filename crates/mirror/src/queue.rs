@@ -85,11 +85,14 @@ impl Queue {
         }
     }
 
-    /// Picks the blob that comes first in the plan, of the places that have room.
+    /// Picks a blob from the place that has the fewest on their way, so that a slow one never takes all the room
+    /// at the target; of several such, the blob that comes first in the plan.
     fn pick(&self) -> Pick {
         let mut lanes = lock(&self.lanes);
         lanes.retain(|lane| !lane.waiting.is_empty());
-        lanes.sort_unstable_by_key(|lane| lane.waiting.front().map(|(position, _)| *position));
+        lanes.sort_unstable_by_key(|lane| {
+            (lane.window.taken(), lane.waiting.front().map(|(position, _)| *position))
+        });
         if lanes.is_empty() {
             return Pick::Empty;
         }

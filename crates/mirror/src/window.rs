@@ -95,6 +95,11 @@ impl Window {
         has_room.then(|| Slot(Arc::clone(self)))
     }
 
+    /// Returns how many slots are taken.
+    pub(crate) fn taken(&self) -> usize {
+        lock(&self.state).taken
+    }
+
     /// Waits for a slot.
     pub(crate) async fn enter(self: &Arc<Self>) -> Slot {
         loop {
