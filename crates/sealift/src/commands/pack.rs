@@ -103,35 +103,65 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         // What came of each blob counts as an image; of those that came there is no more to tell.
         report.images.retain(|image| !image.is_there());
     }
-    let contents = match &request {
-        Some(request) if report.images.is_empty() && !report.interrupted => {
-            repair::check(&writer, request).await?;
-            Some(repair::contents(request)?)
-        }
-        None if is_worth_it(&report) => Some(contents(&job, &report, &since)?),
-        _ => None,
-    };
-    let finished = match contents {
-        Some(contents) => Some(finish(writer, contents, &chest).await?),
-        None => None,
-    };
-    let transfer = Transfer { report, is_refused: false };
-    let has_table = to != Path::new(PIPE) && (request.is_none() || terms.format == Format::Json);
-    let exit = match has_table {
-        true => tell(ui, &job, &transfer, &missing, terms.format)?,
-        false => tell_failures(ui, &job, &transfer, &missing, false),
-    };
-    if request.is_some() && exit == Exit::Missing {
-        ui.note(repair::GONE);
+    let packed = Packed { ui, job: &job, to: &to, request: request.as_ref(), format: terms.format };
+    let finished = packed.finish(writer, &report, &since, &chest).await?;
+    packed.tell(report, &missing, finished.as_ref(), deltas.as_ref())
+}
+
+/// A bundle behind its run.
+struct Packed<'a> {
+    ui: &'a Arc<Ui>,
+    job: &'a Job,
+    to: &'a Path,
+    request: Option<&'a RepairRequest>,
+    format: Format,
+}
+
+impl Packed<'_> {
+    /// Finishes the bundle, if what came is worth it.
+    async fn finish(
+        &self,
+        writer: BundleWriter,
+        report: &Report,
+        since: &Held,
+        chest: &Chest,
+    ) -> Result<Option<Finished>> {
+        let contents = match self.request {
+            Some(request) if report.images.is_empty() && !report.interrupted => {
+                repair::check(&writer, request).await?;
+                repair::contents(request)?
+            }
+            None if is_worth_it(report) => contents(self.job, report, since)?,
+            _ => return Ok(None),
+        };
+        finish(writer, contents, chest).await.map(Some)
     }
-    match finished {
-        Some(finished) => {
-            tell_finished(ui, &to, &finished);
-            deltas::tell(ui, &finished, deltas.as_ref());
+
+    fn tell(
+        &self,
+        report: Report,
+        missing: &[ImageRequest],
+        finished: Option<&Finished>,
+        deltas: Option<&Deltas>,
+    ) -> Result<Exit> {
+        let transfer = Transfer { report, is_refused: false };
+        let has_table = self.to != Path::new(PIPE) && (self.request.is_none() || self.format == Format::Json);
+        let exit = match has_table {
+            true => tell(self.ui, self.job, &transfer, missing, self.format)?,
+            false => tell_failures(self.ui, self.job, &transfer, missing, false),
+        };
+        if self.request.is_some() && exit == Exit::Missing {
+            self.ui.note(repair::GONE);
         }
-        None => ui.error(format_args!("{}: the bundle is not finished", to.display())),
+        match finished {
+            Some(finished) => {
+                tell_finished(self.ui, self.to, finished);
+                deltas::tell(self.ui, finished, deltas);
+            }
+            None => self.ui.error(format_args!("{}: the bundle is not finished", self.to.display())),
+        }
+        Ok(exit)
     }
-    Ok(exit)
 }
 
 /// Shows what would be packed.
