@@ -3,9 +3,10 @@
 
 use sealift_store::ErrorKind;
 
-use super::{ANY, Exit, Rule, WANTED_BY_THE_PROXY, connecting, rule};
+use super::Exit;
+use super::rules::{ANY, Rule, WANTED_BY_THE_PROXY, connecting, rule};
 
-/// Like [`super::RULES`], before which they are looked up. Without a fitting one those count.
+/// Like [`super::rules::RULES`], before which they are looked up. Without a fitting one those count.
 pub(super) const RULES: &[Rule] = &[
     WANTED_BY_THE_PROXY,
     connecting(
