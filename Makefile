@@ -57,6 +57,7 @@ bench: peers ## Measure against skopeo, curl, sha256sum and docker-registry; pri
 	target/release/sealift-bench --bundles
 	target/release/sealift-bench --serve
 	target/release/sealift-bench --growth
+	target/release/sealift-bench --large
 
 quickstart: ## Mirror a small release on this machine; needs nothing
 	$(CARGO) run --release --locked -- quickstart

@@ -220,7 +220,7 @@ impl Mirror {
             target: target.as_ref(),
             observer: &self.observer,
             budget: Budget::shared(&self.options.retry),
-            pace: None,
+            pace: self.options.bandwidth.clone(),
             trail: Arc::new(Trail::new(blob.digest.algorithm())),
             spool: None,
             page: None,

@@ -77,7 +77,7 @@ pub struct Options {
     pub windows: Arc<Windows>,
     /// The names of the places that serve the source's repositories, where that is several places as one.
     pub places: Arc<BTreeMap<RepositoryName, String>>,
-    /// How many bytes a second all blobs together may take from the source.
+    /// How many bytes a second all transfers together may move, also those that are read back from the target.
     pub bandwidth: Option<Arc<Pace>>,
     /// Copy only this platform's image out of each index.
     pub platform: Option<Platform>,
