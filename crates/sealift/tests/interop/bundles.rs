@@ -108,7 +108,11 @@ impl Gap {
 
     /// What the target has under a repository is what the source has.
     async fn assert_there(&self, repository: &str, name: &str) {
-        let reference = format!("docker://{}/{repository}:{RELEASE_TAG}", self.site.target.address());
+        self.assert_at(&self.site.target, repository, name).await;
+    }
+
+    async fn assert_at(&self, registry: &DockerRegistry, repository: &str, name: &str) {
+        let reference = format!("docker://{}/{repository}:{RELEASE_TAG}", registry.address());
         let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &reference]).await.unwrap().stdout;
         assert_eq!(raw, self.image(name).manifest.bytes, "{repository}");
     }
@@ -244,6 +248,43 @@ async fn a_release_crosses_the_gap_and_containerd_pulls_it() {
         let listed = containerd.ctr(&["images", "list", &format!("name=={reference}")]).await.unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
         assert!(listed.contains(&gap.image(image).manifest.digest().to_string()), "{listed}");
+    }
+}
+
+/// A second bundle that builds on the first: where that came, by its receipt; and where it was lost, by a repair.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_bundles_cross_the_gap_and_one_of_them_is_lost() {
+    if !interop_wanted() {
+        return;
+    }
+    let gap = Gap::new().await;
+    let [controller, sqlmi, proxy] = NAMES;
+    gap.pack("first", &["--image", sqlmi]).await.expect(0);
+    gap.load("first", &[]).await.expect(0);
+    let since = ["--since", "first.receipt.json", "--image", controller, "--image", proxy];
+    let run = gap.pack("second", &since).await.expect(0);
+    assert!(run.stderr.contains("are left out: the other side has them"), "{}", run.stderr);
+    gap.load("second", &[]).await.expect(0);
+    for name in NAMES {
+        gap.assert_there(&format!("{TARGET}/{name}"), name).await;
+    }
+
+    let other = DockerRegistry::start(&RegistryOptions::default()).await.unwrap();
+    let address = other.address().to_string();
+    let to = ["--target-registry", &address, "--target-repository", TARGET, "--receipt", "other.json"];
+    let run = gap.run(&[&["load", "second"], &to[..]].concat(), &[]).await;
+    assert!(run.stderr.contains("sealift pack --repair second.repair.json"), "{run:?}");
+    assert_ne!(run.code(), Some(0));
+    gap.run(&["pack", "--repair", "second.repair.json", "--to", "repair"], &[]).await.expect(0);
+    gap.run(&[&["load", "second", "repair"], &to[..]].concat(), &[]).await.expect(0);
+
+    let files = tempfile::tempdir().unwrap();
+    let hosts = write_hosts(files.path(), &address, &other.url(), None).unwrap().display().to_string();
+    let containerd = Containerd::start().await.unwrap();
+    for name in [controller, proxy] {
+        gap.assert_at(&other, &format!("{TARGET}/{name}"), name).await;
+        let reference = format!("{address}/{TARGET}/{name}:{RELEASE_TAG}");
+        containerd.pull(&reference, &["--hosts-dir", &hosts]).await.unwrap();
     }
 }
 
