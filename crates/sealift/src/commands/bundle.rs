@@ -254,7 +254,7 @@ pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
     let Ok(disk) = statvfs(&existing) else { return Ok(()) };
     let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     let wanted = needed.saturating_add(OVERHEAD.min(needed / 50 + 1024 * 1024));
-    if to == Path::new("-") || wanted <= free {
+    if needed == 0 || to == Path::new("-") || wanted <= free {
         return Ok(());
     }
     Err(CommandError::Refused {
