@@ -132,6 +132,12 @@ impl BatchSink for Data {
 impl Drop for Data {
     fn drop(&mut self) {
         self.save();
+        // Closing alone is not enough: a child that this process is just starting has the file open, too, until it
+        // becomes another program, and keeps the lock so long (flock(2)). A batch on its way keeps it, rightly.
+        if Arc::strong_count(&self.file) == 1 {
+            // Where locks are not supported there is none.
+            let _ = self.file.unlock();
+        }
     }
 }
 
