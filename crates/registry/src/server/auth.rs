@@ -2,13 +2,16 @@
 //!
 //! Users and their passwords are those of an `htpasswd` file, checked by HTTP's Basic scheme (RFC 7617). A
 //! check costs tens of milliseconds on purpose, so few run at once, and a success is remembered for minutes.
-//! What a user may do is in [`Rights`]; without a file everybody may do everything.
+//! Where something is for everybody, there are tokens beside it (`token`). What a user may do is in [`Rights`];
+//! without a file everybody may do everything.
 
 mod caller;
+mod challenge;
 mod credentials;
 mod htpasswd;
 mod rights;
 mod throttle;
+mod token;
 mod visible;
 
 use std::net::IpAddr;
@@ -17,7 +20,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use sealift_store::lock;
 use tokio::sync::Semaphore;
@@ -26,19 +29,19 @@ use tokio::time::Instant;
 use super::error::WireError;
 use super::reload::{self, FileError, Notices, Reloaded};
 use crate::wire::ErrorCode;
-use credentials::Given;
+use challenge::unauthorized;
+use credentials::{Credentials, Given};
 use htpasswd::Users;
 use throttle::Throttle;
+use token::{Bearer, LIFETIME, Tokens};
 
 pub(super) use caller::{Caller, admit};
+pub(super) use challenge::Door;
 pub use rights::{Prefix, Right, Rights, Rule, RuleError};
 pub(super) use visible::repositories;
 
 /// How many passwords are checked at once; each keeps a processor busy.
 const CHECKS: usize = 2;
-
-/// What a client is asked for. It says nothing of who exists here.
-const CHALLENGE: &str = "Basic realm=\"sealift\", charset=\"UTF-8\"";
 
 /// The users of a server, and what they may do.
 #[derive(Debug)]
@@ -48,6 +51,14 @@ pub struct Auth {
     throttle: Arc<Mutex<Throttle>>,
     checks: Arc<Semaphore>,
     key: hmac::Key,
+    tokens: Tokens,
+}
+
+/// A token, as it is handed out.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub(super) token: String,
+    pub(super) seconds: u64,
 }
 
 impl Auth {
@@ -62,32 +73,59 @@ impl Auth {
         for stranger in strangers {
             notices(&format!("{}: it has no user {stranger}, who is given rights", htpasswd.display()));
         }
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| FileError::new(htpasswd, "the system gives no random numbers"))?;
+        let no_random = |_| FileError::new(htpasswd, "the system gives no random numbers");
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(no_random)?;
+        let tokens = Tokens::new(Instant::now()).map_err(no_random)?;
         let checks = Arc::new(Semaphore::new(CHECKS));
-        Ok(Self { users: Arc::new(users), rights, throttle: Arc::default(), checks, key })
+        Ok(Self { users: Arc::new(users), rights, throttle: Arc::default(), checks, key, tokens })
     }
 
-    /// Finds out who asks; nobody in particular where nobody says so.
-    async fn who(&self, headers: &HeaderMap, address: IpAddr) -> Result<Option<String>, WireError> {
-        match Given::read(headers).map_err(|_| unauthorized())? {
-            None => Ok(None),
-            Some(given) => self.check(given, address).await.map(Some),
+    /// Tells whether a part of what is here is for everybody, and tokens are handed out for that.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.rights.welcome_anybody()
+    }
+
+    /// Makes a token for a user, or for nobody in particular.
+    pub(super) fn issue(&self, user: Option<&str>) -> Issued {
+        let now = Instant::now();
+        let token = self.tokens.issue(user, &self.users.get(now), now);
+        Issued { token, seconds: LIFETIME.as_secs() }
+    }
+
+    /// Finds out who asks; nothing where nobody says so.
+    async fn who(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+        challenge: &HeaderValue,
+    ) -> Result<Option<Bearer>, WireError> {
+        let unauthorized = || unauthorized(challenge.clone());
+        match Credentials::read(headers).map_err(|_| unauthorized())? {
+            Credentials::None => Ok(None),
+            Credentials::Password(given) => {
+                let user = self.check(given, address).await?.ok_or_else(unauthorized)?;
+                Ok(Some(Bearer(Some(user))))
+            }
+            Credentials::Token(token) => {
+                let now = Instant::now();
+                self.tokens.read(&token, &self.users.get(now), now).map(Some).ok_or_else(unauthorized)
+            }
         }
     }
 
-    async fn check(&self, given: Given, address: IpAddr) -> Result<String, WireError> {
+    /// Returns the user, if the password is right.
+    async fn check(&self, given: Given, address: IpAddr) -> Result<Option<String>, WireError> {
         let seal = given.seal(&self.key);
         let users = self.users.get(Instant::now());
         if users.remembers(&given.user, seal.as_ref(), Instant::now()) {
-            return Ok(given.user);
+            return Ok(Some(given.user));
         }
         self.refuse_impatient(address)?;
         let permit = Arc::clone(&self.checks).acquire_owned().await.map_err(WireError::internal)?;
         // While this one waited, others with the same password may have been let in, or the address may have
         // had its tries.
         if users.remembers(&given.user, seal.as_ref(), Instant::now()) {
-            return Ok(given.user);
+            return Ok(Some(given.user));
         }
         self.refuse_impatient(address)?;
         let throttle = Arc::clone(&self.throttle);
@@ -102,7 +140,7 @@ impl Auth {
             drop(permit);
             is_right.then_some(given.user)
         });
-        checking.await.map_err(WireError::internal)?.ok_or_else(unauthorized)
+        checking.await.map_err(WireError::internal)
     }
 
     /// Tells an address that has failed too often when it may try again.
@@ -117,10 +155,4 @@ impl Auth {
 
 fn load(path: &Path) -> Result<Users, FileError> {
     Users::parse(&reload::read_text(path)?).map_err(|error| FileError::new(path, error))
-}
-
-/// The same words whether the user is unknown or the password wrong.
-fn unauthorized() -> WireError {
-    let error = WireError::new(ErrorCode::Unauthorized).because("user and password are wanted");
-    error.header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
 }

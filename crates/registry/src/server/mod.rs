@@ -35,6 +35,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 mod uploads;
 
 use std::sync::Arc;

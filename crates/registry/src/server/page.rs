@@ -12,7 +12,6 @@ mod repository;
 mod shared;
 mod words;
 
-use http::header::HOST;
 use http::{Method, Request, StatusCode};
 use sealift_oci::{ManifestRef, Registry, RepositoryName};
 
@@ -21,7 +20,7 @@ use super::auth::Right;
 use super::connection::Connection;
 use super::error::WireError;
 use super::keeper::Origin;
-use super::request::Call;
+use super::request::{Call, asked_registry};
 use index::Search;
 
 /// The path above the pages of repositories.
@@ -64,9 +63,7 @@ impl Page {
     pub(super) fn parse<B>(request: &Request<B>) -> Option<Self> {
         let uri = request.uri();
         let view = View::parse(uri.path(), uri.query().unwrap_or_default())?;
-        let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        let named = uri.authority().map(http::uri::Authority::as_str).or(named);
-        Some(Self { view, registry: named.and_then(|name| name.parse().ok()) })
+        Some(Self { view, registry: asked_registry(request) })
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use http::header::EXPECT;
+use http::header::{EXPECT, HOST};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use sealift_oci::RepositoryName;
+use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
 
 use super::Keeper;
@@ -89,6 +89,13 @@ impl Call {
             || WireError::new(ErrorCode::BlobUploadInvalid).because(format_args!("{name} is malformed"));
         parsed.map(Some).ok_or_else(error)
     }
+}
+
+/// Returns what the client calls this server, where it says so.
+pub(super) fn asked_registry<B>(request: &http::Request<B>) -> Option<Registry> {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let named = request.uri().authority().map(http::uri::Authority::as_str).or(named);
+    named.and_then(|name| name.parse().ok())
 }
 
 /// Lets go of a request that is refused before anybody looks at its body.

@@ -2,8 +2,10 @@
 
 use http::Request;
 
+use super::auth::Door;
 use super::health::Question;
 use super::page::Page;
+use super::tokens;
 use crate::wire::{Route, RouteError};
 
 /// What a path and query name.
@@ -13,6 +15,8 @@ pub(super) enum Resource {
     Health(Question),
     /// `/metrics`
     Metrics,
+    /// `/token`
+    Token,
     /// Something for people.
     Page(Page),
     /// An endpoint of the registry, or a path that none has.
@@ -28,9 +32,20 @@ impl Resource {
         if uri.path() == "/metrics" {
             return Self::Metrics;
         }
+        if uri.path() == tokens::PATH {
+            return Self::Token;
+        }
         match Page::parse(request) {
             Some(page) => Self::Page(page),
             None => Self::Api(Route::parse(uri.path(), uri.query())),
+        }
+    }
+
+    /// Returns by which way it is come to.
+    pub(super) fn door(&self) -> Door {
+        match self {
+            Self::Api(_) => Door::Api,
+            Self::Health(_) | Self::Metrics | Self::Token | Self::Page(_) => Door::People,
         }
     }
 
@@ -39,6 +54,7 @@ impl Resource {
         match self {
             Self::Health(_) => "health",
             Self::Metrics => "metrics",
+            Self::Token => "token",
             Self::Page(_) => "page",
             Self::Api(Ok(route)) => label(route),
             Self::Api(Err(_)) => "none",

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -13,7 +12,9 @@ use super::connection::Connection;
 use super::error::WireError;
 use super::request::Call;
 use super::resource::Resource;
-use super::{auth, blobs, catalog, health, manifests, metrics, page, referrers, request, tags, uploads};
+use super::{
+    auth, blobs, catalog, health, manifests, metrics, page, referrers, request, tags, tokens, uploads,
+};
 use crate::wire::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION};
 use crate::wire::{ErrorCode, Route, RouteError};
 
@@ -49,8 +50,7 @@ async fn run(
         request::discard(request, connection);
         return answer;
     }
-    let auth = connection.shared.config.auth.as_ref();
-    let caller = match auth::admit(auth, request.headers(), connection.address()).await {
+    let caller = match auth::admit(&request, connection, resource.door()).await {
         Ok(caller) => caller,
         Err(error) => {
             request::discard(request, connection);
@@ -61,6 +61,7 @@ async fn run(
     let call = Call::new(request, connection, caller, record.received());
     let route = match resource {
         Resource::Metrics => return metrics::handle(&connection.shared, &call).await,
+        Resource::Token => return tokens::handle(&call),
         Resource::Page(page) => {
             let call = call.showing(connection.shared.config.shown.as_ref());
             return page::handle(connection, &call, page).await;
@@ -111,14 +112,7 @@ fn refuse(method: &Method, error: RouteError) -> WireError {
 /// "Determining Support": whoever asks here wants to know whether this is a registry at all.
 fn ping(call: &Call) -> Result<Answer, WireError> {
     match call.method {
-        Method::GET | Method::HEAD => {
-            let answer = Answer::new(StatusCode::OK);
-            let answer = match call.caller.challenge() {
-                Some(challenge) => answer.header(WWW_AUTHENTICATE, challenge)?,
-                None => answer,
-            };
-            answer.json(&serde_json::Map::new())
-        }
+        Method::GET | Method::HEAD => Answer::new(StatusCode::OK).json(&serde_json::Map::new()),
         _ => Err(WireError::method("GET, HEAD")),
     }
 }

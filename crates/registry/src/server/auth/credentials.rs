@@ -1,4 +1,4 @@
-//! User and password as a request has them (RFC 7617).
+//! What a request says of who asks: user and password (RFC 7617), or a token (RFC 6750).
 
 use std::fmt;
 
@@ -18,24 +18,38 @@ pub(super) struct Given {
     pub(super) password: Zeroizing<String>,
 }
 
-/// What no user and password can be read of.
+/// What stands in the `Authorization` of a request.
+pub(super) enum Credentials {
+    /// Nothing that names anybody.
+    None,
+    Password(Given),
+    Token(String),
+}
+
+/// What no credentials can be read of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-impl Given {
-    /// Reads the credentials of a request. Clients that have none may send an empty user with an empty
-    /// password, which counts as nothing.
-    pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, Unreadable> {
+impl Credentials {
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Unreadable> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else { return Ok(Self::None) };
         if values.next().is_some() || value.len() > LIMIT {
             return Err(Unreadable);
         }
         let value = value.to_str().map_err(|_| Unreadable)?;
-        let (scheme, encoded) = value.split_once(' ').ok_or(Unreadable)?;
-        if !scheme.eq_ignore_ascii_case("Basic") {
-            return Err(Unreadable);
+        let (scheme, rest) = value.split_once(' ').ok_or(Unreadable)?;
+        if scheme.eq_ignore_ascii_case("Basic") {
+            return Ok(Given::read(rest)?.map_or(Self::None, Self::Password));
         }
+        let is_token = scheme.eq_ignore_ascii_case("Bearer");
+        is_token.then(|| Self::Token(rest.trim().to_owned())).ok_or(Unreadable)
+    }
+}
+
+impl Given {
+    /// Clients that have no credentials may send an empty user with an empty password, which counts as nothing.
+    fn read(encoded: &str) -> Result<Option<Self>, Unreadable> {
         let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).map_err(|_| Unreadable)?);
         let text = std::str::from_utf8(&decoded).map_err(|_| Unreadable)?;
         let (user, password) = text.split_once(':').ok_or(Unreadable)?;
@@ -65,13 +79,17 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    /// A token reads as a user of that name.
     fn read(values: &[&str]) -> Result<Option<(String, String)>, Unreadable> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let given = Given::read(&headers)?;
-        Ok(given.map(|given| (given.user.clone(), given.password.to_string())))
+        Ok(match Credentials::read(&headers)? {
+            Credentials::None => None,
+            Credentials::Password(given) => Some((given.user.clone(), given.password.to_string())),
+            Credentials::Token(token) => Some((token, "a token".to_owned())),
+        })
     }
 
     fn basic(text: impl AsRef<[u8]>) -> String {
@@ -83,7 +101,7 @@ mod tests {
         let pair = |user: &str, password: &str| Ok(Some((user.to_owned(), password.to_owned())));
         let long = basic("x".repeat(LIMIT));
         let (simple, colons, empty) = (basic("me:x"), basic("me:a:b"), basic(":"));
-        let cases: [(&[&str], _); 14] = [
+        let cases: [(&[&str], _); 16] = [
             (&[], Ok(None)),
             (&[&empty], Ok(None)),
             (&[&simple], pair("me", "x")),
@@ -97,7 +115,9 @@ mod tests {
             (&[&basic([0xff, b':'])], Err(Unreadable)),
             (&["Basic !"], Err(Unreadable)),
             (&["Basic"], Err(Unreadable)),
-            (&["Bearer abc"], Err(Unreadable)),
+            (&["bearer abc"], pair("abc", "a token")),
+            (&["Bearer abc", &simple], Err(Unreadable)),
+            (&["Digest abc"], Err(Unreadable)),
         ];
         for (values, expected) in cases {
             assert_eq!(read(values), expected, "{values:?}");

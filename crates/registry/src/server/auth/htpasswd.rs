@@ -86,6 +86,11 @@ impl Users {
         self.users.contains_key(name)
     }
 
+    /// Returns what changes with a user's password.
+    pub(super) fn hash(&self, name: &str) -> Option<&str> {
+        self.users.get(name).map(|user| user.hash.as_str())
+    }
+
     /// Checks a password. It takes the same time whether the user is there or not, and whatever cost the
     /// user's own password has: what that lacks of the highest cost is spent on nothing.
     pub(super) fn verify(&self, name: &str, password: &str) -> bool {

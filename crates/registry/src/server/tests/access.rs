@@ -66,6 +66,15 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// Asks with a token, and returns the status.
+    async fn show(&self, token: &str, method: &str, target: &str) -> u16 {
+        let body = if method == "PUT" { &self.image.manifest.bytes[..] } else { b"" };
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        self.fixture.ask(method, target, &headers, body).await.status
+    }
+}
+
 const READ: &str = "/v2/team/app/manifests/t";
 
 #[tokio::test]
@@ -157,13 +166,65 @@ async fn rights_go_by_repository() {
     }
 }
 
+/// What Docker does: it is refused, gets itself a token with a password or without, and shows that.
 #[tokio::test]
-async fn a_ping_of_nobody_says_that_there_are_users() {
+async fn where_something_is_for_everybody_there_are_tokens() {
+    let guarded = Guarded::new(rights(&["ci:*:write", "me:*:read"], &["public"])).await;
+    let (public, team) = ("/v2/public/x/manifests/t", READ);
+    let cases = [
+        ("", [200, 200, 401, 401, 401]),
+        ("me:mine", [200, 200, 200, 403, 403]),
+        ("ci:c:i", [200, 200, 200, 201, 201]),
+    ];
+    for (who, expected) in cases {
+        let refused = guarded.ask("", "GET", "/v2/").await;
+        let challenge = "Bearer realm=\"http://x/token\",service=\"x\"";
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, challenge));
+        let issued = guarded.ask(who, "GET", "/token?service=x&scope=repository:public/x:pull,push").await;
+        assert_eq!((issued.status, issued.header("cache-control")), (200, "no-store"), "{who}");
+        let issued = issued.json();
+        assert_eq!((&issued["token"], &issued["expires_in"]), (&issued["access_token"], &300.into()));
+        let token = issued["token"].as_str().unwrap();
+        for ((method, target), expected) in
+            [("GET", "/v2/"), ("GET", public), ("GET", team), ("PUT", public), ("PUT", team)]
+                .into_iter()
+                .zip(expected)
+        {
+            assert_eq!(guarded.show(token, method, target).await, expected, "{who} {method} {target}");
+        }
+    }
+    assert_eq!(guarded.ask("", "GET", public).await.status, 200, "nobody needs a token to pull");
+    assert_eq!(guarded.ask("ci:c:i", "PUT", public).await.status, 201, "a password does as before");
+    assert_eq!(guarded.show("forged", "GET", public).await, 401);
+}
+
+#[tokio::test]
+async fn a_token_is_given_to_who_says_rightly_who_they_are() {
     let guarded = Guarded::new(rights(&[], &["public"])).await;
-    let reply = guarded.ask("", "GET", "/v2/").await;
-    assert_eq!(reply.status, 200);
-    assert!(reply.header("www-authenticate").starts_with("Basic "));
-    assert_eq!(guarded.ask("me:mine", "GET", "/v2/").await.header("www-authenticate"), "");
+    let basic = "Basic realm=\"sealift\", charset=\"UTF-8\"";
+    for (who, method, status, challenge) in [
+        ("me:wrong", "GET", 401, basic),
+        ("nobody:mine", "GET", 401, basic),
+        ("me:mine", "POST", 405, ""),
+        ("", "HEAD", 405, ""),
+    ] {
+        let reply = guarded.ask(who, method, "/token").await;
+        assert_eq!((reply.status, reply.header("www-authenticate")), (status, challenge), "{who} {method}");
+    }
+    for (headers, challenge) in [
+        ("X-Forwarded-Proto: https\r\n", "Bearer realm=\"https://x/token\",service=\"x\""),
+        ("Authorization: Basic !\r\n", "Bearer realm=\"http://x/token\",service=\"x\""),
+    ] {
+        let reply = guarded.fixture.ask("GET", "/v2/", headers, b"").await;
+        assert_eq!((reply.status, reply.header("www-authenticate")), (401, challenge), "{headers}");
+    }
+    let nameless = guarded.fixture.raw(b"GET /v2/ HTTP/1.0\r\nHost: a\"b\r\n\r\n").await.unwrap();
+    assert_eq!((nameless.status, nameless.header("www-authenticate")), (401, basic));
+    for closed in [Fixture::new().await, Guarded::new(Rights::default()).await.fixture] {
+        assert!([401, 404].contains(&closed.get("/token").await.status), "there are no tokens");
+    }
+    let closed = Guarded::new(Rights::default()).await;
+    assert_eq!(closed.ask("me:mine", "GET", "/token").await.status, 404);
 }
 
 #[tokio::test]
