@@ -4,7 +4,7 @@
 //! leader, and where a link is refused they read the bytes back from it, never again from the source. If
 //! the leader fails at the target, the next repository takes the lead; if the source fails, all fail.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,15 @@ pub(crate) struct Placed {
 pub(crate) struct Placement {
     pub(crate) outcome: Result<Carried, Arc<Error>>,
     pub(crate) elapsed: Duration,
+}
+
+impl Placed {
+    /// Lists the repositories that have the blob now, and how it came there.
+    pub(crate) fn carried(&self) -> BTreeMap<RepositoryName, Carried> {
+        let placements = self.repositories.iter();
+        let there = placements.filter_map(|(name, it)| Some((name.clone(), *it.outcome.as_ref().ok()?)));
+        there.collect()
+    }
 }
 
 /// What the leader needs to know when the bytes have come.

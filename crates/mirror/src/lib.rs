@@ -44,7 +44,7 @@ use sealift_store::{BlobBody, Pace, Store};
 pub use attach::Attachment;
 pub use event::{Event, Observer};
 pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, PlannedRoot, Step};
-pub use report::{Carried, Failure, ImageReport, Outcome, Report, Totals};
+pub use report::{Attached, BlobReport, Carried, Failure, ImageReport, Outcome, Report, Totals};
 pub use retry::RetryPolicy;
 pub use select::{Group, ImageRequest, Selection};
 pub use spool::Spool;

@@ -1,9 +1,10 @@
 //! The report: what became of every image.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_oci::{Digest, Platform};
+use sealift_oci::{Descriptor, Digest, Manifest, Platform, RepositoryName, Tag};
 use sealift_store::{Error, ErrorKind, Side};
 
 use crate::ImageRequest;
@@ -13,6 +14,8 @@ use crate::ImageRequest;
 pub struct Report {
     /// Every image, in the order of the selection.
     pub images: Vec<ImageReport>,
+    /// Every distinct blob that was planned, in the order in which they were taken.
+    pub blobs: Vec<BlobReport>,
     /// What the run came to.
     pub totals: Totals,
     /// The run was stopped before its end.
@@ -43,8 +46,31 @@ pub struct ImageReport {
     pub elapsed: Duration,
     /// Foreign layers that the source does not have and that were left out.
     pub skipped: Vec<Digest>,
-    /// How many attachments came with it: signatures, attestations, SBOMs.
-    pub attachments: usize,
+    /// What came with it: signatures, attestations, SBOMs.
+    pub attachments: Vec<Attached>,
+}
+
+/// What became of one distinct blob.
+#[derive(Clone, Debug)]
+pub struct BlobReport {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The images that need it, by position in [`Report::images`]; those that were there already are not read, so
+    /// they are not among them.
+    pub images: Vec<usize>,
+    /// How it came into each repository of the target that has it now.
+    pub carried: BTreeMap<RepositoryName, Carried>,
+}
+
+/// Something that is attached to an image: a signature, an attestation, an SBOM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// What it is: its artifact type, else its media type.
+    pub kind: String,
+    /// The tag that it hangs on; without one it names its subject itself.
+    pub tag: Option<Tag>,
 }
 
 /// What became of an image.
@@ -116,6 +142,14 @@ impl Report {
     }
 }
 
+impl Attached {
+    pub(crate) fn new(manifest: &Manifest, tag: Option<Tag>) -> Self {
+        let Descriptor { artifact_type, media_type, .. } = &manifest.descriptor;
+        let kind = artifact_type.as_ref().unwrap_or(media_type).clone();
+        Self { digest: manifest.digest(), kind, tag }
+    }
+}
+
 impl ImageReport {
     pub(crate) fn new(request: ImageRequest, group: Option<String>, outcome: Outcome) -> Self {
         Self {
@@ -129,7 +163,7 @@ impl ImageReport {
             present: 0,
             elapsed: Duration::ZERO,
             skipped: Vec::new(),
-            attachments: 0,
+            attachments: Vec::new(),
         }
     }
 

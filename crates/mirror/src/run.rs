@@ -4,7 +4,7 @@
 //! roots with their tags; and last the gate, if all others of its group are there. A run that is stopped
 //! has moved no tag of a group that is not complete.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ use crate::copy::CONFIG_LIMIT;
 use crate::meter::Meter;
 use crate::retry::open;
 use crate::{
-    Carried, Event, ImageReport, ImageRequest, Mirror, Outcome, Plan, PlannedGroup, PlannedImage, Report,
-    Step, Totals,
+    Attached, BlobReport, Carried, Event, ImageReport, ImageRequest, Mirror, Outcome, Plan, PlannedGroup,
+    PlannedImage, PlannedRoot, Report, Step, Totals,
 };
 
 /// How many images are finished at the same time; each needs a few small requests.
@@ -72,6 +72,7 @@ impl Mirror {
         }
         report.interrupted = *stop.borrow();
         workers.abort_all();
+        report.blobs = work.blobs();
         report.totals = Totals { elapsed: work.plan.surveyed + began.elapsed(), ..work.totals() };
         report
     }
@@ -171,7 +172,7 @@ impl Mirror {
             };
         }
         match brought {
-            Ok(()) => report.attachments = image.attachments.len(),
+            Ok(()) => report.attachments = image.attachments.iter().filter_map(attached).collect(),
             Err(error) => report.outcome = Outcome::Failed(error),
         }
         report
@@ -285,6 +286,11 @@ async fn push_all(target: &dyn Target, manifests: &[Arc<Manifest>]) -> Result<()
     for manifest in manifests {
         target.put_manifest(manifest, None).await?;
     }
+/// Says what an attachment is.
+fn attached(planned: &PlannedRoot) -> Option<Attached> {
+    planned.manifests.last().map(|root| Attached::new(root, planned.tag.clone()))
+}
+
     Ok(())
 }
 
@@ -339,6 +345,23 @@ impl Work {
         let mut totals = Totals::default();
         for (blob, placed) in self.plan.blobs.iter().zip(&self.placed) {
             let placements = placed.get().into_iter().flat_map(|placed| placed.repositories.values());
+    /// Tells of each blob who needs it and how it came.
+    fn blobs(&self) -> Vec<BlobReport> {
+        let mut images = vec![Vec::new(); self.plan.blobs.len()];
+        let planned = self.plan.groups.iter().flat_map(|group| &group.images);
+        for (number, image) in planned.enumerate() {
+            let needed: BTreeSet<usize> = image.blobs().collect();
+            needed.into_iter().for_each(|blob| images[blob].push(number));
+        }
+        let blobs = self.plan.blobs.iter().zip(&self.placed).zip(images);
+        let report = blobs.map(|((blob, placed), images)| BlobReport {
+            descriptor: blob.descriptor.clone(),
+            images,
+            carried: placed.get().map(Placed::carried).unwrap_or_default(),
+        });
+        report.collect()
+    }
+
             for carried in placements.filter_map(|placement| placement.outcome.as_ref().ok()) {
                 let size = blob.descriptor.size;
                 match carried {

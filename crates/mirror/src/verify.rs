@@ -11,7 +11,7 @@ use sealift_store::{Error, ErrorKind, Operation, Result, Side, Source, lock, ver
 use crate::attach::{Hanging, Known, all_hanging, is_listed};
 use crate::retry::open;
 use crate::walk::Graph;
-use crate::{Event, ImageRequest, Mirror, Selection};
+use crate::{Attached, Event, ImageRequest, Mirror, Selection};
 
 /// What verifying found.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,10 @@ pub struct ImageVerdict {
     pub verdict: Verdict,
     /// Foreign layers that are not at the target, as their publishers want it.
     pub absent: Vec<Digest>,
-    /// How many attachments of the source were looked for: signatures, attestations, SBOMs.
-    pub attachments: usize,
+    /// What is attached at the source, and was looked for: signatures, attestations, SBOMs.
+    pub attachments: Vec<Attached>,
+    /// The distinct blobs of the image and of what is attached, in the order in which manifests name them.
+    pub blobs: Vec<Descriptor>,
 }
 
 /// The verdict over one image.
@@ -99,7 +101,8 @@ enum Looked {
 struct Compared {
     findings: Vec<Finding>,
     absent: Vec<Digest>,
-    attachments: usize,
+    attachments: Vec<Attached>,
+    blobs: Vec<Descriptor>,
 }
 
 /// What is known of the blobs that were looked at: none is read twice.
@@ -127,7 +130,7 @@ impl Mirror {
             .iter()
             .flat_map(|group| group.images.iter().map(|request| (request.clone(), group.name.clone())));
         let wishes: Vec<_> = wishes.collect();
-        self.observer.notice(&Event::SurveyStarted { images: wishes.len() });
+        self.observer.notice(&Event::ComparisonStarted { images: wishes.len() });
         let check = Check {
             mirror: self,
             deep,
@@ -139,6 +142,7 @@ impl Mirror {
             .buffered(self.options.transfers.max(1))
             .collect()
             .await;
+        self.observer.notice(&Event::RunFinished);
         let blobs = lock(&check.seen).len();
         let bytes_read = *lock(&check.read);
         Verification { images, blobs, bytes_read, elapsed: began.elapsed() }
@@ -147,35 +151,42 @@ impl Mirror {
 
 impl Check<'_> {
     async fn image(&self, request: ImageRequest, group: Option<String>) -> ImageVerdict {
-        let (mut digest, mut absent, mut attachments) = (None, Vec::new(), 0);
-        let request = match self.mirror.beside_list(&request).await {
-            Ok(request) => request,
-            Err(error) => {
-                let verdict = Verdict::Failed(Arc::new(error));
-                return ImageVerdict { request, group, digest, verdict, absent, attachments };
+        let (mut digest, mut compared) = (None, Compared::default());
+        let (request, verdict) = match self.mirror.beside_list(&request).await {
+            Ok(request) => {
+                let verdict = self.verdict(&request, &mut digest, &mut compared).await;
+                (request, verdict)
             }
+            Err(error) => (request, Verdict::Failed(Arc::new(error))),
         };
+        self.mirror.observer.notice(&Event::ImageReady { request: &request });
+        let Compared { absent, attachments, blobs, .. } = compared;
+        ImageVerdict { request, group, digest, verdict, absent, attachments, blobs }
+    }
+
+    async fn verdict(
+        &self,
+        request: &ImageRequest,
+        digest: &mut Option<Digest>,
+        compared: &mut Compared,
+    ) -> Verdict {
         let source = self.mirror.source.source(&request.source);
-        let verdict = match self.expected(source.as_ref(), &request).await {
+        match self.expected(source.as_ref(), request).await {
             Ok(root) => {
-                digest = Some(root.digest());
-                match self.compare(source.as_ref(), &request, root).await {
-                    Ok(compared) => {
-                        (absent, attachments) = (compared.absent, compared.attachments);
-                        if compared.findings.is_empty() {
-                            Verdict::Right
-                        } else {
-                            Verdict::Wrong(compared.findings)
-                        }
-                    }
-                    Err(error) => Verdict::Failed(Arc::new(error)),
+                *digest = Some(root.digest());
+                match self.compare(source.as_ref(), request, root).await {
+                    Ok(found) => *compared = found,
+                    Err(error) => return Verdict::Failed(Arc::new(error)),
+                }
+                match std::mem::take(&mut compared.findings) {
+                    findings if findings.is_empty() => Verdict::Right,
+                    findings => Verdict::Wrong(findings),
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound && request.optional => Verdict::NotPart,
             Err(error) if error.kind() == ErrorKind::NotFound => Verdict::Missing,
             Err(error) => Verdict::Failed(Arc::new(error)),
-        };
-        ImageVerdict { request, group, digest, verdict, absent, attachments }
+        }
     }
 
     async fn expected(&self, source: &dyn Source, request: &ImageRequest) -> Result<Arc<Manifest>> {
@@ -203,6 +214,8 @@ impl Check<'_> {
         if self.mirror.options.attachments {
             self.compare_attachments(source, request, &descriptor, &mut compared).await?;
         }
+        let mut known = HashSet::new();
+        compared.blobs.retain(|blob| known.insert(blob.digest));
         Ok(compared)
     }
 
@@ -217,6 +230,7 @@ impl Check<'_> {
             compared.findings.extend(manifest_finding(target, manifest).await?);
         }
         let blobs = stream::iter(&graph.blobs).map(|blob| self.blob(request, target, blob));
+        compared.blobs.extend_from_slice(&graph.blobs);
         let looked: Vec<Looked> = blobs.buffered(BLOB_CONCURRENCY).try_collect().await?;
         for (blob, looked) in graph.blobs.iter().zip(looked) {
             match looked {
@@ -241,7 +255,8 @@ impl Check<'_> {
         for hanging in all_hanging(&self.known, source, root).await? {
             let graph = self.mirror.walk_attached(&self.known, request, source, &hanging).await?;
             let Some(graph) = graph else { continue };
-            compared.attachments += 1;
+            let root = graph.manifests.last();
+            compared.attachments.extend(root.map(|root| Attached::new(root, hanging.tag.clone())));
             compared.findings.extend(attachment_finding(target.as_ref(), &hanging).await?);
             self.compare_graph(request, target.as_ref(), &graph, compared).await?;
         }
@@ -281,9 +296,14 @@ impl Check<'_> {
         if body.length().is_some_and(|length| length != blob.size) {
             return Err(wrong_size(blob, body.length().unwrap_or_default()));
         }
+        let passage = self.mirror.set_out(blob, target.repository(), Side::Target);
         let mut stream = verified(body, blob.digest, blob.size).into_stream();
+        let mut position = 0;
         while let Some(piece) = stream.try_next().await? {
-            *lock(&self.read) += piece.len() as u64;
+            let bytes = piece.len() as u64;
+            position += bytes;
+            passage.advance(position, bytes);
+            *lock(&self.read) += bytes;
         }
         Ok(())
     }

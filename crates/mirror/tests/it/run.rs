@@ -1,6 +1,6 @@
 //! Runs: whole, with something missing, with something broken, and stopped.
 
-use sealift_mirror::{Outcome, Plan, Selection};
+use sealift_mirror::{Carried, Outcome, Plan, Selection};
 use sealift_oci::ManifestRef;
 use sealift_store::conformance::fixture;
 use tokio::sync::watch;
@@ -20,7 +20,15 @@ async fn everything_arrives_and_a_second_run_finds_nothing_to_do() {
     for (name, image) in ["a", "b", "gate"].iter().zip(&images) {
         assert_eq!(world.tagged(name).await, Some(image.manifest.digest()));
     }
+    let needed: Vec<usize> = report.blobs.iter().map(|blob| blob.images.len()).collect();
+    assert_eq!(needed.iter().filter(|count| **count == 3).count(), 1, "the layer that all share: {needed:?}");
+    assert_eq!(needed.iter().sum::<usize>(), 9, "three images of three blobs: {needed:?}");
+    let shared = report.blobs.iter().find(|blob| blob.images == [0, 1, 2]).unwrap();
+    let ways: Vec<Carried> = shared.carried.values().copied().collect();
+    assert_eq!(ways.iter().filter(|way| **way == Carried::Moved).count(), 1, "{ways:?}");
+    assert_eq!(ways.iter().filter(|way| **way == Carried::Mounted).count(), 2, "{ways:?}");
     let again = world.run(&selection).await;
+    assert!(again.blobs.is_empty(), "what is there is not read: {again:?}");
     assert!(again.images.iter().all(|image| matches!(image.outcome, Outcome::AlreadyThere)), "{again:?}");
     assert_eq!(again.totals.bytes_moved, 0);
 }

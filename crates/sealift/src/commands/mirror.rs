@@ -271,7 +271,7 @@ fn surveyed(image: Surveyed, group: Option<String>) -> ImageReport {
         mounted: 0,
         present: 0,
         elapsed: zero,
-        attachments: 0,
+        attachments: Vec::new(),
         skipped,
     }
 }

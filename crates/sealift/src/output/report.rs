@@ -178,7 +178,7 @@ fn amounts(totals: &Totals) -> String {
 }
 
 fn attachments(report: &Report) -> String {
-    match report.images.iter().map(|image| image.attachments).sum() {
+    match report.images.iter().map(|image| image.attachments.len()).sum() {
         0 => String::new(),
         number => format!("{} came with the images.\n", count(number, "attachment")),
     }

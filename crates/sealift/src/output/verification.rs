@@ -106,7 +106,7 @@ fn totals(verification: &Verification, deep: bool) -> String {
         true => format!("{} read back and hashed", bytes(verification.bytes_read)),
         false => "presence and size compared (--deep reads them back)".to_owned(),
     };
-    let attached = match verification.images.iter().map(|image| image.attachments).sum() {
+    let attached = match verification.images.iter().map(|image| image.attachments.len()).sum() {
         0 => String::new(),
         number => format!("{} compared.\n", count(number, "attachment")),
     };

@@ -161,7 +161,7 @@ impl Image {
             bytes_mounted: image.mounted,
             bytes_present: image.present,
             elapsed_milliseconds: milliseconds(image.elapsed),
-            attachments: image.attachments,
+            attachments: image.attachments.len(),
             skipped_foreign_layers: image.skipped.iter().map(ToString::to_string).collect(),
         }
     }

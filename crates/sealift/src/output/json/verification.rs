@@ -177,7 +177,7 @@ impl VerifiedImage {
             digest: image.digest.map(|digest| digest.to_string()),
             verdict,
             findings: findings.iter().map(FindingEntry::of).collect(),
-            attachments: image.attachments,
+            attachments: image.attachments.len(),
         }
     }
 }
