@@ -17,7 +17,7 @@ use crate::copy::{Resumed, Transfer, resume};
 use crate::reader::Origin;
 use crate::retry::{Budget, SharedBudget};
 use crate::trail::{JOURNALED_FROM, Page, Trail, UploadKey};
-use crate::{Carried, Event, Mirror, PlannedBlob};
+use crate::{Carried, Event, Mirror, Passage, PlannedBlob};
 
 /// How many repositories are linked at the same time, for one blob.
 const LINK_CONCURRENCY: usize = 4;
@@ -139,7 +139,6 @@ impl Mirror {
             cancel(upload).await;
             return Ok((Carried::Skipped, None));
         };
-        self.observer.notice(&Event::BlobStarted { digest: descriptor.digest, size: descriptor.size });
         let transfer = Transfer {
             blob: descriptor,
             origins,
@@ -147,6 +146,7 @@ impl Mirror {
             side: Side::Source,
             target: target.as_ref(),
             observer: &self.observer,
+            passage: self.set_out(descriptor, repository, Side::Source),
             budget,
             pace: self.options.bandwidth.clone(),
             trail: Arc::new(trail),
@@ -160,6 +160,13 @@ impl Mirror {
             }
             moved => Ok((Carried::Moved, moved?)),
         }
+    }
+
+    /// Tells that a blob is on its way; it is read on `side`.
+    pub(crate) fn set_out(&self, blob: &Descriptor, to: &RepositoryName, side: Side) -> Arc<Passage> {
+        let passage = Passage::new(blob.digest, blob.size, to.clone(), side);
+        self.observer.notice(&Event::BlobStarted { passage: &passage });
+        passage
     }
 
     /// Opens the journal where an upload of this blob stands in it.
@@ -228,6 +235,7 @@ impl Mirror {
             side: Side::Target,
             target: target.as_ref(),
             observer: &self.observer,
+            passage: self.set_out(blob, follower, Side::Target),
             budget: Budget::shared(&self.options.retry),
             pace: self.options.bandwidth.clone(),
             trail: Arc::new(Trail::new(blob.digest.algorithm())),

@@ -17,7 +17,7 @@ use sealift_store::{
 use crate::reader::{Origin, Reader};
 use crate::retry::{Budget, SharedBudget};
 use crate::trail::{Page, Trail};
-use crate::{Event, Observer, Spool};
+use crate::{Event, Observer, Passage, Spool};
 
 /// Configurations up to this many bytes are kept while they pass, to read their platform.
 pub(crate) const CONFIG_LIMIT: u64 = 1024 * 1024;
@@ -33,6 +33,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) side: Side,
     pub(crate) target: &'a dyn Target,
     pub(crate) observer: &'a Arc<dyn Observer>,
+    /// How far it is, for whoever draws it.
+    pub(crate) passage: Arc<Passage>,
     pub(crate) budget: SharedBudget,
     pub(crate) pace: Option<Arc<Pace>>,
     /// How the hash stood along the way.
@@ -183,6 +185,7 @@ impl Transfer<'_> {
             is_spooled: false,
             budget: Arc::clone(&self.budget),
             observer: Arc::clone(self.observer),
+            passage: Arc::clone(&self.passage),
             pace: self.pace.clone(),
             side: self.side,
         }

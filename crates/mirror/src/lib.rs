@@ -19,6 +19,7 @@ mod blobs;
 mod copy;
 mod event;
 mod meter;
+mod passage;
 mod plan;
 mod queue;
 mod reader;
@@ -43,6 +44,7 @@ use sealift_store::{BlobBody, Pace, Store};
 
 pub use attach::Attachment;
 pub use event::{Event, Observer};
+pub use passage::Passage;
 pub use plan::{Plan, PlanTotals, PlannedBlob, PlannedGroup, PlannedImage, PlannedRoot, Step};
 pub use report::{Attached, BlobReport, Carried, Failure, ImageReport, Outcome, Report, Totals};
 pub use retry::RetryPolicy;

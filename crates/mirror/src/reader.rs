@@ -9,7 +9,7 @@ use sealift_oci::Digest;
 use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Pace, Result, Side, Source, lock};
 
 use crate::retry::SharedBudget;
-use crate::{Event, ForeignLayers, Observer, Spool};
+use crate::{Event, ForeignLayers, Observer, Passage, Spool};
 
 /// Where the bytes of a blob can be read.
 #[derive(Clone, Debug)]
@@ -54,6 +54,7 @@ pub(crate) struct Reader {
     pub(crate) is_spooled: bool,
     pub(crate) budget: SharedBudget,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) passage: Arc<Passage>,
     pub(crate) pace: Option<Arc<Pace>>,
     /// The side on which the origins are.
     pub(crate) side: Side,
@@ -99,6 +100,7 @@ impl Reader {
         let bytes = piece.len() as u64;
         if self.is_spooled {
             self.offset += bytes;
+            self.passage.advance(self.offset, 0);
             return piece;
         }
         if let Some(pace) = &self.pace {
@@ -108,6 +110,7 @@ impl Reader {
             spool.keep(&self.digest, self.offset, &piece).await;
         }
         self.offset += bytes;
+        self.passage.advance(self.offset, bytes);
         lock(&self.budget).arrived(self.offset);
         self.observer.notice(&Event::BlobProgress { digest: self.digest, bytes });
         piece

@@ -74,6 +74,7 @@ impl Mirror {
         workers.abort_all();
         report.blobs = work.blobs();
         report.totals = Totals { elapsed: work.plan.surveyed + began.elapsed(), ..work.totals() };
+        self.observer.notice(&Event::RunFinished);
         report
     }
 
@@ -172,7 +173,10 @@ impl Mirror {
             };
         }
         match brought {
-            Ok(()) => report.attachments = image.attachments.iter().filter_map(attached).collect(),
+            Ok(()) => {
+                report.attachments = image.attachments.iter().filter_map(attached).collect();
+                self.observer.notice(&Event::ImageReady { request: &image.request });
+            }
             Err(error) => report.outcome = Outcome::Failed(error),
         }
         report
@@ -282,15 +286,15 @@ fn refused(error: Error, request: &ImageRequest, attached: &Manifest) -> Error {
         .caused_by(error)
 }
 
-async fn push_all(target: &dyn Target, manifests: &[Arc<Manifest>]) -> Result<()> {
-    for manifest in manifests {
-        target.put_manifest(manifest, None).await?;
-    }
 /// Says what an attachment is.
 fn attached(planned: &PlannedRoot) -> Option<Attached> {
     planned.manifests.last().map(|root| Attached::new(root, planned.tag.clone()))
 }
 
+async fn push_all(target: &dyn Target, manifests: &[Arc<Manifest>]) -> Result<()> {
+    for manifest in manifests {
+        target.put_manifest(manifest, None).await?;
+    }
     Ok(())
 }
 
@@ -341,10 +345,6 @@ impl Work {
         }
     }
 
-    fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for (blob, placed) in self.plan.blobs.iter().zip(&self.placed) {
-            let placements = placed.get().into_iter().flat_map(|placed| placed.repositories.values());
     /// Tells of each blob who needs it and how it came.
     fn blobs(&self) -> Vec<BlobReport> {
         let mut images = vec![Vec::new(); self.plan.blobs.len()];
@@ -362,6 +362,10 @@ impl Work {
         report.collect()
     }
 
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (blob, placed) in self.plan.blobs.iter().zip(&self.placed) {
+            let placements = placed.get().into_iter().flat_map(|placed| placed.repositories.values());
             for carried in placements.filter_map(|placement| placement.outcome.as_ref().ok()) {
                 let size = blob.descriptor.size;
                 match carried {
