@@ -53,6 +53,7 @@ mod near;
 mod range;
 mod release;
 mod release_tag;
+pub mod yaml;
 
 pub use discovery::{Discovery, Drift, Listing, UnknownRelease, path_below};
 pub use group::{Group, GroupError};
