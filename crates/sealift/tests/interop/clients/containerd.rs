@@ -22,7 +22,7 @@ impl Ctr {
     async fn run(&self, command: &[&str], served: &Served, rest: &[&str]) -> io::Result<()> {
         let hosts = served.write_hosts(ELSEWHERE).await.display().to_string();
         let user = served.credentials();
-        let user: &[&str] = if served.is_secured { &["--user", &user] } else { &[] };
+        let user: &[&str] = if served.has_password { &["--user", &user] } else { &[] };
         let options = [&["--hosts-dir", &hosts], user].concat();
         self.containerd.ctr(&[&["images"], command, &options, rest].concat()).await.map(drop)
     }

@@ -16,12 +16,13 @@ impl DockerClient {
         Self { docker: Docker::start().await.unwrap() }
     }
 
-    /// Signs in where that is asked for, and runs a command.
+    /// Signs in where that is wanted, or out, and runs a command.
     async fn run(&self, served: &Served, command: &[&str]) -> io::Result<String> {
-        if served.is_secured {
-            let login = ["login", "--username", USER, "--password", PASSWORD, &served.address];
-            self.docker.docker(&login).await?;
-        }
+        let (login, logout) = (
+            ["login", "--username", USER, "--password", PASSWORD, &served.address],
+            ["logout", &served.address],
+        );
+        self.docker.docker(if served.has_password { &login } else { &logout }).await?;
         let output = self.docker.docker(command).await?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

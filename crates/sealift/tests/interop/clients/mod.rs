@@ -1,5 +1,6 @@
 //! The clients that people have, against `sealift serve`: each pushes and pulls over plain HTTP and over TLS with
-//! a password, and pulls from a bundle, and every digest is what it has to be.
+//! a password, pulls without one where everybody may and pushes with one, and pulls from a bundle; and every digest is
+//! what it has to be.
 
 mod containerd;
 mod docker;
@@ -41,6 +42,27 @@ async fn use_everywhere(client: &impl Client) {
         }
     }
     pull_from_bundle(client, &site).await;
+    pull_as_nobody(client, &site).await;
+}
+
+/// With `--anonymous-pull`: reading needs nothing, writing a password.
+async fn pull_as_nobody(client: &impl Client, site: &Site) {
+    let mut served = Served::readable().await;
+    let (name, from) = (NAMES[0], format!("{SOURCE}/{}", NAMES[0]));
+    let expected = site.set.image(name).unwrap().manifest.digest().to_string();
+    served.take(&format!("{}/{from}:{RELEASE_TAG}", site.source.address()), &from, RELEASE_TAG).await;
+    let image = format!("{}/{from}:{RELEASE_TAG}", served.address);
+    let to = format!("{}/pushed/image:v1", served.address);
+    served.has_password = false;
+    assert_eq!(client.pull(&served, &image).await, expected);
+    assert!(client.is_refused(&served, &image, &to).await);
+    served.has_password = true;
+    let pushed = client.push(&served, &image, &to).await;
+    client.forget().await;
+    served.has_password = false;
+    assert_eq!(served.digest("pushed/image", "v1").await, pushed);
+    assert_eq!(client.pull(&served, &to).await, pushed);
+    client.forget().await;
 }
 
 async fn push_and_pull(client: &impl Client, site: &Site, served: &Served, name: &str) {

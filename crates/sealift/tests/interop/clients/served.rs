@@ -23,6 +23,8 @@ pub struct Served {
     /// What its images' names begin with.
     pub address: String,
     pub is_secured: bool,
+    /// Whether clients say who they are.
+    pub has_password: bool,
     arguments: Vec<String>,
     files: TempDir,
     _child: Child,
@@ -35,11 +37,18 @@ impl Served {
         let path = |name: &str| files.path().join(name).display().to_string();
         let mut arguments = vec![path("store")];
         if is_secured {
-            write_htpasswd(files.path(), &[(USER, PASSWORD)]).unwrap();
-            let guard = ["--tls-self-signed", &path("tls"), "--htpasswd", &path("htpasswd")];
-            arguments.extend(guard.map(str::to_owned));
+            arguments.extend(guard(&files));
         }
         Self::start(arguments, files, is_secured).await
+    }
+
+    /// Serves an empty directory over TLS, to everybody who reads, and to who has a password.
+    pub async fn readable() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let mut arguments = vec![files.path().join("store").display().to_string()];
+        arguments.extend(guard(&files));
+        arguments.push("--anonymous-pull".to_owned());
+        Self::start(arguments, files, true).await
     }
 
     /// Serves a bundle to everybody over plain HTTP.
@@ -57,7 +66,8 @@ impl Served {
         tokio::time::timeout(LIMIT, stdout.read_line(&mut line)).await.unwrap().unwrap();
         let scheme = if is_secured { "https://" } else { "http://" };
         let (_, address) = line.trim().rsplit_once(scheme).expect("it does not say where it is");
-        Self { address: address.to_owned(), is_secured, arguments, files, _child: child }
+        let (address, has_password) = (address.to_owned(), is_secured);
+        Self { address, is_secured, has_password, arguments, files, _child: child }
     }
 
     /// The directory in which clients find whom to trust, and nothing else: beside a key they want its certificate.
@@ -90,13 +100,11 @@ impl Served {
     pub async fn curl(&self, path: &str) -> Vec<u8> {
         let (authority, user) =
             (self.files.path().join("tls/ca.crt").display().to_string(), self.credentials());
-        let (scheme, guard): (_, &[&str]) = if self.is_secured {
-            ("https", &["--cacert", &authority, "--user", &user])
-        } else {
-            ("http", &[])
-        };
+        let (scheme, trust): (_, &[&str]) =
+            if self.is_secured { ("https", &["--cacert", &authority]) } else { ("http", &[]) };
+        let user: &[&str] = if self.has_password { &["--user", &user] } else { &[] };
         let url = format!("{scheme}://{}{path}", self.address);
-        run_well("curl", &[&["-sSf"], guard, &[&url]].concat()).await.unwrap().stdout
+        run_well("curl", &[&["-sSf"], trust, user, &[&url]].concat()).await.unwrap().stdout
     }
 
     /// The digest of what it has under a name, of its bytes.
@@ -115,11 +123,18 @@ impl Served {
 
     /// What skopeo has to be told, with `dest-` or `src-` where it copies; podman is told the same.
     pub fn options(&self, end: &str) -> Vec<String> {
-        if self.is_secured {
-            let directory = format!("--{end}cert-dir={}", self.authorities());
-            vec![directory, format!("--{end}creds={}", self.credentials())]
-        } else {
-            vec![format!("--{end}tls-verify=false")]
-        }
+        let trust = match self.is_secured {
+            true => format!("--{end}cert-dir={}", self.authorities()),
+            false => format!("--{end}tls-verify=false"),
+        };
+        let user = self.has_password.then(|| format!("--{end}creds={}", self.credentials()));
+        [trust].into_iter().chain(user).collect()
     }
+}
+
+/// Writes the file of users, and returns the options for TLS and for it.
+fn guard(files: &TempDir) -> [String; 4] {
+    write_htpasswd(files.path(), &[(USER, PASSWORD)]).unwrap();
+    let path = |name: &str| files.path().join(name).display().to_string();
+    ["--tls-self-signed".to_owned(), path("tls"), "--htpasswd".to_owned(), path("htpasswd")]
 }
