@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::error::{BundleError, Result};
 
@@ -35,7 +36,8 @@ pub(crate) fn parse<T: DeserializeOwned>(kind: Kind, path: &Path, bytes: &[u8]) 
     if bytes.len() as u64 > kind.limit {
         return Err(BundleError::damaged(path, format_args!("it has more than {} bytes", kind.limit)));
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(|error| BundleError::damaged(path, error))?;
+    let head: Head =
+        serde_json::from_slice(bytes).map_err(|error| BundleError::damaged(path, none(kind, &error)))?;
     if head.format != kind.format {
         let reason = format_args!("it is no {} but {:?}", kind.name, head.format);
         return Err(BundleError::damaged(path, reason));
@@ -43,7 +45,21 @@ pub(crate) fn parse<T: DeserializeOwned>(kind: Kind, path: &Path, bytes: &[u8]) 
     if head.version > kind.version {
         return Err(BundleError::Version { path: path.to_owned(), found: head.version, known: kind.version });
     }
-    serde_json::from_slice(bytes).map_err(|error| BundleError::damaged(path, error))
+    let malformed =
+        |error| BundleError::damaged(path, format_args!("this {} is malformed: {error}", kind.name));
+    serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// Says of what is read where it stops being a document of that kind.
+fn none(kind: Kind, error: &serde_json::Error) -> String {
+    let (name, line, column) = (kind.name, error.line(), error.column());
+    match error.classify() {
+        Category::Eof => format!("it is no {name}, or it is cut off in line {line}"),
+        Category::Data => format!("it is no {name}: it does not say what it is"),
+        Category::Syntax | Category::Io => {
+            format!("it is no {name}: from line {line}, character {column} on it is no JSON")
+        }
+    }
 }
 
 /// Checks an id: 32 hexadecimal digits.
@@ -56,4 +72,26 @@ pub(crate) fn check_id(id: &str) -> Result<(), String> {
 pub(crate) fn check_text(what: &str, text: &str) -> Result<(), String> {
     let is_fine = text.len() <= TEXT_LIMIT && !text.contains(char::is_control);
     if is_fine { Ok(()) } else { Err(format!("{what} is too long, or has characters that cannot be shown")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_document_is_told_in_plain_words() {
+        const KIND: Kind = Kind { format: "sealift-receipt", name: "receipt", version: 1, limit: 100 };
+        for (text, expected) in [
+            ("127.0.0.1:5000/team/app:1\n", "it is no receipt: it does not say what it is"),
+            ("quay.io/team/app:1\n", "it is no receipt: from line 1, character 1 on it is no JSON"),
+            ("{\"format\":1}", "it is no receipt: it does not say what it is"),
+            ("[]", "it is no receipt: it does not say what it is"),
+            ("{\"format\":\n", "it is no receipt, or it is cut off in line 2"),
+            ("", "it is no receipt, or it is cut off in line 1"),
+            ("{\"format\":\"x\",\"version\":1}", "it is no receipt but \"x\""),
+        ] {
+            let error = parse::<serde_json::Value>(KIND, Path::new("m1.txt"), text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), format!("m1.txt: {expected}"), "{text:?}");
+        }
+    }
 }

@@ -32,6 +32,7 @@ pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};
 pub use passphrase::Passphrase;
 pub use reader::{
     Bundle, Damage, ListedDelta, ListedImage, Listing, OpenOptions, Progress, Unlock, VolumeFile,
+    bundles_below,
 };
 pub use receipt::{RECEIPT_LIMIT, Receipt, ReceivedBlob, ReceivedManifest, ReceivedRepository};
 pub use repair::{MissingContent, REPAIR_LIMIT, RepairRequest, RepositorySource};
@@ -39,7 +40,9 @@ pub use seal::{BundleKey, Identities, Lock, Opener, Recipient, SEALED_KEY_LIMIT,
 pub use sign::{PublicKey, SIGNATURE_LIMIT, SecretKey, SecretKeyFile};
 pub use store::BundleStore;
 pub use verify::{Finding, Scope, Verified, verify, verify_open};
-pub use writer::{BundleWriter, Contents, Destination, Finished, Sign, WriterOptions, count_volumes};
+pub use writer::{
+    BundleWriter, Contents, Destination, Finished, OpenedBy, Shape, Sign, WriterOptions, count_volumes,
+};
 
 /// What fuzz targets reach of the readers here. It is built for the fuzzer only (`--cfg fuzzing`).
 #[cfg(fuzzing)]

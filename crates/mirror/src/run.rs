@@ -232,7 +232,8 @@ impl Mirror {
     /// Sets the tag, which may be another than was wished for.
     async fn tag_one(&self, image: &PlannedImage, request: &mut ImageRequest) -> Outcome {
         let Step::Copy { root, .. } = &image.step else { return Outcome::AlreadyThere };
-        let Some(manifest) = root.manifests.last() else { return Outcome::AlreadyThere };
+        // Blobs alone have nothing that could get a tag.
+        let Some(manifest) = root.manifests.last() else { return Outcome::Arrived };
         let pushed = async {
             *request = self.beside_list(request).await?;
             self.target.target(&request.target)?.put_manifest(manifest, request.tag.as_ref()).await

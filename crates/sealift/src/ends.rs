@@ -44,6 +44,8 @@ pub(crate) enum SourceEnd {
     Place(PlaceSettings),
     /// The registries that a list of images names, and who asks at each.
     List(BTreeMap<Registry, Identities>),
+    /// The registries that a repair request names, and who asks at each.
+    Repair(BTreeMap<Registry, Identities>),
     /// A bundle, by its path.
     Bundle(String),
 }
@@ -64,6 +66,18 @@ impl SourceNames {
         }
     }
 
+    /// Writes an error of the source's, and what it comes from, with the names that its repositories have there.
+    pub(crate) fn plain(&self, error: &Error, text: String) -> String {
+        if error.side() == Some(Side::Target) {
+            return text;
+        }
+        // The longer alias first: another may begin in the same way.
+        let replaced = |text: String, (alias, (_, repository)): (&RepositoryName, &(_, RepositoryName))| {
+            text.replace(alias.as_str(), repository.as_str())
+        };
+        self.0.iter().rev().fold(text, replaced)
+    }
+
     /// Tells which registry serves each alias.
     pub(crate) fn places(&self) -> BTreeMap<RepositoryName, String> {
         self.0.iter().map(|(alias, (registry, _))| (alias.clone(), registry.to_string())).collect()
@@ -79,6 +93,7 @@ impl Ends {
             }
             (SourceEnd::Place(place), _) => place.advice(error),
             (SourceEnd::List(registries), _) => advice_on_list(registries, error),
+            (SourceEnd::Repair(registries), _) => advice_on_repair(registries, error),
             (SourceEnd::Bundle(_), _) => advice_on_bundle(error),
         }
     }
@@ -113,6 +128,23 @@ fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) ->
     };
     if error.kind() == ErrorKind::NotFound {
         advice.hint = format!("Check the line of the list: {place} lacks it, or hides it from who asks.");
+    }
+    advice
+}
+
+fn advice_on_repair(registries: &BTreeMap<Registry, Identities>, error: &Error) -> Advice {
+    let mut advice = advice_on_list(registries, error);
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let place = error.place().unwrap_or_default();
+            advice.hint = format!(
+                "{place} lacks it, or hides it from who asks. What is not at the source any more cannot be repaired: pack the whole release without --since."
+            );
+        }
+        ErrorKind::Mismatch => {
+            advice.hint.push_str(" The request may be wrong, too: the same `sealift load` writes it anew.");
+        }
+        _ => {}
     }
     advice
 }
@@ -172,8 +204,10 @@ impl SourceEnd {
     pub(crate) fn only_registry(&self) -> Option<&Registry> {
         match self {
             Self::Place(place) => Some(&place.registry),
-            Self::List(registries) if registries.len() == 1 => registries.keys().next(),
-            Self::List(_) | Self::Bundle(_) => None,
+            Self::List(registries) | Self::Repair(registries) if registries.len() == 1 => {
+                registries.keys().next()
+            }
+            Self::List(_) | Self::Repair(_) | Self::Bundle(_) => None,
         }
     }
 
@@ -181,7 +215,9 @@ impl SourceEnd {
     pub(crate) fn registries(&self) -> String {
         let all: Vec<&str> = match self {
             Self::Place(place) => vec![place.registry.as_str()],
-            Self::List(registries) => registries.keys().map(Registry::as_str).collect(),
+            Self::List(registries) | Self::Repair(registries) => {
+                registries.keys().map(Registry::as_str).collect()
+            }
             Self::Bundle(path) => vec![path],
         };
         match all.split_at_checked(NAMED_REGISTRIES) {
@@ -197,7 +233,7 @@ impl fmt::Display for SourceEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Place(place) => write!(f, "{}/{}", place.registry, place.repository),
-            Self::List(_) | Self::Bundle(_) => f.write_str(&self.registries()),
+            Self::List(_) | Self::Repair(_) | Self::Bundle(_) => f.write_str(&self.registries()),
         }
     }
 }

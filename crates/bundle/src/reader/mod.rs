@@ -1,5 +1,6 @@
 //! Reading a bundle: what lies where, proven before it is understood, and which volumes are at hand.
 
+mod below;
 mod checksums;
 mod damage;
 mod ending;
@@ -29,6 +30,7 @@ use crate::error::{BundleError, Result};
 use crate::seal::{BundleKey, SealedKey};
 use crate::sign::PublicKey;
 
+pub use below::bundles_below;
 pub use damage::Damage;
 pub use listing::{ListedDelta, ListedImage, Listing};
 pub use volumes::VolumeFile;
@@ -99,6 +101,20 @@ impl Bundle {
     pub async fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(&path.clone(), move || Self::open_blocking(&path, &options)).await?
+    }
+
+    /// Tells whether a path is a bundle, whoever can open it.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] of what was one, [`BundleError::Io`] where it cannot be read.
+    pub async fn is_one(path: &Path, options: &OpenOptions) -> Result<bool> {
+        let (path, options) = (path.to_owned(), options.clone());
+        let opened = blocking(&path.clone(), move || Medium::open(&path, None, options.progress())).await?;
+        match opened {
+            Ok(_) | Err(BundleError::Version { .. }) => Ok(true),
+            Err(BundleError::NotABundle { .. } | BundleError::Part { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     pub(crate) fn open_blocking(path: &Path, options: &OpenOptions) -> Result<Self> {

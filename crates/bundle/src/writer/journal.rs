@@ -116,11 +116,7 @@ pub(super) fn take_up(
 ) -> Result<Option<Left>> {
     let Some(text) = read(path).map_err(BundleError::io(path))? else { return Ok(None) };
     let mut lines = text.split('\n');
-    let head: Head = serde_json::from_str(lines.next().unwrap_or_default())
-        .map_err(|error| BundleError::damaged(path, error))?;
-    if head.format != FORMAT || head.version != VERSION {
-        return Err(BundleError::damaged(path, "it is of another version; delete the unfinished bundle"));
-    }
+    let head = parse_head(path, lines.next().unwrap_or_default())?;
     let lines = entries(lines);
     directory.map_or(Ok(()), |directory| leftover::undo_names(directory, |path| number_of(&lines, path)))?;
     let proven = prove(&lines, &volume)?;
@@ -147,6 +143,20 @@ pub(super) fn take_up(
     directory.map_or(Ok(()), |directory| leftover::sweep(directory, &kept))?;
     let content = whole.iter().map(|line| line.content.clone()).collect();
     Ok(Some(Left { head, content, entries: lines.len() as u64, volumes }))
+}
+
+/// Reads what a bundle is that is unfinished; `None` where there is none.
+pub(super) fn head(path: &Path) -> Result<Option<Head>> {
+    let text = read(path).map_err(BundleError::io(path))?;
+    text.map(|text| parse_head(path, text.split('\n').next().unwrap_or_default())).transpose()
+}
+
+fn parse_head(path: &Path, line: &str) -> Result<Head> {
+    let head: Head = serde_json::from_str(line).map_err(|error| BundleError::damaged(path, error))?;
+    match head.format == FORMAT && head.version == VERSION {
+        true => Ok(head),
+        false => Err(BundleError::damaged(path, "it is of another version; delete the unfinished bundle")),
+    }
 }
 
 /// A line that is half written was the last one of a process that was killed.

@@ -21,6 +21,14 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// Names it for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::File(path) => path.display().to_string(),
+            Self::Pipe => "-".to_owned(),
+        }
+    }
+
     /// Where a process before this one was stopped behind its last step and before it could say so, that step is undone.
     pub(super) fn take_back(&self) -> Result<()> {
         match self {

@@ -36,13 +36,17 @@ impl KeptSealing {
     pub(super) fn draw(path: &Path, lock: &Lock) -> Result<Self> {
         let key = BundleKey::generate();
         let sealed = key.lock(lock).map_err(BundleError::io(path))?;
-        Ok(Self { recipient: key.recipient().to_string(), key: sealed, recipients: names(lock) })
+        let recipients = match lock {
+            Lock::Recipients(all) => names(all),
+            Lock::Passphrase(_) => Vec::new(),
+        };
+        Ok(Self { recipient: key.recipient().to_string(), key: sealed, recipients })
     }
 
     /// Checks that an unfinished bundle is for the same people as is wished now.
     pub(super) fn is_for(&self, path: &Path, lock: &Lock) -> Result<bool> {
         match lock {
-            Lock::Recipients(_) => Ok(self.recipients == names(lock)),
+            Lock::Recipients(all) => Ok(self.recipients == names(all)),
             Lock::Passphrase(passphrase) => {
                 let sealed = SealedKey::parse(&path.with_file_name(KEY), self.key.clone())?;
                 let opened = sealed.open(&Identities::default(), || Ok(passphrase.clone()));
@@ -51,12 +55,9 @@ impl KeptSealing {
         }
     }
 
-    /// Says who can open it.
-    pub(super) fn words(&self) -> String {
-        match self.recipients.as_slice() {
-            [] => "encrypted under a passphrase".to_owned(),
-            recipients => format!("encrypted to {}", recipients.join(", ")),
-        }
+    /// Lists who can open it; nobody by name where it is under a passphrase.
+    pub(super) fn recipients(&self) -> &[String] {
+        &self.recipients
     }
 
     /// Goes on sealing behind as many entries.
@@ -66,11 +67,9 @@ impl KeptSealing {
     }
 }
 
-fn names(lock: &Lock) -> Vec<String> {
-    match lock {
-        Lock::Recipients(all) => all.iter().map(ToString::to_string).collect(),
-        Lock::Passphrase(_) => Vec::new(),
-    }
+/// Names recipients as they are kept.
+pub(super) fn names(recipients: &[Recipient]) -> Vec<String> {
+    recipients.iter().map(ToString::to_string).collect()
 }
 
 impl Sealing {

@@ -35,6 +35,14 @@ pub(super) struct HeldManifest {
 }
 
 impl State {
+    /// Takes over what an earlier process left behind. A delta is of no use where nothing says any more who has what it
+    /// builds on.
+    pub(super) fn take_up(&mut self, left: Vec<Content>) {
+        let is_usable = |it: &Content| it.bases.iter().all(|base| self.base.get(base).is_some());
+        let usable = left.into_iter().filter(is_usable);
+        self.content = usable.map(|content| (content.digest, content)).collect();
+    }
+
     /// Returns a blob's size if the repository holds it.
     pub(super) fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Option<u64> {
         let held = self.repositories.get(repository)?;

@@ -1,9 +1,10 @@
 use std::fs;
 use std::io::Read;
 
+use bytes::Bytes;
 use sealift_oci::Tag;
 use sealift_store::conformance::{self, fixture};
-use sealift_store::put_blob;
+use sealift_store::{BlobBody, ErrorKind, Expected, lock, put_blob};
 use tempfile::TempDir;
 
 use super::*;

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use nix::sys::statvfs::statvfs;
 use sealift_bundle::{
-    Bundle, BundleError, BundleWriter, Damage, Destination, Held, Identities, Lock, OpenOptions, Passphrase,
-    PublicKey, Recipient, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
+    Bundle, BundleError, BundleWriter, Damage, Destination, Held, Identities, Lock, OpenOptions, OpenedBy,
+    Passphrase, PublicKey, Recipient, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
 };
 use sealift_registry::client::Secret;
 use sealift_store::{Store, atomic};
@@ -36,12 +36,17 @@ pub(super) struct Chest {
 }
 
 impl Chest {
-    /// Finds keys that are none, and asks for nothing.
-    pub(super) fn check(args: &PackArgs) -> Result<()> {
+    /// Finds keys that are none, and asks for nothing. Returns who will be able to open the bundle.
+    pub(super) fn check(args: &PackArgs) -> Result<OpenedBy> {
         if let Some(path) = &args.sign {
             SecretKeyFile::read(path).map_err(|error| key_error(error, SIGNING))?;
         }
-        args.encrypt_to.iter().try_for_each(|it| recipient(it).map(drop))
+        let recipients = args.encrypt_to.iter().map(|it| recipient(it)).collect::<Result<Vec<_>>>()?;
+        Ok(match (args.encrypt_passphrase, recipients.is_empty()) {
+            (true, _) => OpenedBy::Passphrase,
+            (false, true) => OpenedBy::All,
+            (false, false) => OpenedBy::Recipients(recipients),
+        })
     }
 
     /// Reads the keys and asks for passphrases, before anything moves.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
-use sealift_bundle::{Bundle, RECEIPT_LIMIT, Receipt, SecretKey};
+use sealift_bundle::{Bundle, RECEIPT_LIMIT, REPAIR_LIMIT, Receipt, RepairRequest, SecretKey};
 
 use super::{Result, bundle, since};
 use crate::args::LoadArgs;
@@ -51,18 +51,39 @@ impl Documents {
         Ok(Self { receipt, request, key })
     }
 
-    /// Refuses to write over what another target holds: it may stand nowhere else.
+    /// Refuses to write over what is no such document, and over the receipt of another target: it may stand nowhere else.
     pub(super) fn keep_others(&self, target: &str) -> Result<()> {
-        let Some(path) = self.receipt.as_deref().filter(|path| path.is_file()) else { return Ok(()) };
-        let content = since::signed(path, RECEIPT_LIMIT, None)?;
-        match Receipt::parse(path, &content) {
-            Ok(receipt) if receipt.target != target => Err(CommandError::usage(
-                format_args!("{}: the receipt of {} is there", path.display(), receipt.target),
-                "Name another place with --receipt; nothing was moved.",
-            )),
+        if let Some((path, content)) = there(self.receipt.as_deref(), RECEIPT_LIMIT)? {
+            match Receipt::parse(path, &content) {
+                Ok(receipt) if receipt.target == target => {}
+                Ok(receipt) => {
+                    let what = format!("the receipt of {} is there", receipt.target);
+                    return Err(occupied(path, &what, "--receipt"));
+                }
+                Err(_) => return Err(occupied(path, "a file that is no receipt is there", "--receipt")),
+            }
+        }
+        match there(self.request.as_deref(), REPAIR_LIMIT)? {
+            Some((path, content)) if RepairRequest::parse(path, &content).is_err() => {
+                Err(occupied(path, "a file that is no repair request is there", "--repair-request"))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// Reads what a document would be written over; an empty file is nothing.
+fn there(path: Option<&Path>, limit: u64) -> Result<Option<(&Path, Vec<u8>)>> {
+    let Some(path) = path.filter(|path| path.is_file()) else { return Ok(None) };
+    let content = since::signed(path, limit, None)?;
+    Ok((!content.is_empty()).then_some((path, content)))
+}
+
+fn occupied(path: &Path, what: &str, flag: &str) -> CommandError {
+    CommandError::usage(
+        format_args!("{}: {what}", path.display()),
+        format_args!("Name another place with {flag}; nothing was moved."),
+    )
 }
 
 /// Refuses what is asked of documents that a plain layout does not bring.
@@ -103,7 +124,7 @@ fn place(
 
 /// Tells whether a document can be written. A file is put in place of another, so its directory counts; a device or a pipe
 /// is written to.
-fn check_writable(path: &Path) -> io::Result<()> {
+pub(super) fn check_writable(path: &Path) -> io::Result<()> {
     let place = match path.metadata() {
         Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => path.to_owned(),

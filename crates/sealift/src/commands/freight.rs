@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealift_bundle::{Bundle, BundleError, LayoutStore, OpenOptions};
 use sealift_oci::RepositoryName;
 
-use super::{Result, bundle};
+use super::{Result, bundle, prefix, verify_directory};
 use crate::args::OpenArgs;
 use crate::environment::Environment;
 use crate::errors::CommandError;
@@ -39,11 +39,15 @@ pub(super) async fn open(
     args: &OpenArgs,
     environment: &mut Environment,
 ) -> Result<Freight> {
-    paths.iter().try_for_each(|path| refuse_pipe(path))?;
+    paths.iter().try_for_each(|path| refuse_unreadable(path))?;
     let mut bundles = Vec::new();
     for path in paths {
         let opened = match layout_named(path) {
-            Some(_) => Err(no_bundle(path)),
+            Some(_) => {
+                // A bundle whose end is damaged would pass for the layout that it is as well.
+                bundle_named(ui, path).await?;
+                Err(no_bundle(path))
+            }
             None => open_bundle(ui, path, args, environment).await,
         };
         match opened {
@@ -69,23 +73,31 @@ async fn open_bundle(
     args: &OpenArgs,
     environment: &mut Environment,
 ) -> Result<Bundle> {
-    let progress = reading(ui);
     bundle::with_keys(path, args, environment, async |options| {
-        let options = OpenOptions { progress: Some(Arc::clone(&progress)), ..options.clone() };
+        // It is over when a passphrase is asked for.
+        let options = OpenOptions { progress: Some(reading(ui)), ..options.clone() };
         Bundle::open(path, &options).await
     })
     .await
 }
 
-/// A bundle says at its end where everything lies.
-pub(super) fn refuse_pipe(path: &Path) -> Result<()> {
+/// Refuses what is no path, and a pipe: a bundle says at its end where everything lies.
+pub(super) fn refuse_unreadable(path: &Path) -> Result<()> {
     match path == Path::new("-") {
         true => Err(CommandError::usage(
             "a bundle cannot be read from a pipe: what lies where stands at its end",
             "Write it to a file first, `cat > release.tar`, and name the file.",
         )),
-        false => Ok(()),
+        false => prefix::refuse_foreign_source(path),
     }
+}
+
+/// Returns the file that `oci-archive:` names, where that is a bundle. One that is damaged is refused.
+pub(super) async fn bundle_named<'a>(ui: &Arc<Ui>, path: &'a Path) -> Result<Option<&'a Path>> {
+    let named = path.to_str().and_then(|text| text.strip_prefix("oci-archive:")).map(Path::new);
+    let Some(file) = named.filter(|file| file.is_file()) else { return Ok(None) };
+    let options = OpenOptions { progress: Some(reading(ui)), ..OpenOptions::default() };
+    Ok(Bundle::is_one(file, &options).await?.then_some(file))
 }
 
 /// `oci:DIRECTORY` and `oci-archive:FILE` are layouts, as other tools call them.
@@ -105,7 +117,7 @@ pub(super) async fn layout_instead(path: &Path, error: CommandError, args: &Open
         None if !is_none => return Err(error),
         None => match open_layout(path).await? {
             Some(layout) => layout,
-            None => return Err(error),
+            None => return Err(verify_directory::instead(path).await.unwrap_or(error)),
         },
     };
     match args.trust {
@@ -166,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_refused() {
-        assert!(refuse_pipe(Path::new("-")).is_err());
-        assert!(refuse_pipe(Path::new("./-")).is_ok());
+        assert!(refuse_unreadable(Path::new("-")).is_err());
+        assert!(refuse_unreadable(Path::new("./-")).is_ok());
     }
 }

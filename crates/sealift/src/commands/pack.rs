@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sealift_bundle::{
     BundleWriter, Contents, Destination, Finished, Held, Image, LayoutNames, LayoutWriter, RepairRequest,
-    SecretKey, WriterOptions,
+    SecretKey, Shape, WriterOptions,
 };
 use sealift_mirror::{ImageReport, ImageRequest, Outcome, Plan, Report};
 use sealift_oci::{Digest, Registry, RepositoryName};
@@ -16,12 +16,13 @@ use super::bundle::{self, Chest};
 use super::deltas::{self, Deltas};
 use super::dry_run::{self, DryRun};
 use super::job::{Goal, Job};
-use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures};
+use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures, write};
 use super::{prefix, repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
+use crate::output::report;
 use crate::output::units::{bytes, count};
 use crate::places::Connection;
 use crate::size::{Rate, VolumeSize};
@@ -42,9 +43,10 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environm
 
 async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> Result<Exit> {
     check(args, environment.stdout_width.is_some())?;
-    Chest::check(args)?;
+    let opened_by = Chest::check(args)?;
     if let Some(to) = args.to.as_deref().filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
-        BundleWriter::check(&on_disk(to))?;
+        let volume_size = args.volume_size.map(|VolumeSize(size)| size);
+        BundleWriter::check(&on_disk(to), &Shape { volume_size, opened_by })?;
     }
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
@@ -98,11 +100,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     }
     check_space(&to, &plan, |digest| writer.has(digest))?;
     job.mirror.target = Arc::new(writer.clone());
-    let mut report = job.mirror.run(plan, stop.receiver()).await;
-    if request.is_some() {
-        // What came of each blob counts as an image; of those that came there is no more to tell.
-        report.images.retain(|image| !image.is_there());
-    }
+    let report = job.mirror.run(plan, stop.receiver()).await;
     let packed = Packed { ui, job: &job, to: &to, request: request.as_ref(), format: terms.format };
     let finished = packed.finish(writer, &report, &since, &chest).await?;
     packed.tell(report, &missing, finished.as_ref(), deltas.as_ref())
@@ -127,7 +125,7 @@ impl Packed<'_> {
         chest: &Chest,
     ) -> Result<Option<Finished>> {
         let contents = match self.request {
-            Some(request) if report.images.is_empty() && !report.interrupted => {
+            Some(request) if report.images.iter().all(ImageReport::is_there) && !report.interrupted => {
                 repair::check(&writer, request).await?;
                 repair::contents(request)?
             }
@@ -144,15 +142,17 @@ impl Packed<'_> {
         finished: Option<&Finished>,
         deltas: Option<&Deltas>,
     ) -> Result<Exit> {
-        let transfer = Transfer { report, is_refused: false };
-        let has_table = self.to != Path::new(PIPE) && (self.request.is_none() || self.format == Format::Json);
-        let exit = match has_table {
-            true => tell(self.ui, self.job, &transfer, missing, self.format)?,
-            false => tell_failures(self.ui, self.job, &transfer, missing, false),
+        let is_to_pipe = self.to == Path::new(PIPE);
+        let exit = match self.request {
+            Some(_) => self.tell_repair(report, is_to_pipe)?,
+            None => {
+                let transfer = Transfer { report, is_refused: false };
+                match is_to_pipe {
+                    true => tell_failures(self.ui, self.job, &transfer, missing, false),
+                    false => tell(self.ui, self.job, &transfer, missing, self.format)?,
+                }
+            }
         };
-        if self.request.is_some() && exit == Exit::Missing {
-            self.ui.note(repair::GONE);
-        }
         match finished {
             Some(finished) => {
                 tell_finished(self.ui, self.to, finished);
@@ -161,6 +161,20 @@ impl Packed<'_> {
             None => self.ui.error(format_args!("{}: the bundle is not finished", self.to.display())),
         }
         Ok(exit)
+    }
+
+    /// What came of each blob counts as an image; of those that came there is no more to tell than how many.
+    fn tell_repair(&self, mut report: Report, is_to_pipe: bool) -> Result<Exit> {
+        let summary = report::blobs(&report);
+        report.images.retain(|image| !image.is_there());
+        let transfer = Transfer { report, is_refused: false };
+        if self.format == Format::Json {
+            return tell(self.ui, self.job, &transfer, &[], self.format);
+        }
+        if !is_to_pipe {
+            write(self.ui, &summary)?;
+        }
+        Ok(tell_failures(self.ui, self.job, &transfer, &[], false))
     }
 }
 

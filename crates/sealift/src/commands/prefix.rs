@@ -1,4 +1,5 @@
-//! What other tools put before a place, `docker://` or `oci-archive:`, where `pack` is to write.
+//! What other tools put before a place, `docker://` or `oci-archive:`, where `pack` is to write, and what reads bundles
+//! is to read.
 
 use std::path::Path;
 
@@ -7,6 +8,12 @@ use crate::errors::CommandError;
 
 /// Refuses what would else become a file or a directory that is called so. `oci:` is a plain layout.
 pub(super) fn refuse_foreign(to: &Path) -> Result<()> {
+    if to == Path::new("oci:") {
+        return Err(CommandError::usage(
+            "--to oci: names no directory",
+            "Put the directory behind it: --to oci:DIRECTORY.",
+        ));
+    }
     let Some((prefix, rest)) = to.to_str().and_then(foreign) else { return Ok(()) };
     let message = format!("--to {}: sealift does not write to {prefix}:", to.display());
     Err(match prefix {
@@ -27,6 +34,25 @@ pub(super) fn refuse_foreign(to: &Path) -> Result<()> {
     })
 }
 
+/// Refuses to read what would else be a file that is not there: only `oci:` and `oci-archive:` are known.
+pub(super) fn refuse_foreign_source(path: &Path) -> Result<()> {
+    match path.to_str().and_then(foreign) {
+        Some(("oci-archive", rest)) if !rest.is_empty() => Ok(()),
+        Some(("oci-archive", _)) => Err(nothing_behind("oci-archive:FILE")),
+        Some(_) if path.exists() => Ok(()),
+        Some((prefix, _)) => Err(CommandError::usage(
+            format_args!("{}: sealift does not read {prefix}: here", path.display()),
+            "Name a bundle, oci:DIRECTORY or oci-archive:FILE; `sealift mirror` reads registries.",
+        )),
+        None if path == Path::new("oci:") => Err(nothing_behind("oci:DIRECTORY")),
+        None => Ok(()),
+    }
+}
+
+fn nothing_behind(form: &str) -> CommandError {
+    CommandError::usage("the path behind the colon is missing", format_args!("Write {form}."))
+}
+
 fn as_file(rest: &str) -> String {
     if rest.is_empty() { String::new() } else { format!("For this one: --to {rest}") }
 }
@@ -42,6 +68,27 @@ fn foreign(to: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_layouts_are_read_under_a_prefix() {
+        for (text, expected) in [
+            ("docker://x", Some("docker://x: sealift does not read docker: here")),
+            ("dir:x", Some("dir:x: sealift does not read dir: here")),
+            ("oci:", Some("the path behind the colon is missing")),
+            ("oci-archive:", Some("the path behind the colon is missing")),
+            ("oci:layout", None),
+            ("oci-archive:x.tar", None),
+            ("./docker:x", None),
+            ("release", None),
+        ] {
+            let refused = refuse_foreign_source(Path::new(text)).err();
+            let message = refused.map(|it| match it {
+                CommandError::Usage { message, .. } => message,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(message.as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn prefixes_of_other_tools_are_no_paths() {

@@ -26,10 +26,6 @@ use crate::places::Connection;
 use crate::settings::{Asker, Given};
 use crate::ui::Ui;
 
-/// What to do where the source lacks what is asked for.
-pub(super) const GONE: &str =
-    "Hint: what is not at the source any more cannot be repaired: pack the whole release without --since.";
-
 /// What to do about a request that is none.
 const REQUEST_HINT: &str = "Name the repair request that `sealift load` wrote, and copy it again where it was damaged on the way; the same `sealift load` writes it anew.";
 
@@ -37,7 +33,15 @@ const REQUEST_HINT: &str = "Name the repair request that `sealift load` wrote, a
 pub(super) fn read(path: &Path, trust: Option<&str>) -> Result<RepairRequest> {
     let trust = trust.map(bundle::trusted_key).transpose()?;
     let content = since::signed(path, REPAIR_LIMIT, trust.as_ref())?;
-    RepairRequest::parse(path, &content).map_err(|error| bundle::document_error(error, REQUEST_HINT))
+    let request = RepairRequest::parse(path, &content);
+    let request = request.map_err(|error| bundle::document_error(error, REQUEST_HINT))?;
+    match request.missing.is_empty() {
+        true => Err(CommandError::usage(
+            format_args!("{}: nothing is missing, so there is nothing to repair", path.display()),
+            "Load the bundle as it is.",
+        )),
+        false => Ok(request),
+    }
 }
 
 /// Opens the registries that what is missing comes from.
@@ -60,7 +64,7 @@ pub(super) async fn job(
     let Goal::Bundle { path, store } = goal else {
         return Err(CommandError::usage("a repair goes into a bundle", "Name it with --to."));
     };
-    let ends = Ends { source: SourceEnd::List(registries), names, target: TargetEnd::Bundle(path) };
+    let ends = Ends { source: SourceEnd::Repair(registries), names, target: TargetEnd::Bundle(path) };
     let what = WhatArgs::default();
     Ok(Job::new(ui, ends, Selection::default(), (source, store), &what, connection))
 }

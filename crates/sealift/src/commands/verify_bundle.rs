@@ -45,20 +45,22 @@ async fn check(
     environment: &mut Environment,
 ) -> Result<Verified> {
     let stop = Stop::listen(ui);
-    freight::refuse_pipe(path)?;
+    freight::refuse_unreadable(path)?;
     let is_interactive = environment.is_interactive;
     let cores = cores();
     let (began, told) = (Instant::now(), Arc::clone(ui));
-    let check = async |options: &OpenOptions| {
-        let options = match args.open.identity.is_empty() && !is_interactive {
-            // Nothing can open what is encrypted: then the checksums are all that can be checked.
-            true => &OpenOptions { unlock: None, ..options.clone() },
-            false => options,
-        };
-        let options = &OpenOptions { progress: Some(reading(ui)), ..options.clone() };
-        verify(path, options, cores, reading(ui)).await
-    };
     let work = async {
+        // What is a bundle as well is looked at as one: nothing else finds every byte that is wrong.
+        let path = freight::bundle_named(ui, path).await?.unwrap_or(path);
+        let check = async |options: &OpenOptions| {
+            let options = match args.open.identity.is_empty() && !is_interactive {
+                // Nothing can open what is encrypted: then the checksums are all that can be checked.
+                true => &OpenOptions { unlock: None, ..options.clone() },
+                false => options,
+            };
+            let options = &OpenOptions { progress: Some(reading(ui)), ..options.clone() };
+            verify(path, options, cores, reading(ui)).await
+        };
         let verified = match freight::is_layout_named(path) {
             true => Err(freight::no_bundle(path)),
             false => bundle::with_keys(path, &args.open, environment, check).await,

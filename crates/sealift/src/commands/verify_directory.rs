@@ -1,10 +1,11 @@
 //! `sealift verify DIRECTORY`: every byte of the directory of a registry, and whether everything is there that
 //! its manifests link to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use sealift_bundle::bundles_below;
 use sealift_store::{Check, Depth, DirectoryStore};
 
 use super::Result;
@@ -14,6 +15,9 @@ use crate::errors::{CommandError, Exit};
 use crate::output::units::{bytes, count};
 use crate::stop::Stop;
 use crate::ui::Ui;
+
+/// How many bundles a message names; a directory can have many.
+const NAMED: usize = 5;
 
 /// Tells whether a path is a directory with repositories in it, and no bundle.
 pub(super) fn is_one(path: &Path) -> bool {
@@ -34,6 +38,42 @@ pub(super) fn refuse_begun(path: &Path) -> Result<()> {
     }
 }
 
+/// Says what a directory is that is no bundle, where it is something else that is known.
+pub(super) async fn instead(path: &Path) -> Option<CommandError> {
+    let shown = path.display();
+    if is_one(path) {
+        return Some(CommandError::usage(
+            format_args!("{shown}: it is the directory of a registry, and no bundle"),
+            format_args!(
+                "`sealift verify {shown}` checks it. To take images out of it, run `sealift serve {shown}`, and name that registry as the source of `sealift pack` or `sealift mirror`."
+            ),
+        ));
+    }
+    if let Err(begun) = refuse_begun(path) {
+        return Some(begun);
+    }
+    let below = below(path).await;
+    (!below.is_empty()).then(|| {
+        CommandError::usage(
+            format_args!("{shown}: it is no bundle itself; below it lie {}", listed(&below)),
+            "Name what is meant.",
+        )
+    })
+}
+
+/// Lists bundles and layouts below a directory.
+async fn below(path: &Path) -> Vec<PathBuf> {
+    let root = path.to_owned();
+    let found = tokio::task::spawn_blocking(move || bundles_below(&root).unwrap_or_default());
+    found.await.unwrap_or_default()
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let named: Vec<String> = paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+    let more = paths.len().saturating_sub(NAMED);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+}
+
 /// Checks a directory and tells everything that is wrong with it.
 pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<Exit> {
     if args.open.trust.is_some() || args.output.output == Format::Json {
@@ -49,7 +89,13 @@ pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<
     let directory = DirectoryStore::open(path)?;
     let threads = available_parallelism().map_or(1, usize::from);
     let check = stop.unless_asked(directory.check(Depth::Thorough { threads })).await??;
-    tell(ui, path, &check)
+    let exit = tell(ui, path, &check)?;
+    let below = below(path).await;
+    if !below.is_empty() {
+        ui.warning(format_args!("bundles and layouts below it were not looked at: {}", listed(&below)));
+        ui.note("Hint: `sealift verify` checks each of them by its own name.");
+    }
+    Ok(exit)
 }
 
 fn tell(ui: &Ui, path: &Path, check: &Check) -> Result<Exit> {

@@ -20,6 +20,8 @@ const WIDTH: usize = 100;
 pub(crate) struct Failure<'a> {
     /// The error of the first of them.
     pub(crate) error: Arc<Error>,
+    /// That error in words, with the names that the source has.
+    pub(crate) message: String,
     /// The images.
     pub(crate) images: Vec<&'a ImageRequest>,
     /// What the images are called on the side that failed, where the error does not tell which it means.
@@ -40,8 +42,9 @@ pub(crate) fn gather<'a, 'e>(
             Some((_, failure)) => failure.images.push(image),
             None => {
                 let hint = ends.advice(error).hint;
+                let message = ends.names.plain(error, error.to_string());
                 let (error, images) = (Arc::clone(error), vec![image]);
-                gathered.push((reason, Failure { error, images, references: None, hint }));
+                gathered.push((reason, Failure { error, message, images, references: None, hint }));
             }
         }
     }
@@ -59,7 +62,9 @@ pub(crate) fn lacking<'a>(
         let name = ends.names.of(image);
         // What a list names begins with its registry.
         let (place, object) = match (&ends.source, name.split_once('/')) {
-            (SourceEnd::List(_), Some((registry, object))) => (registry.to_owned(), object),
+            (SourceEnd::List(_) | SourceEnd::Repair(_), Some((registry, object))) => {
+                (registry.to_owned(), object)
+            }
             _ => (ends.source.registries(), name.as_str()),
         };
         let error = Error::new(ErrorKind::NotFound, Operation::Resolve).at(place).object(object);
@@ -139,12 +144,12 @@ fn without_reference(text: &str, image: &ImageRequest) -> String {
 /// Tells every reason with what it comes from, where, for which images, and what to do next.
 pub(crate) fn tell(ui: &Ui, failures: &[Failure<'_>]) {
     for failure in failures {
-        place_error(ui, &failure.error, &failure.names(), &failure.hint);
+        place_error(ui, &failure.error, &failure.message, &failure.names(), &failure.hint);
     }
 }
 
-fn place_error(ui: &Ui, error: &Error, images: &[&str], hint: &str) {
-    ui.error(error);
+fn place_error(ui: &Ui, error: &Error, message: &str, images: &[&str], hint: &str) {
+    ui.error(message);
     for cause in causes(error) {
         ui.note(format_args!("Caused by: {cause}"));
     }
@@ -161,7 +166,9 @@ impl Ui {
     pub(crate) fn command_error(&self, error: &CommandError) {
         match error {
             CommandError::Usage { .. } | CommandError::Refused { .. } => self.usage(error),
-            CommandError::Place(error, advice) => place_error(self, error, &[], &advice.hint),
+            CommandError::Place(error, advice) => {
+                place_error(self, error, &error.to_string(), &[], &advice.hint);
+            }
             CommandError::Bundle(error, advice) => {
                 self.error(error);
                 self.note(format_args!("Hint: {}", advice.hint));

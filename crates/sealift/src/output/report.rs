@@ -35,8 +35,13 @@ pub(crate) fn text(report: &Report, width: Option<usize>) -> String {
     }
     text.push_str(&skipped(report));
     text.push_str(&beside(report));
-    text.push_str(&totals(report));
+    text.push_str(&totals(report, "image"));
     text
+}
+
+/// Writes the totals of a run that brought blobs alone, each of which counts as an image.
+pub(crate) fn blobs(report: &Report) -> String {
+    totals(report, "blob")
 }
 
 /// Cuts the images into their releases; the report has them in order.
@@ -139,7 +144,7 @@ fn beside(report: &Report) -> String {
     text
 }
 
-fn totals(report: &Report) -> String {
+fn totals(report: &Report, what: &str) -> String {
     let number = |wanted: &str| report.wanted().filter(|image| outcome(&image.outcome) == wanted).count();
     let outcomes = [
         ("arrived", "arrived"),
@@ -154,7 +159,7 @@ fn totals(report: &Report) -> String {
         parts.filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
     format!(
         "{}: {}.\n{}; {}.\n",
-        count(report.wanted().count(), "image"),
+        count(report.wanted().count(), what),
         if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") },
         amounts(&report.totals),
         seconds(report.totals.elapsed),

@@ -63,7 +63,7 @@ impl Place {
     pub(super) fn of_source(ends: &Ends) -> Option<Self> {
         match &ends.source {
             SourceEnd::Place(place) => Some(Self::of(place)),
-            SourceEnd::List(_) => None,
+            SourceEnd::List(_) | SourceEnd::Repair(_) => None,
             SourceEnd::Bundle(path) => Some(Self::Bundle { bundle: path.clone() }),
         }
     }
@@ -85,7 +85,8 @@ impl Place {
 impl Failure {
     pub(super) fn of(ends: &Ends, failure: &failures::Failure<'_>) -> Self {
         let images = failure.images.iter().map(|image| ends.names.of(image)).collect();
-        Self { images, ..Self::of_error(&failure.error, &failure.hint) }
+        let message = failure.message.clone();
+        Self { images, message, ..Self::of_error(&failure.error, &failure.hint) }
     }
 
     fn of_error(error: &sealift_store::Error, hint: &str) -> Self {
