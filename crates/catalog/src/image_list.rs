@@ -172,7 +172,7 @@ fn read_line(text: &str) -> Result<Option<Reference>, LineFault> {
 }
 
 /// Whoever wrote the file must not write to the terminal of who reads the message.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(SHOWN_LIMIT) {
         match character {

@@ -48,6 +48,7 @@ mod discovery;
 mod group;
 mod image_list;
 mod image_set;
+pub mod images;
 mod misprint;
 mod near;
 mod range;
