@@ -16,7 +16,7 @@ use sealift_store::{
 };
 
 use crate::catalogue::{Catalogue, Content};
-use crate::delta::{self, Bases, Delta, DeltaBase};
+use crate::delta::{self, Bases, Delta, OpenBase};
 use crate::reader::{Bundle, beyond, blocking_read};
 
 /// Bundles to read as one place.
@@ -110,7 +110,7 @@ impl Shared {
 impl Shared {
     /// Makes the content of a delta.
     async fn undo(
-        &self,
+        self: &Arc<Self>,
         bundle: &Bundle,
         content: &Content,
         delta: Delta,
@@ -121,20 +121,30 @@ impl Shared {
             return Err(beyond(content.size, offset));
         }
         let carried = bundle.read_carried(content, &delta).await?;
-        let base = async |base: DeltaBase| self.open_base(bundle, bases, base).await;
+        let base = Builds { shared: Arc::clone(self), bundle: bundle.clone(), bases: bases.clone() };
         delta::open((delta, content.size), offset, carried, bases, base).await
     }
+}
 
-    /// Opens what a delta builds on: from another bundle, which may be a repair, or from where the content is.
-    async fn open_base(&self, bundle: &Bundle, bases: &Bases, base: DeltaBase) -> Result<(BlobBody, u64)> {
-        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(base.digest);
+/// Where what a delta of a bundle builds on is.
+struct Builds {
+    shared: Arc<Shared>,
+    bundle: Bundle,
+    bases: Bases,
+}
+
+#[async_trait]
+impl OpenBase for Builds {
+    /// Opens it from another bundle, which may be a repair, or from where the content is.
+    async fn open(&self, digest: &Digest) -> Result<(BlobBody, u64)> {
+        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest);
         // The catalogue lists what it builds on.
-        let size = bundle.content(&base.digest).map(|it| it.size).ok_or_else(missing)?;
-        let (holder, content) = self.find(&base.digest).ok_or_else(missing)?;
+        let size = self.bundle.content(digest).map(|it| it.size).ok_or_else(missing)?;
+        let (holder, content) = self.shared.find(digest).ok_or_else(missing)?;
         if holder.is_readable(content) && content.encoding.is_none() {
             return Ok((holder.read(content, 0).await?, size));
         }
-        Ok((bases.lookup.open(&base.digest).await?, size))
+        Ok((self.bases.lookup.open(digest).await?, size))
     }
 }
 

@@ -1,91 +1,191 @@
-//! The plain bytes of content that a delta builds on.
+//! The plain bytes of content that a delta builds on, which are read in runs and never all kept, unless one run is all.
 
+use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use sealift_oci::Digest;
-use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, verified};
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, Result, verified};
+use tokio::runtime::Handle;
 
-/// How many pieces wait to be inflated.
-const WAITING: usize = 8;
+use super::decode::DeltaError;
+use super::parameters::{DeltaBase, Run};
+
 /// How a gzip stream begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The plain bytes, and whether they came as gzip.
-#[derive(Debug)]
-pub(super) struct Plain {
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_gzip: bool,
+/// Opens what deltas build on.
+#[async_trait]
+pub(crate) trait OpenBase: Send + Sync + 'static {
+    /// Opens content from its first byte on, and tells its size.
+    async fn open(&self, digest: &Digest) -> Result<(BlobBody, u64)>;
 }
 
-/// Reads content that must have this digest and size, and inflates it if it is gzip; at most `limit` plain bytes.
-pub(super) async fn read(body: BlobBody, digest: Digest, size: u64, limit: u64) -> Result<Plain> {
-    let mut body = verified(body, digest, size).into_stream();
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let reading = spawn_blocking(move || inflate(Pieces { receiver, piece: Bytes::new() }, limit));
-    let mut broken = None;
-    while let Some(piece) = body.next().await {
-        let is_taken = match piece {
-            // Who reads says why no more is taken.
-            Ok(piece) => sender.send(piece).await.is_ok(),
-            Err(error) => {
-                broken = Some(error);
-                false
-            }
+/// What gives runs of the plain bytes of bases, one behind the other.
+pub(super) trait Runs {
+    /// Reads runs, which are put together.
+    fn read(&mut self, runs: &[Run]) -> std::result::Result<Cow<'_, [u8]>, DeltaError>;
+}
+
+/// All plain bytes of the only base.
+impl Runs for &[u8] {
+    fn read(&mut self, runs: &[Run]) -> std::result::Result<Cow<'_, [u8]>, DeltaError> {
+        let part = |run: &Run| {
+            let start = usize::try_from(run.offset).ok()?;
+            let end = start.checked_add(usize::try_from(run.size).ok()?)?;
+            self.get(start..end).filter(|_| run.base == 0)
         };
-        if !is_taken {
-            break;
+        let parts: Vec<&[u8]> = runs.iter().map(part).collect::<Option<_>>().ok_or(DeltaError::Base)?;
+        Ok(match parts.as_slice() {
+            [one] => Cow::Borrowed(one),
+            all => Cow::Owned(all.concat()),
+        })
+    }
+}
+
+/// Bases that are inflated as they come: a run that lies behind the one before is read on to, and for one that lies
+/// before it the base is opened again. Only for threads that may block.
+pub(super) struct Streams<O> {
+    open: O,
+    bases: Vec<DeltaBase>,
+    handle: Handle,
+    /// The first base, if it was opened already.
+    first: Option<(BlobBody, u64)>,
+    current: Option<Current>,
+}
+
+/// The base that is being read, and how far it is.
+struct Current {
+    base: usize,
+    at: u64,
+    plain: Plain,
+}
+
+impl<O: OpenBase> Streams<O> {
+    pub(super) fn new(open: O, bases: Vec<DeltaBase>, first: Option<(BlobBody, u64)>) -> Self {
+        Self { open, bases, handle: Handle::current(), first, current: None }
+    }
+
+    /// Returns the base at that place, if nothing behind it was read yet.
+    fn at(&mut self, run: &Run) -> std::result::Result<&mut Current, DeltaError> {
+        let is_before = |it: &Current| it.base == run.base && it.at <= run.offset;
+        if !self.current.as_ref().is_some_and(is_before) {
+            self.current = None;
+            let digest = self.bases.get(run.base).ok_or(DeltaError::Base)?.digest;
+            let (body, size) = match self.first.take().filter(|_| run.base == 0) {
+                Some(opened) => opened,
+                None => self.handle.block_on(self.open.open(&digest))?,
+            };
+            let plain = Plain::new(body, digest, size, self.handle.clone())?;
+            self.current = Some(Current { base: run.base, at: 0, plain });
+        }
+        let current = self.current.as_mut().ok_or(DeltaError::Base)?;
+        let before = run.offset - current.at;
+        current.at +=
+            io::copy(&mut current.plain.by_ref().take(before), &mut io::sink()).map_err(unreadable)?;
+        Ok(current)
+    }
+}
+
+impl<O> Streams<O> {
+    /// Where the last byte of a base was read, nothing follows, and its digest was the right one.
+    fn check_end(&mut self) -> std::result::Result<(), DeltaError> {
+        let is_at_end = |it: &&mut Current| self.bases.get(it.base).is_some_and(|base| base.plain == it.at);
+        let Some(current) = self.current.as_mut().filter(is_at_end) else { return Ok(()) };
+        match current.plain.read(&mut [0]).map_err(unreadable)? {
+            0 => Ok(()),
+            _ => Err(DeltaError::Base),
         }
     }
-    drop(sender);
-    let operation = Operation::FetchBlob;
-    let read = reading.await.map_err(|error| Error::new(ErrorKind::Io, operation).caused_by(error))?;
-    match broken {
-        Some(error) => Err(error),
-        None => read.map_err(|error| {
-            let reason = format_args!("what a delta builds on cannot be inflated: {error}");
-            Error::new(ErrorKind::Invalid, operation).because(reason)
-        }),
+}
+
+impl<O: OpenBase> Runs for Streams<O> {
+    fn read(&mut self, runs: &[Run]) -> std::result::Result<Cow<'_, [u8]>, DeltaError> {
+        let size = runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.size));
+        let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        for run in runs {
+            let current = self.at(run)?;
+            let read = current.plain.by_ref().take(run.size).read_to_end(&mut all).map_err(unreadable)?;
+            current.at += read as u64;
+            if read as u64 != run.size {
+                return Err(DeltaError::Base);
+            }
+            self.check_end()?;
+        }
+        Ok(Cow::Owned(all))
     }
 }
 
-fn inflate(mut pieces: Pieces, limit: u64) -> io::Result<Plain> {
-    let mut head = Vec::new();
-    pieces.by_ref().take(GZIP.len() as u64).read_to_end(&mut head)?;
-    let is_gzip = head == GZIP;
-    let all = io::Cursor::new(head).chain(pieces);
-    let mut bytes = Vec::new();
-    let limited = limit.saturating_add(1);
-    match is_gzip {
-        true => MultiGzDecoder::new(BufReader::new(all)).take(limited).read_to_end(&mut bytes)?,
-        false => all.take(limited).read_to_end(&mut bytes)?,
-    };
-    match bytes.len() as u64 > limit {
-        true => Err(io::Error::other(format!("it has more than {limit} plain bytes"))),
-        false => Ok(Plain { bytes, is_gzip }),
+/// The plain bytes of content, whatever its form, whose digest is checked at their end.
+pub(super) struct Plain {
+    /// Whether they come as gzip.
+    pub(super) is_gzip: bool,
+    bytes: Box<dyn Read + Send>,
+}
+
+impl Plain {
+    /// Begins to read content that must have this digest and size.
+    pub(super) fn new(body: BlobBody, digest: Digest, size: u64, handle: Handle) -> Result<Self> {
+        let stream = verified(body, digest, size).into_stream();
+        let mut pieces = Pieces { handle, stream, piece: Bytes::new() };
+        let mut head = Vec::new();
+        pieces.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(in_full)?;
+        let is_gzip = head == GZIP;
+        let all = BufReader::new(io::Cursor::new(head).chain(pieces));
+        let bytes: Box<dyn Read + Send> =
+            if is_gzip { Box::new(MultiGzDecoder::new(all)) } else { Box::new(all) };
+        Ok(Self { is_gzip, bytes })
+    }
+
+    /// Reads all of them, at most `limit`; `None` where there are more.
+    pub(super) fn all(mut self, limit: u64) -> Result<Option<Vec<u8>>> {
+        let mut all = Vec::new();
+        self.by_ref().take(limit.saturating_add(1)).read_to_end(&mut all).map_err(in_full)?;
+        Ok((all.len() as u64 <= limit).then_some(all))
+    }
+}
+
+impl Read for Plain {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
     }
 }
 
 /// Pieces that come from elsewhere, as a reader.
 struct Pieces {
-    receiver: mpsc::Receiver<Bytes>,
+    handle: Handle,
+    stream: ByteStream,
     piece: Bytes,
 }
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.piece = piece,
+            match self.handle.block_on(self.stream.next()) {
+                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
                 None => return Ok(0),
             }
         }
         let count = buffer.len().min(self.piece.len());
         buffer[..count].copy_from_slice(&self.piece.split_to(count));
         Ok(count)
+    }
+}
+
+fn unreadable(error: io::Error) -> DeltaError {
+    DeltaError::Unreadable(in_full(error))
+}
+
+/// Says what could not be read: what the place said, or that the bytes are none that can be inflated.
+pub(super) fn in_full(error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => {
+            let reason = format_args!("what a delta builds on cannot be inflated: {error}");
+            Error::new(ErrorKind::Invalid, Operation::FetchBlob).because(reason)
+        }
     }
 }

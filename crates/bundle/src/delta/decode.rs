@@ -1,6 +1,5 @@
 //! From frames back to plain bytes, and to the content. Every bound of the parameters is enforced on the way.
 
-use std::borrow::Cow;
 use std::io::{self, Read as _};
 use std::num::NonZeroUsize;
 
@@ -8,6 +7,7 @@ use regzip::{RebuildError, Rebuilder};
 use sealift_oci::{Digest, Hasher};
 use zstd::stream::read::Decoder;
 
+use super::base::Runs;
 use super::parameters::{Delta, Frame};
 
 /// How many plain bytes are decoded at a time.
@@ -19,6 +19,9 @@ pub(crate) enum DeltaError {
     /// A base is not what the catalogue says.
     #[error("what it builds on is not what the catalogue says")]
     Base,
+    /// What it builds on cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] sealift_store::Error),
     /// The bytes of the bundle differ from what was packed.
     #[error("what the bundle carries of it has the digest {0}")]
     Carried(Digest),
@@ -41,12 +44,11 @@ pub(crate) enum DeltaError {
 
 type Result<T> = std::result::Result<T, DeltaError>;
 
-/// Makes content of `size` bytes from what is carried of it and the plain bytes of its bases, and hands it to `take` piece
-/// by piece.
+/// Makes content of `size` bytes from what is carried of it and runs of its bases, and hands it to `take` piece by piece.
 pub(super) fn rebuild(
     delta: &Delta,
     size: u64,
-    bases: &[Vec<u8>],
+    bases: &mut impl Runs,
     carried: &[u8],
     threads: NonZeroUsize,
     mut take: impl FnMut(&[u8]) -> Result<()>,
@@ -71,15 +73,10 @@ pub(super) fn rebuild(
 /// Decodes the plain bytes, whose digest is checked at the end.
 pub(super) fn decode(
     delta: &Delta,
-    bases: &[Vec<u8>],
+    bases: &mut impl Runs,
     carried: &[u8],
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let are_known = bases.len() == delta.bases.len()
-        && bases.iter().zip(&delta.bases).all(|(bytes, base)| bytes.len() as u64 == base.plain);
-    if !are_known {
-        return Err(DeltaError::Base);
-    }
     let digest = Digest::of(delta.carried_digest.algorithm(), carried);
     if digest != delta.carried_digest {
         return Err(DeltaError::Carried(digest));
@@ -91,7 +88,7 @@ pub(super) fn decode(
         let size = usize::try_from(frame.size).unwrap_or(usize::MAX);
         let (bytes, behind) = rest.split_at_checked(size).ok_or_else(|| damaged("it is cut off"))?;
         rest = behind;
-        decode_frame(frame, number, &prefix(frame, bases).ok_or(DeltaError::Base)?, bytes, |plain| {
+        decode_frame(frame, number, &bases.read(&frame.prefix)?, bytes, |plain| {
             hasher.update(plain);
             take(plain)
         })?;
@@ -100,20 +97,6 @@ pub(super) fn decode(
         digest if digest == delta.plain_digest => Ok(()),
         digest => Err(DeltaError::Plain(digest)),
     }
-}
-
-/// Puts together what stands before a frame. One run, which is the usual, is not copied.
-fn prefix<'a>(frame: &Frame, bases: &'a [Vec<u8>]) -> Option<Cow<'a, [u8]>> {
-    let runs = frame.prefix.iter().map(|run| {
-        let start = usize::try_from(run.offset).ok()?;
-        let end = start.checked_add(usize::try_from(run.size).ok()?)?;
-        bases.get(run.base)?.get(start..end)
-    });
-    let runs: Vec<&[u8]> = runs.collect::<Option<_>>()?;
-    Some(match runs.as_slice() {
-        [one] => Cow::Borrowed(one),
-        all => Cow::Owned(all.concat()),
-    })
 }
 
 fn decode_frame(

@@ -24,7 +24,7 @@ pub fn delta(parameters: &str, size: u64, carried: &[u8]) {
     }
     let base = vec![0; delta.bases[0].plain as usize];
     let mut count = 0;
-    let _ = rebuild(&delta, size, &[base], carried, NonZeroUsize::MIN, |piece| {
+    let _ = rebuild(&delta, size, &mut &base[..], carried, NonZeroUsize::MIN, |piece| {
         count += piece.len() as u64;
         Ok(())
     });

@@ -30,6 +30,11 @@ impl Memory {
         bytes.div_ceil(UNIT) <= u64::from(self.total)
     }
 
+    /// Returns how much there is when nobody has any.
+    pub(super) fn total(&self) -> u64 {
+        u64::from(self.total) * UNIT
+    }
+
     /// Waits until so much is free, and takes it. Who wants more than there is gets all of it, and is alone then.
     pub(super) async fn take(&self, bytes: u64) -> Option<Share> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total);

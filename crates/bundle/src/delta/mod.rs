@@ -6,6 +6,8 @@
 //! written, so a reader never meets a delta that cannot be undone.
 
 mod base;
+mod chunks;
+mod cut;
 mod decode;
 mod encode;
 #[cfg(fuzzing)]
@@ -25,6 +27,7 @@ pub use memory::Memory;
 pub use parameters::{Delta, DeltaBase};
 pub use plan::{DeltaPlan, PlannedBase};
 
+pub(crate) use base::OpenBase;
 pub(crate) use make::Made;
 pub(crate) use open::open;
 pub(crate) use parameters::ID;

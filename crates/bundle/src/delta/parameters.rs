@@ -12,17 +12,17 @@ use crate::catalogue::{Content, Encoding};
 /// What the catalogue calls this encoding. It never gets a second meaning.
 pub(crate) const ID: &str = "delta-1";
 /// The most frames of a delta.
-const FRAMES_LIMIT: usize = 256;
+pub(super) const FRAMES_LIMIT: usize = 256;
 /// The most bases of a delta.
 const BASES_LIMIT: usize = 16;
 /// The most runs of bytes that the prefix of a frame is made of.
-const PREFIX_LIMIT: usize = 64;
+pub(super) const PREFIX_LIMIT: usize = 64;
 /// The smallest and the largest window of a frame, as powers of two: those of zstd.
 const WINDOWS: std::ops::RangeInclusive<u32> = 10..=31;
-/// The most plain bytes of a frame, of its prefix, and of a base: what the largest window covers.
+/// The most plain bytes of a frame, and of its prefix: what the largest window covers.
 pub(super) const PLAIN_LIMIT: u64 = (1 << 31) - 1;
-/// The most plain bytes of all bases together, which have to be in memory at the same time.
-const BASES_PLAIN_LIMIT: u64 = 1 << 32;
+/// The most plain bytes of a base, which is read as it comes.
+const BASE_PLAIN_LIMIT: u64 = 1 << 40;
 /// How many times its size gzip can become, and what an empty stream takes.
 const GZIP_RATIO: u64 = 1032;
 /// The longest recipe, in bytes.
@@ -113,12 +113,11 @@ impl Delta {
         self.frames.iter().map(|frame| frame.size).sum()
     }
 
-    /// How many bytes have to be in memory while the content is made: the bases, what is carried, and the plain bytes
-    /// of the largest frame.
+    /// How many bytes have to be in memory while the content is made: what is carried, and of the largest frame the
+    /// prefix and the plain bytes.
     pub(super) fn memory(&self) -> u64 {
-        let bases: u64 = self.bases.iter().map(|base| base.plain).sum();
-        let frame = self.frames.iter().map(|frame| frame.plain).max().unwrap_or_default();
-        bases + self.carried() + frame
+        let frames = self.frames.iter().map(|frame| frame.prefix() + frame.plain);
+        self.carried() + frames.max().unwrap_or_default()
     }
 
     /// Writes it for a catalogue.
@@ -173,9 +172,8 @@ impl Delta {
     }
 
     fn check_bases(&self, content: &Content) -> Result<(), String> {
-        let sum = self.bases.iter().fold(0_u64, |sum, base| sum.saturating_add(base.plain));
-        if sum > BASES_PLAIN_LIMIT || self.bases.iter().any(|base| base.plain > PLAIN_LIMIT) {
-            return Err(format!("its bases have {sum} plain bytes, which is too many"));
+        if let Some(base) = self.bases.iter().find(|base| base.plain > BASE_PLAIN_LIMIT) {
+            return Err(format!("a base has {} plain bytes, which is too many", base.plain));
         }
         match self.bases.iter().any(|base| base.digest == content.digest) {
             true => Err("it builds on itself".to_owned()),
@@ -210,8 +208,10 @@ impl Delta {
             let base = self.bases.get(run.base);
             base.is_some_and(|base| run.offset.checked_add(run.size).is_some_and(|end| end <= base.plain))
         };
-        let prefix = frame.prefix.iter().fold(0_u64, |sum, run| sum.saturating_add(run.size));
-        if frame.prefix.len() > PREFIX_LIMIT || prefix > PLAIN_LIMIT || !frame.prefix.iter().all(is_inside) {
+        if frame.prefix.len() > PREFIX_LIMIT
+            || frame.prefix() > PLAIN_LIMIT
+            || !frame.prefix.iter().all(is_inside)
+        {
             return Err("the prefix of a frame lies outside of its bases".to_owned());
         }
         if !WINDOWS.contains(&frame.window) || frame.plain > 1 << frame.window {
@@ -222,6 +222,11 @@ impl Delta {
 }
 
 impl Frame {
+    /// How many bytes its prefix has.
+    fn prefix(&self) -> u64 {
+        self.prefix.iter().fold(0, |sum, run| sum.saturating_add(run.size))
+    }
+
     /// Returns the window that covers that many bytes, so that a frame sees all of itself and of its prefix.
     pub(super) fn window(bytes: u64) -> u32 {
         (bytes.max(1).ilog2() + 1).clamp(*WINDOWS.start(), *WINDOWS.end())

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use sealift_oci::Digest;
-use sealift_store::{Expected, lock};
+use sealift_store::{BlobBody, Expected, lock, verified};
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::make::{Made, Raw, make};
+use super::base::{Plain, Streams};
+use super::cut::Index;
+use super::make::{Made, New, Old, Raw};
 use super::memory::Share;
 use super::parameters::{Frame, PLAIN_LIMIT};
-use super::{Bases, Level, base};
+use super::{Bases, DeltaBase, Level, OpenBase};
 
 /// Which content a writer makes deltas of. Whatever does not work is carried as it is.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl DeltaPlan {
     /// Waits for the memory that content needs on its way; `None` of what is to be carried as it is.
     pub(crate) async fn reserve(&self, expected: &Expected) -> Option<Reserved> {
         let base = *self.bases.get(&expected.digest)?;
-        if !self.with.memory.holds(expected.size.saturating_mul(2).saturating_add(base.size)) {
+        if !self.with.memory.holds(expected.size.saturating_add(base.size)) {
             self.note(expected, &Raw::TooLarge);
             return None;
         }
@@ -64,7 +68,7 @@ impl DeltaPlan {
 
     /// Makes a delta of content that is whole and verified; `None` where it is to be carried as it is.
     pub(crate) async fn make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Option<Made> {
-        match self.try_make(expected, blob, reserved).await {
+        match self.try_make(blob, reserved).await {
             Ok(made) => Some(made),
             Err(raw) => {
                 self.note(expected, &raw);
@@ -77,28 +81,92 @@ impl DeltaPlan {
         lock(&self.raw).insert(expected.digest, raw.to_string());
     }
 
-    async fn try_make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Result<Made, Raw> {
+    async fn try_make(&self, blob: Bytes, reserved: Reserved) -> Result<Made, Raw> {
         let Reserved { base, share } = reserved;
         // Nobody waits for memory while holding some.
         drop(share);
-        let Need { fixed, base: for_base } = Need::of(&blob, base.size, self.level);
-        let memory = &self.with.memory;
-        if !memory.holds(fixed.saturating_add(base.size)) {
-            return Err(Raw::TooLarge);
+        let need = Need::of(&blob, base.size, self.level);
+        if self.with.memory.holds(need.fixed.saturating_add(need.base)) {
+            match self.whole(&blob, base, &need).await {
+                Err(Raw::TooLarge) => {}
+                done => return done,
+            }
         }
-        let share = memory.take(fixed.saturating_add(for_base)).await;
+        self.cut(blob, base).await
+    }
+
+    /// Makes a delta with all plain bytes in memory.
+    async fn whole(&self, blob: &Bytes, base: PlannedBase, need: &Need) -> Result<Made, Raw> {
+        let share = self.with.memory.take(need.fixed.saturating_add(need.base)).await;
         let all = share.as_ref().map_or(0, super::memory::bytes);
-        let limit = all.saturating_sub(fixed).min(PLAIN_LIMIT);
+        let limit = all.saturating_sub(need.fixed).min(PLAIN_LIMIT);
         let body = self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?;
-        let plain = base::read(body, base.digest, base.size, limit).await.map_err(Raw::NoBase)?;
-        let (expected, level, threads) = (*expected, self.level, self.with.threads);
-        let most = all.saturating_sub(plain.bytes.len() as u64 + blob.len() as u64);
-        let made = spawn_blocking(move || {
-            let made = make(&expected, &blob, (base.digest, plain), level, threads, most);
+        let (handle, level, blob) = (Handle::current(), self.level, blob.clone());
+        blocking(move || {
+            let plain = Plain::new(body, base.digest, base.size, handle).map_err(Raw::NoBase)?;
+            let is_gzip = plain.is_gzip;
+            let plain = plain.all(limit).map_err(Raw::NoBase)?.ok_or(Raw::TooLarge)?;
+            let most = all.saturating_sub(plain.len() as u64 + blob.len() as u64);
+            let old = Old { digest: base.digest, is_gzip, plain };
+            let made = New { blob: &blob, level }.whole(&old, most);
             drop(share);
             made
-        });
-        made.await.map_err(|error| Raw::Unproved(error.to_string()))?
+        })
+        .await
+    }
+
+    /// Makes a delta in segments. Content and base are in memory as they are, and the plain bytes of one segment.
+    async fn cut(&self, blob: Bytes, base: PlannedBase) -> Result<Made, Raw> {
+        let fixed = fixed_for_segments(blob.len() as u64, base.size, self.level);
+        let total = self.with.memory.total();
+        let most = (total.saturating_sub(fixed) / SHARES).min(LARGEST_SEGMENT);
+        if most < SMALLEST_SEGMENT {
+            return Err(Raw::TooLarge);
+        }
+        let share = self.with.memory.take(fixed + most * SHARES).await;
+        let body = self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?;
+        let room = usize::try_from(base.size).map_err(|_| Raw::TooLarge)?;
+        let kept = verified(body, base.digest, base.size).collect(room).await.map_err(Raw::NoBase)?;
+        let (handle, level) = (Handle::current(), self.level);
+        blocking(move || {
+            let body = BlobBody::from(kept.clone());
+            let plain = Plain::new(body, base.digest, base.size, handle).map_err(Raw::NoBase)?;
+            let is_gzip = plain.is_gzip;
+            let index = Index::read(plain).map_err(Raw::NoBase)?;
+            let old = DeltaBase { digest: base.digest, plain: index.plain, is_gzip };
+            let runs = Streams::new(Kept(kept), vec![old], None);
+            let new = New { blob: &blob, level };
+            let made = new.cut(old, &index, runs, usize::try_from(most).map_err(|_| Raw::TooLarge)?);
+            drop(share);
+            made
+        })
+        .await
+    }
+}
+
+/// The smallest and the largest segment of content that does not fit into memory.
+const SMALLEST_SEGMENT: u64 = 4 << 20;
+const LARGEST_SEGMENT: u64 = 512 << 20;
+/// What a segment takes, in its own size: its plain bytes, its prefix, and tables.
+const SHARES: u64 = 3;
+
+/// How much memory content takes that is cut, beside its segments: it and its base as they are, and what is carried,
+/// which is likely to be less than half of it.
+fn fixed_for_segments(size: u64, base: u64, level: Level) -> u64 {
+    size.saturating_add(size / 2).saturating_add(base).saturating_add(level.tables())
+}
+
+async fn blocking(work: impl FnOnce() -> Result<Made, Raw> + Send + 'static) -> Result<Made, Raw> {
+    spawn_blocking(work).await.map_err(|error| Raw::Unproved(error.to_string()))?
+}
+
+/// A base that is kept as it is.
+struct Kept(Bytes);
+
+#[async_trait]
+impl OpenBase for Kept {
+    async fn open(&self, _: &Digest) -> sealift_store::Result<(BlobBody, u64)> {
+        Ok((BlobBody::from(self.0.clone()), self.0.len() as u64))
     }
 }
 

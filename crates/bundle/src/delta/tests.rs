@@ -1,17 +1,21 @@
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use proptest::prelude::*;
 use regzip::{Recipe, rebuild as regzip_rebuild};
 use sealift_oci::Digest;
-use sealift_store::{BlobBody, Expected};
+use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation};
 use serde_json::json;
 
-use super::base::{self, Plain};
+use super::base::{OpenBase, Plain, Streams};
 use super::decode::{self, DeltaError};
-use super::make::{Level, Raw, make};
-use super::{Delta, ID, Made};
+use super::make::{Level, New, Old, Raw};
+use super::{Bases, BlobLookup, Delta, DeltaPlan, ID, Made, Memory, PlannedBase};
 use crate::catalogue::{Content, Encoding, Extent};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
@@ -25,7 +29,7 @@ const ENCODERS: [&str; 5] = [
 ];
 
 /// Bytes that repeat little.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed;
     let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -53,12 +57,13 @@ fn expected(blob: &[u8]) -> Expected {
     Expected::new(Digest::sha256(blob), blob.len() as u64)
 }
 
-fn plain(bytes: &[u8]) -> (Digest, Plain) {
-    (Digest::sha256(b"the base"), Plain { bytes: bytes.to_vec(), is_gzip: true })
+fn try_make(old: &[u8], blob: &Bytes, limit: u64) -> Result<Made, Raw> {
+    let old = Old { digest: Digest::sha256(b"the base"), is_gzip: true, plain: old.to_vec() };
+    New { blob, level: Level::Fast }.whole(&old, limit)
 }
 
 fn made(old: &[u8], blob: &Bytes) -> Made {
-    make(&expected(blob), blob, plain(old), Level::Fast, ONE, u64::MAX).unwrap()
+    try_make(old, blob, u64::MAX).unwrap()
 }
 
 /// The content as a catalogue lists it.
@@ -69,9 +74,9 @@ fn listed(made: &Made, blob: &[u8]) -> Content {
     Content { at, encoding, bases, ..Content::elsewhere(digest, size) }
 }
 
-fn undo(delta: &Delta, size: usize, old: &[u8], carried: &[u8]) -> Result<Vec<u8>, DeltaError> {
+fn undo(delta: &Delta, size: usize, mut old: &[u8], carried: &[u8]) -> Result<Vec<u8>, DeltaError> {
     let mut all = Vec::new();
-    decode::rebuild(delta, size as u64, &[old.to_vec()], carried, ONE, |piece| {
+    decode::rebuild(delta, size as u64, &mut old, carried, ONE, |piece| {
         all.extend_from_slice(piece);
         Ok(())
     })?;
@@ -106,9 +111,7 @@ fn what_is_not_compressed_is_a_delta_too() {
 fn what_gains_nothing_is_carried_as_it_is() {
     let (old, new) = (noise(1, 50_000), noise(2, 50_000));
     let blob = gzip(&new, ENCODERS[0]);
-    let raw = |blob: &Bytes, limit| {
-        make(&expected(blob), blob, plain(&old), Level::Fast, ONE, limit).map(|_| ()).unwrap_err()
-    };
+    let raw = |blob: &Bytes, limit| try_make(&old, blob, limit).map(|_| ()).unwrap_err();
     assert!(matches!(raw(&blob, u64::MAX), Raw::NotSmaller));
     assert!(matches!(raw(&blob, 49_999), Raw::TooLarge));
     assert!(matches!(raw(&blob.slice(..1000), u64::MAX), Raw::NoRecipe(_)));
@@ -179,7 +182,7 @@ fn parameters_that_lie_are_refused() {
         ("/frames/0/prefix/0/offset", json!(u64::MAX), "outside"),
         ("/frames/0/prefix/0/size", json!(u64::MAX), "outside"),
         ("/base_forms", json!([]), "0 forms"),
-        ("/base_forms/0/plain", json!(1_u64 << 31), "too many"),
+        ("/base_forms/0/plain", json!(u64::MAX), "too many"),
         ("/base_forms/0/plain", json!(1), "outside"),
     ];
     for (pointer, wrong, expected) in cases {
@@ -197,25 +200,144 @@ fn parameters_that_lie_are_refused() {
     assert_eq!(ID, "delta-1");
 }
 
+/// Reads all plain bytes of what has this digest and size, as threads do that may block.
+async fn read_plain(
+    blob: Bytes,
+    wanted: Expected,
+    limit: u64,
+) -> sealift_store::Result<Option<(bool, Vec<u8>)>> {
+    let read = tokio::task::spawn_blocking(move || {
+        let handle = tokio::runtime::Handle::current();
+        let plain = Plain::new(BlobBody::from(blob), wanted.digest, wanted.size, handle)?;
+        let is_gzip = plain.is_gzip;
+        Ok(plain.all(limit)?.map(|bytes| (is_gzip, bytes)))
+    });
+    read.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_base_is_read_whatever_its_form() {
     let plain = noise(3, 100_000);
     let gzip = gzip(&plain, ENCODERS[3]);
     for (blob, is_gzip) in [(Bytes::from(plain.clone()), false), (gzip.clone(), true), (Bytes::new(), false)]
     {
-        let Expected { digest, size } = expected(&blob);
-        let read = base::read(BlobBody::from(blob.clone()), digest, size, 100_000).await.unwrap();
-        assert_eq!(read.is_gzip, is_gzip);
-        assert_eq!(read.bytes.len(), if blob.is_empty() { 0 } else { plain.len() });
+        let read = read_plain(blob.clone(), expected(&blob), 100_000).await.unwrap().unwrap();
+        assert_eq!(read, (is_gzip, if blob.is_empty() { Vec::new() } else { plain.clone() }));
     }
-    let Expected { digest, size } = expected(&gzip);
-    let too_long = base::read(BlobBody::from(gzip.clone()), digest, size, 99_999).await.unwrap_err();
-    assert!(too_long.to_string().contains("more than 99999 plain bytes"), "{too_long}");
-    let other = base::read(BlobBody::from(gzip.clone()), Digest::sha256(b"x"), size, 100_000).await;
-    assert_eq!(other.unwrap_err().kind(), sealift_store::ErrorKind::Mismatch);
-    let Expected { digest, size } = expected(&gzip[..1000]);
-    let cut = base::read(BlobBody::from(gzip.slice(..1000)), digest, size, 100_000).await;
-    assert_eq!(cut.unwrap_err().kind(), sealift_store::ErrorKind::Invalid);
+    assert_eq!(read_plain(gzip.clone(), expected(&gzip), 99_999).await.unwrap(), None);
+    let other = Expected::new(Digest::sha256(b"x"), gzip.len() as u64);
+    let error = read_plain(gzip.clone(), other, 100_000).await.unwrap_err();
+    assert_eq!(error.kind(), sealift_store::ErrorKind::Mismatch);
+    let cut = gzip.slice(..1000);
+    let error = read_plain(cut.clone(), expected(&cut), 100_000).await.unwrap_err();
+    assert_eq!(error.kind(), sealift_store::ErrorKind::Invalid);
+}
+
+/// Content that is at hand, and how often it was opened.
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    blobs: Arc<HashMap<Digest, Bytes>>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Shelf {
+    fn of(blobs: &[&Bytes]) -> Self {
+        let blobs = blobs.iter().map(|blob| (Digest::sha256(blob), (*blob).clone())).collect();
+        Self { blobs: Arc::new(blobs), opened: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl BlobLookup for Shelf {
+    async fn open(&self, digest: &Digest) -> sealift_store::Result<BlobBody> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob);
+        Ok(BlobBody::from(self.blobs.get(digest).ok_or_else(missing)?.clone()))
+    }
+}
+
+#[async_trait]
+impl OpenBase for Shelf {
+    async fn open(&self, digest: &Digest) -> sealift_store::Result<(BlobBody, u64)> {
+        let body = BlobLookup::open(self, digest).await?;
+        let size = body.length().unwrap();
+        Ok((body, size))
+    }
+}
+
+/// What a plan makes of content with that much memory.
+async fn planned(old: &Bytes, blob: &Bytes, memory: u64) -> Result<Made, String> {
+    let lookup = Arc::new(Shelf::of(&[old]));
+    let base = PlannedBase { digest: Digest::sha256(old), size: old.len() as u64 };
+    let with = Bases { lookup, memory: Memory::new(memory), threads: ONE };
+    let wanted = expected(blob);
+    let plan = DeltaPlan::new(HashMap::from([(wanted.digest, base)]), Level::Fast, with);
+    let made = match plan.reserve(&wanted).await {
+        Some(reserved) => plan.make(&wanted, blob.clone(), reserved).await,
+        None => None,
+    };
+    made.ok_or_else(|| plan.raw()[&wanted.digest].clone())
+}
+
+/// Two releases whose parts moved, of letters that compress to half, with something new here and there.
+fn large_releases() -> (Vec<u8>, Vec<u8>) {
+    let old: Vec<u8> = noise(1, 16_000_000).iter().map(|byte| b'a' + byte % 16).collect();
+    let mut new = b"in front of everything".to_vec();
+    for (number, part) in [&old[9_000_000..], &old[..9_000_000]].concat().chunks(700_000).enumerate() {
+        new.extend_from_slice(part);
+        new.extend_from_slice(&noise(number as u64 + 5, 3000));
+    }
+    (old, new)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_into_memory_is_cut() {
+    let (old, new) = large_releases();
+    let base = gzip(&old, ENCODERS[0]);
+    for blob in [gzip(&new, ENCODERS[1]), Bytes::from(new.clone())] {
+        let memory = 52 << 20;
+        let made = planned(&base, &blob, memory).await.unwrap();
+        assert!(made.carried.len() < new.len() / 100, "{}", made.carried.len());
+        let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
+        assert!(delta.frames.len() > 1 && delta.memory() < memory / 2, "{:?}", delta.frames);
+        let shelf = Shelf::of(&[&base]);
+        let opened = Arc::clone(&shelf.opened);
+        let (carried, size) = (made.carried.clone(), blob.len() as u64);
+        let undone = tokio::task::spawn_blocking(move || {
+            let (mut runs, mut all) = (Streams::new(shelf, delta.bases.clone(), None), Vec::new());
+            decode::rebuild(&delta, size, &mut runs, &carried, ONE, |piece| {
+                all.extend_from_slice(piece);
+                Ok(())
+            })
+            .map(|()| all)
+        });
+        assert!(undone.await.unwrap().unwrap() == blob);
+        assert!(opened.load(Ordering::Relaxed) <= 3, "{opened:?}");
+    }
+    let too_little = planned(&base, &gzip(&new, ENCODERS[0]), 30 << 20).await.unwrap_err();
+    assert!(too_little.contains("more memory than deltas may"), "{too_little}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_that_is_another_one_is_told() {
+    let (old, new) = releases(200_000);
+    let (base, other) = (gzip(&old, ENCODERS[0]), gzip(&new, ENCODERS[0]));
+    let made = planned(&base, &other, 1 << 30).await.unwrap();
+    let delta = Delta::of(&listed(&made, &other)).unwrap().unwrap();
+    // Another one, one that ends early, and one with more behind it.
+    let more = [&base[..], b"x"].concat();
+    let cases =
+        [Bytes::from(noise(9, base.len())), base.slice(..base.len() / 2), Bytes::new(), Bytes::from(more)];
+    for wrong in cases {
+        let shelf = Shelf { blobs: Arc::new(HashMap::from([(made.base, wrong)])), ..Shelf::default() };
+        let (delta, carried, size) = (delta.clone(), made.carried.clone(), other.len() as u64);
+        let undone = tokio::task::spawn_blocking(move || {
+            let mut runs = Streams::new(shelf, delta.bases.clone(), None);
+            decode::rebuild(&delta, size, &mut runs, &carried, ONE, |_| Ok(()))
+        });
+        let error = undone.await.unwrap().unwrap_err();
+        assert!(matches!(error, DeltaError::Base | DeltaError::Unreadable(_)), "{error}");
+    }
 }
 
 proptest! {
@@ -231,7 +353,7 @@ proptest! {
     ) {
         let new = [&old[cut.min(old.len())..], &new[..], &old[..]].concat();
         let blob = gzip(&new, ENCODERS[encoder]);
-        match make(&expected(&blob), &blob, plain(&old), Level::Fast, ONE, u64::MAX) {
+        match try_make(&old, &blob, u64::MAX) {
             Ok(made) => {
                 let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
                 prop_assert_eq!(undo(&delta, blob.len(), &old, &made.carried).unwrap(), blob);
@@ -249,7 +371,7 @@ proptest! {
         delta.carried_digest = Digest::sha256(&bytes);
         (delta.frames[0].size, delta.frames[0].plain) = (bytes.len() as u64, plain);
         let mut count = 0;
-        let done = decode::decode(&delta, &[old], &bytes, |piece| {
+        let done = decode::decode(&delta, &mut &old[..], &bytes, |piece| {
             count += piece.len() as u64;
             Ok(())
         });
