@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::Read;
+use std::path::Path;
 
 use bytes::Bytes;
 use sealift_oci::Tag;
