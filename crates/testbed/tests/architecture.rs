@@ -18,17 +18,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealift-mirror", &["sealift-oci", "sealift-store"]),
     ("sealift-bundle", &["regzip", "sealift-oci", "sealift-store"]),
     ("sealift-catalog", &["sealift-oci"]),
+    ("sealift-kit", &["sealift-oci"]),
     (
         "sealift",
         &[
             "sealift-bundle",
             "sealift-catalog",
+            "sealift-kit",
             "sealift-mirror",
             "sealift-oci",
             "sealift-registry",
             "sealift-store",
         ],
     ),
+    ("sealift-dist", &["sealift-bundle", "sealift-oci", "sealift-store"]),
     ("sealift-testbed", &["sealift-oci"]),
 ];
 
@@ -40,6 +43,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sealift-mirror", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-bundle", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-catalog", &["hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
+    ("sealift-kit", &["tokio", "hyper", "reqwest", "rustls", "http", "clap", "inquire"]),
     ("sealift-registry", &["clap", "inquire"]),
     // One TLS stack and one HTTP stack in the binary.
     ("sealift", &["openssl-sys", "native-tls", "ring", "ureq", "isahc"]),
@@ -146,6 +150,8 @@ const WORDS: &[(&str, &[&str])] = &[
     ("registry/src", &["std::env::", "std::io::stdout", "std::io::stderr"]),
     ("mirror/src", &["std::env::", "std::fs", "std::io::stdout", "std::io::stderr"]),
     ("catalog/src", &["std::env::", "std::fs", "std::io::stdout", "std::io::stderr"]),
+    // Values in, named files out.
+    ("kit/src", &["std::env::", "std::fs", "std::io", "std::process", "std::net"]),
 ];
 
 #[test]
