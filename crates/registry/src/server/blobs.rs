@@ -1,11 +1,12 @@
 //! Blobs to read: "Pulling blobs", with a range where one is asked for; and "Deleting Blobs".
 
-use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, RANGE};
 use http::{Method, StatusCode};
 use sealift_oci::{Digest, RepositoryName};
 use sealift_store::{Operation, Source};
 
 use super::answer::Answer;
+use super::condition::{entity_tag, is_beginning_known, not_modified};
 use super::error::{WireError, during};
 use super::request::Call;
 use crate::wire::header::DOCKER_CONTENT_DIGEST;
@@ -18,14 +19,23 @@ pub(super) async fn handle(
 ) -> Result<Answer, WireError> {
     let source = call.source(repository);
     match call.method {
-        Method::GET => match asked_range(call, digest) {
-            Some(range) => part(source.as_ref(), digest, range).await,
-            None => whole(source.as_ref(), digest).await,
-        },
-        Method::HEAD => head(source.as_ref(), digest).await,
+        Method::GET | Method::HEAD => read(call, source.as_ref(), digest).await,
         Method::DELETE if call.deletes => delete(call, repository, digest).await,
         _ if call.deletes => Err(WireError::method("GET, HEAD, DELETE")),
         _ => Err(WireError::method("GET, HEAD")),
+    }
+}
+
+async fn read(call: &Call, source: &dyn Source, digest: &Digest) -> Result<Answer, WireError> {
+    if let Some(answer) = not_modified(call, digest)? {
+        // What is not there is known to nobody.
+        source.stat_blob(digest).await.map_err(during(Operation::CheckBlob))?;
+        return Ok(answer);
+    }
+    match asked_range(call, digest) {
+        _ if call.method == Method::HEAD => head(source, digest).await,
+        Some(range) => part(source, digest, range).await,
+        None => whole(source, digest).await,
     }
 }
 
@@ -35,17 +45,9 @@ async fn delete(call: &Call, repository: &RepositoryName, digest: &Digest) -> Re
     Ok(Answer::new(StatusCode::ACCEPTED))
 }
 
-/// A range holds only for the content that the client has the beginning of (RFC 9110, section 13.1.5).
 fn asked_range(call: &Call, digest: &Digest) -> Option<ByteRange> {
-    if call.header(IF_RANGE).is_some_and(|tag| tag != entity_tag(digest)) {
-        return None;
-    }
-    call.header(RANGE).and_then(ByteRange::parse)
-}
-
-/// What is named by its digest never changes.
-fn entity_tag(digest: &Digest) -> String {
-    format!("\"{digest}\"")
+    let range = call.header(RANGE).filter(|_| is_beginning_known(call, digest));
+    range.and_then(ByteRange::parse)
 }
 
 async fn head(source: &dyn Source, digest: &Digest) -> Result<Answer, WireError> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +23,9 @@ use super::{Shared, router, tls};
 /// How long accepting rests after a failure. Running out of file descriptors is the usual one, and only
 /// time helps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may take to hear that its idle connection ends.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The most requests at once on one HTTP/2 connection; the specification asks for no fewer than 100
 /// (RFC 9113, section 6.5.2).
@@ -73,7 +76,8 @@ impl Drop for RunningServer {
 
 async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
     let slots = Arc::new(Semaphore::new(shared.config.connections));
-    let graceful = GracefulShutdown::new();
+    // Connections hear of the stop by this side's end.
+    let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -83,7 +87,7 @@ async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: one
                 Ok((stream, peer, slot)) => {
                     // Small answers follow small requests here; waiting to fill a packet only delays them.
                     let _ = stream.set_nodelay(true);
-                    let connection = serve(Arc::clone(&shared), stream, peer, graceful.watcher());
+                    let connection = serve(Arc::clone(&shared), stream, peer, stopping.clone());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
@@ -93,8 +97,8 @@ async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: one
             },
         }
     }
-    drop(listener);
-    graceful.shutdown().await;
+    drop((listener, stop));
+    while connections.join_next().await.is_some() {}
 }
 
 /// A connection beyond the bound stays in the system's queue until there is a slot.
@@ -108,10 +112,10 @@ async fn accept(
 }
 
 /// Serves one connection. How it failed is the client's to know: requests that were read have their records.
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, stopping: watch::Receiver<()>) {
     let Some(tls) = shared.config.tls.clone() else {
         let connection = Connection::new(shared, peer, false);
-        return serve_http1(connection, stream, watcher).await;
+        return serve_http1(connection, stream, stopping).await;
     };
     let acceptor = TlsAcceptor::from(tls.config(Instant::now()));
     let handshake = tokio::time::timeout(shared.config.header_timeout, acceptor.accept(stream));
@@ -119,13 +123,13 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, watcher
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_H2);
     let connection = Connection::new(shared, peer, true);
     if is_http2 {
-        serve_http2(connection, stream, watcher).await;
+        serve_http2(connection, stream, stopping).await;
     } else {
-        serve_http1(connection, stream, watcher).await;
+        serve_http1(connection, stream, stopping).await;
     }
 }
 
-async fn serve_http1<S>(connection: Arc<Connection>, stream: S, watcher: Watcher)
+async fn serve_http1<S>(connection: Arc<Connection>, stream: S, stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -136,11 +140,12 @@ where
         .header_read_timeout(config.header_timeout)
         .max_header_size(config.header_limit);
     let service = service_fn(move |request| router::answer(Arc::clone(&connection), request));
-    let _ = watcher.watch(http.serve_connection(stream, service)).await;
+    // The protocol has its own bound for who asks nothing.
+    converse(http.serve_connection(stream, service), None, stopping).await;
 }
 
 /// Nothing of this protocol says that a client is idle, so that is watched beside it.
-async fn serve_http2<S>(connection: Arc<Connection>, stream: S, watcher: Watcher)
+async fn serve_http2<S>(connection: Arc<Connection>, stream: S, stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -156,8 +161,37 @@ where
         .keep_alive_timeout(config.header_timeout);
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| router::answer(Arc::clone(&answering), request));
+    let http = http.serve_connection(stream, service);
+    converse(http, Some(&connection), stopping).await;
+}
+
+/// Serves until the client leaves, does nothing any more, or the server stops. In the last two cases the client is told
+/// that nothing new is taken (by GOAWAY, where the protocol has that), and what is under way may end.
+async fn converse<C: GracefulConnection>(
+    http: C,
+    watched: Option<&Connection>,
+    mut stopping: watch::Receiver<()>,
+) {
+    let mut http = std::pin::pin!(http);
     tokio::select! {
-        _ = watcher.watch(http.serve_connection(stream, service)) => {}
-        () = connection.idle() => {}
+        _ = http.as_mut() => return,
+        () = idle(watched) => {}
+        _ = stopping.changed() => {}
+    }
+    http.as_mut().graceful_shutdown();
+    let too_long = async {
+        idle(watched).await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        _ = http => {}
+        () = too_long => {}
+    }
+}
+
+async fn idle(watched: Option<&Connection>) {
+    match watched {
+        Some(connection) => connection.idle().await,
+        None => std::future::pending().await,
     }
 }

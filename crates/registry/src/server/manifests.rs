@@ -1,6 +1,6 @@
 //! Manifests: "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
 
-use http::header::{AGE, CONTENT_TYPE, LOCATION};
+use http::header::{AGE, CONTENT_TYPE, ETAG, LOCATION};
 use http::{Method, StatusCode};
 use sealift_oci::{
     Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName, Tag,
@@ -8,6 +8,7 @@ use sealift_oci::{
 use sealift_store::Operation;
 
 use super::answer::Answer;
+use super::condition::{entity_tag, not_modified};
 use super::error::{WireError, during};
 use super::request::Call;
 use crate::wire::header::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
@@ -42,7 +43,10 @@ async fn delete(
 async fn get(call: &Call, repository: &RepositoryName, reference: &ManifestRef) -> Result<Answer, WireError> {
     let found = call.source(repository).manifest(reference).await;
     let manifest = found.map_err(during(Operation::FetchManifest))?;
-    let answer = describe(&manifest.descriptor)?.bytes(manifest.bytes);
+    let answer = match not_modified(call, &manifest.digest())? {
+        Some(answer) => answer,
+        None => describe(&manifest.descriptor)?.bytes(manifest.bytes),
+    };
     aged(call, repository, reference, answer).await
 }
 
@@ -51,8 +55,11 @@ async fn head(
     repository: &RepositoryName,
     reference: &ManifestRef,
 ) -> Result<Answer, WireError> {
-    let found = call.source(repository).resolve(reference).await;
-    let answer = describe(&found.map_err(during(Operation::Resolve))?)?;
+    let found = call.source(repository).resolve(reference).await.map_err(during(Operation::Resolve))?;
+    let answer = match not_modified(call, &found.digest)? {
+        Some(answer) => answer,
+        None => describe(&found)?,
+    };
     aged(call, repository, reference, answer).await
 }
 
@@ -71,8 +78,11 @@ async fn aged(
 }
 
 fn describe(descriptor: &Descriptor) -> Result<Answer, WireError> {
-    let answer = Answer::new(StatusCode::OK).length(descriptor.size);
-    answer.header(CONTENT_TYPE, &descriptor.media_type)?.header(DOCKER_CONTENT_DIGEST, descriptor.digest)
+    Answer::new(StatusCode::OK)
+        .length(descriptor.size)
+        .header(CONTENT_TYPE, &descriptor.media_type)?
+        .header(ETAG, entity_tag(&descriptor.digest))?
+        .header(DOCKER_CONTENT_DIGEST, descriptor.digest)
 }
 
 async fn put(

@@ -15,6 +15,7 @@ mod answer;
 mod auth;
 mod blobs;
 mod catalog;
+mod condition;
 mod config;
 mod connection;
 mod error;
@@ -50,6 +51,7 @@ pub use auth::{Auth, Prefix, Right, Rights, Rule, RuleError};
 pub use config::{AccessLog, ServerConfig};
 pub use keeper::{Keeper, Origin};
 pub use listen::RunningServer;
+pub use page::artifact_name;
 pub use reload::{FileError, Notices};
 pub use tls::{SelfSigned, SelfSignedError, Tls};
 

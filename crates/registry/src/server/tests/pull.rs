@@ -110,6 +110,37 @@ async fn blobs_and_their_ranges() {
 }
 
 #[tokio::test]
+async fn what_the_client_has_is_not_sent_again() {
+    let (fixture, image) = with_image().await;
+    let blob = image.manifest.links.blobs[1].digest;
+    for (target, digest) in [
+        ("/v2/a/b/manifests/t".to_owned(), image.digest()),
+        (format!("/v2/a/b/manifests/{}", image.digest()), image.digest()),
+        (format!("/v2/a/b/blobs/{blob}"), blob),
+    ] {
+        for (method, known, status) in [
+            ("GET", format!("\"{digest}\""), 304),
+            ("HEAD", format!("W/\"{digest}\""), 304),
+            ("GET", format!("\"x\" , \"{digest}\"\r\nRange: bytes=0-1"), 304),
+            ("GET", format!("\"x\"\r\nIf-None-Match: \"{digest}\""), 304),
+            ("GET", "*".to_owned(), 304),
+            ("GET", "\"x\"".to_owned(), 200),
+            ("GET", digest.to_string(), 200),
+            ("HEAD", String::new(), 200),
+        ] {
+            let reply = fixture.ask(method, &target, &format!("If-None-Match: {known}\r\n"), b"").await;
+            assert_eq!(reply.status, status, "{method} {target} {known}");
+            assert_eq!(reply.header("etag"), format!("\"{digest}\""), "{method} {target}");
+            assert_eq!(reply.header("docker-content-digest"), digest.to_string());
+            assert_eq!(reply.body.is_empty(), status == 304 || method == "HEAD", "{method} {target}");
+        }
+    }
+    for target in [format!("/v2/a/b/blobs/{DIGEST}"), "/v2/a/b/manifests/none".to_owned()] {
+        assert_eq!(fixture.ask("GET", &target, "If-None-Match: *\r\n", b"").await.status, 404, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn tags_come_in_pages() {
     let fixture = Fixture::new().await;
     for tag in ["b", "a", "c"] {

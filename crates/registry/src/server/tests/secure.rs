@@ -5,9 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use reqwest::{Certificate, Client, Version};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use sealift_store::MemoryStore;
 use sealift_store::conformance::fixture;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::super::{SelfSigned, ServerConfig, Tls};
 use super::{Fixture, name};
@@ -22,6 +30,10 @@ struct Secure {
 
 impl Secure {
     async fn new() -> Self {
+        Self::with(ServerConfig::default()).await
+    }
+
+    async fn with(config: ServerConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let files = prepare(directory.path().join("tls"));
         let notices: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -30,7 +42,7 @@ impl Secure {
         let tls = Tls::open(&files.certificate(), &files.key(), hear).unwrap();
         let store = Arc::new(MemoryStore::new("memory"));
         fixture::image("x").push(store.as_ref(), &name("a"), Some("t")).await;
-        let config = ServerConfig { tls: Some(Arc::new(tls)), ..ServerConfig::default() };
+        let config = ServerConfig { tls: Some(Arc::new(tls)), ..config };
         let fixture = Fixture::over(store, config).await;
         Self { fixture, files, notices, _directory: directory }
     }
@@ -71,6 +83,43 @@ async fn both_versions_of_http_are_spoken_over_tls() {
         let pushed = client.post(url).body(image.manifest.bytes.clone()).send().await.unwrap();
         assert_eq!(pushed.status().as_u16(), 201, "{version:?}");
     }
+}
+
+/// Speaks HTTP/2 as far as to say hello, and returns the types of the frames that come up to the one wanted, or the end.
+async fn frames(secure: &Secure, wanted: u8) -> Vec<u8> {
+    let mut stream = connect_http2(secure).await;
+    // The preface and settings without a word in them.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut types = Vec::new();
+    let mut head = [0; 9];
+    while !types.contains(&wanted) && stream.read_exact(&mut head).await.is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        stream.read_exact(&mut vec![0; length]).await.unwrap();
+        types.push(head[3]);
+    }
+    types
+}
+
+async fn connect_http2(secure: &Secure) -> TlsStream<TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(secure.files.authority()).unwrap()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = "localhost".try_into().unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, secure.fixture.connect().await).await.unwrap()
+}
+
+/// Clients that keep connections in store learn that this one is none any more, and send nothing into it.
+#[tokio::test]
+async fn an_idle_client_of_http2_is_told_that_its_connection_ends() {
+    const GOAWAY: u8 = 7;
+    let config = ServerConfig { header_timeout: Duration::from_millis(50), ..ServerConfig::default() };
+    let idle = Secure::with(config).await;
+    assert!(frames(&idle, GOAWAY).await.contains(&GOAWAY));
 }
 
 #[tokio::test]
