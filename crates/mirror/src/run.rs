@@ -175,7 +175,9 @@ impl Mirror {
         match brought {
             Ok(()) => {
                 report.attachments = image.attachments.iter().filter_map(attached).collect();
-                self.observer.notice(&Event::ImageReady { request: &image.request });
+                if matches!(image.step, Step::Copy { .. }) {
+                    self.observer.notice(&Event::ImageReady { request: &image.request });
+                }
             }
             Err(error) => report.outcome = Outcome::Failed(error),
         }

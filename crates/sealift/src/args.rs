@@ -13,6 +13,7 @@ use sealift_catalog::Group as ImageGroup;
 use sealift_oci::{Platform, Registry, Tag};
 
 use crate::answers::Answer;
+use crate::progress::Wish;
 use crate::size::{Rate, Size};
 use crate::ui::Level;
 
@@ -68,6 +69,17 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// How progress is to be shown, of what takes a while.
+    pub(crate) fn progress(&self) -> Option<Wish> {
+        match self {
+            Self::Mirror(args) => Some(args.progress.progress),
+            Self::Pack(args) => Some(args.progress.progress),
+            Self::Load(args) => Some(args.progress.progress),
+            Self::Verify(args) => Some(args.progress.progress),
+            _ => None,
+        }
+    }
+
     pub(crate) fn talk(&self) -> TalkArgs {
         match self {
             Self::Mirror(args) => args.talk,
@@ -143,6 +155,8 @@ pub(crate) struct MirrorArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+    #[command(flatten)]
     pub(crate) talk: TalkArgs,
 }
 
@@ -172,6 +186,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) deep: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
 }
@@ -413,6 +429,14 @@ pub(crate) struct OutputArgs {
     /// How the report is written to stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ProgressArgs {
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = Wish::Auto)]
+    pub(crate) progress: Wish,
 }
 
 #[derive(Clone, Copy, Debug, Group)]

@@ -21,6 +21,8 @@ pub struct Environment {
     pub stdout_width: Option<usize>,
     /// How wide the terminal is that messages go to, where they go to one.
     pub stderr_width: Option<usize>,
+    /// How many columns and rows that terminal has now: people change it while a run lasts.
+    pub stderr_size: fn() -> Option<(u16, u16)>,
     /// Standard input.
     pub stdin: Box<dyn BufRead + Send>,
     /// Where data goes.
@@ -44,6 +46,9 @@ impl Environment {
             stdin_is_terminal,
             stdout_width: width_of(io::stdout()),
             stderr_width: width_of(io::stderr()),
+            stderr_size: || {
+                terminal_size::terminal_size_of(io::stderr()).map(|(width, height)| (width.0, height.0))
+            },
             stdin: Box::new(io::BufReader::new(io::stdin())),
             stdout: Box::new(io::stdout()),
             stdout_file: io::stdout().as_fd().try_clone_to_owned().ok().map(File::from),

@@ -278,7 +278,7 @@ mod tests {
         use ErrorKind as K;
         use Side::{Source, Target};
         let cases = [
-            (K::NotFound, Source, Exit::Missing, "sealift releases --source-registry reg.lan:5000"),
+            (K::NotFound, Source, Exit::Missing, "has lost a part of it"),
             (K::NotFound, Target, Exit::Failed, "--target-repository"),
             (K::Denied, Source, Exit::Access, "pull"),
             (K::Denied, Target, Exit::Access, "push"),
@@ -300,6 +300,13 @@ mod tests {
             assert!(advice.hint.contains(words), "{kind:?} {side}: {}", advice.hint);
             assert!(!advice.hint.contains('{'), "{}", advice.hint);
         }
+    }
+
+    #[test]
+    fn what_was_never_there_is_told_from_what_was_lost() {
+        let error = Error::new(ErrorKind::NotFound, Operation::Resolve).at("reg.lan:5000").on(Side::Source);
+        let hint = Advice::of(&error).hint;
+        assert!(hint.contains("sealift releases --source-registry reg.lan:5000"), "{hint}");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod list;
 mod observe;
 mod output;
 mod places;
+mod progress;
 mod prompt;
 mod proxies;
 mod quickstart;
@@ -42,6 +43,7 @@ use clap::Parser;
 
 use args::Args;
 use errors::CommandError;
+use progress::Manner;
 use ui::{Level, Ui};
 
 pub use environment::Environment;
@@ -59,11 +61,14 @@ pub fn run<T: Into<OsString> + Clone>(
 ) -> Exit {
     let parsed = Args::try_parse_from(args);
     let level = parsed.as_ref().map_or(Level::Normal, |args| args.command.talk().level());
-    let ui = Arc::new(Ui::of(&mut environment, level));
+    let wish = parsed.as_ref().ok().and_then(|args| args.command.progress());
+    let manner = Manner::of(wish, level, &environment);
+    let ui = Arc::new(Ui::of(&mut environment, level, manner));
     let ended = match parsed {
         Ok(args) => on_runtime(commands::run(&ui, args.command, &mut environment)),
         Err(refused) => return usage(&ui, &refused),
     };
+    ui.end();
     ended.unwrap_or_else(|error| {
         ui.command_error(&error);
         error.exit()

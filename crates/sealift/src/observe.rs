@@ -1,62 +1,97 @@
-//! What happens on the way, told in lines.
+//! What happens on the way: what is worth a line is told, the rest is kept on the board that progress is shown from.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use sealift_mirror::{Carried, Event, ImageReport, Observer, Outcome};
+use sealift_mirror::{Carried, Event, ImageReport, ImageRequest, Observer, Outcome, PlanTotals};
 use sealift_store::lock;
 
 use crate::ends::SourceNames;
 use crate::output::units::{bytes, count, seconds};
-use crate::ui::Ui;
-
-/// How often a sign of life is given where somebody watches.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+use crate::progress::lines::{What, milliseconds};
+use crate::progress::{Board, Phase, Way};
+use crate::ui::{ShowId, Ui};
 
 /// Tells what happens.
 #[derive(Debug)]
 pub(crate) struct Progress {
     ui: Arc<Ui>,
     names: SourceNames,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    began: Instant,
-    signs: Signs,
-    moved: u64,
-    planned: u64,
+    board: Arc<Mutex<Board>>,
+    show: Mutex<Option<ShowId>>,
 }
 
 impl Progress {
     pub(crate) fn new(ui: Arc<Ui>, names: SourceNames) -> Self {
-        let now = Instant::now();
-        Self { ui, names, state: Mutex::new(State { began: now, signs: Signs(now), moved: 0, planned: 0 }) }
+        let board = Arc::new(Mutex::new(Board::new(Phase::Moving, 0, 0)));
+        Self { ui, names, board, show: Mutex::default() }
     }
 
-    fn plan(&self, planned: u64) {
-        let mut state = lock(&self.state);
-        let now = Instant::now();
-        *state = State { began: now, signs: Signs(now), moved: 0, planned };
+    fn begin(&self, board: Board) {
+        *lock(&self.board) = board;
+        *lock(&self.show) = Some(self.ui.begin(&self.board));
     }
 
-    fn moved(&self, bytes: u64) {
-        let mut state = lock(&self.state);
-        state.moved += bytes;
-        if self.ui.is_live() && state.signs.is_due(Instant::now()) {
-            self.ui.status(state.line());
+    fn end(&self) {
+        let show = lock(&self.show).take();
+        show.into_iter().for_each(|show| self.ui.end_of(show));
+    }
+
+    fn started(&self, totals: PlanTotals) {
+        let PlanTotals { images, blobs, bytes: planned } = totals;
+        let is_told = self.ui.tell(|| What::Start { images, blobs, bytes: planned });
+        if !is_told && images > 0 {
+            self.ui.status(format_args!(
+                "Bringing {}: {} in {}, less what is there already.",
+                count(images, "image"),
+                bytes(planned),
+                count(blobs, "blob")
+            ));
+        }
+        self.begin(Board::new(Phase::Moving, images, planned));
+    }
+
+    /// It scrolls away above the bars at once; that its tag is set is told by the report.
+    fn ready(&self, request: &ImageRequest) {
+        let (phase, (done, images)) = {
+            let mut board = lock(&self.board);
+            board.image_done();
+            (board.phase(), board.images())
+        };
+        let name = self.names.of(request);
+        let outcome = if phase == Phase::Comparing { "compared" } else { "ready" };
+        let is_told = self.ui.tell(|| What::Image { name: name.clone(), outcome, bytes_moved: None });
+        if !is_told && self.ui.way() == Way::Bars && phase == Phase::Moving {
+            self.ui.status(format_args!("{name} is all there ({done} of {images})"));
         }
     }
-}
 
-impl State {
-    fn line(&self) -> String {
-        let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
-        // A rate is for people: the fraction of a byte does not matter.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-        let rate = (self.moved as f64 / elapsed) as u64;
-        format!("{} moved of at most {}, {}/s", bytes(self.moved), bytes(self.planned), bytes(rate))
+    fn image(&self, report: &ImageReport) {
+        let name = self.names.of(&report.request);
+        let (outcome, words) = match &report.outcome {
+            // Nothing happened to these.
+            Outcome::NotPart | Outcome::Interrupted | Outcome::Missing => return,
+            Outcome::Arrived => ("arrived", format!("arrived ({} moved)", bytes(report.moved))),
+            Outcome::AlreadyThere => ("already-there", "is there already".to_owned()),
+            Outcome::Withheld => ("withheld", "is withheld: others of its release are not there".to_owned()),
+            Outcome::Failed(_) => ("failed", "failed".to_owned()),
+        };
+        let bytes_moved = Some(report.moved);
+        let is_told = self.ui.tell(|| What::Image { name: name.clone(), outcome, bytes_moved });
+        // Above the bars it stands already.
+        let is_shown = self.ui.way() == Way::Bars && matches!(report.outcome, Outcome::Arrived);
+        if !is_told && !is_shown {
+            self.ui.status(format_args!("{name} {words}"));
+        }
+    }
+
+    fn retrying(&self, error: &sealift_store::Error, wait: std::time::Duration) {
+        lock(&self.board).retried();
+        let message = || What::Retry { message: error.to_string(), wait_milliseconds: milliseconds(wait) };
+        if !self.ui.tell(message) {
+            let when = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(wait)) };
+            self.ui.status(format_args!("Trying again {when}: {error}"));
+        }
     }
 }
 
@@ -66,77 +101,59 @@ impl Observer for Progress {
             Event::SurveyStarted { images } => {
                 self.ui.status(format_args!("Looking up {}.", count(*images, "image")))
             }
-            Event::RunStarted { totals } => {
-                self.plan(totals.bytes);
-                if totals.images > 0 {
-                    self.ui.status(format_args!(
-                        "Bringing {}: {} in {}, less what is there already.",
-                        count(totals.images, "image"),
-                        bytes(totals.bytes),
-                        count(totals.blobs, "blob")
-                    ));
-                }
+            Event::ComparisonStarted { images } => {
+                self.ui.status(format_args!("Looking up {}.", count(*images, "image")));
+                self.begin(Board::new(Phase::Comparing, *images, 0));
             }
-            Event::BlobStarted { digest, size } => {
-                self.ui.detail(format_args!("blob {} ({}) starts", digest.short(), bytes(*size)));
+            Event::RunStarted { totals } => self.started(*totals),
+            Event::BlobStarted { passage } => {
+                lock(&self.board).started(passage);
+                let (digest, size) = (passage.digest().short(), bytes(passage.size()));
+                self.ui.detail(format_args!("blob {digest} ({size}) starts"));
             }
-            Event::BlobProgress { bytes, .. } => self.moved(*bytes),
             Event::BlobFinished { digest, size, carried } => {
+                lock(&self.board).settled(*digest, *size);
                 self.ui.detail(format_args!("blob {} ({}) {}", digest.short(), bytes(*size), how(*carried)))
             }
-            Event::Retrying { error, wait } => {
-                let when =
-                    if wait.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(*wait)) };
-                self.ui.status(format_args!("Trying again {when}: {error}"));
-            }
+            Event::Retrying { error, wait } => self.retrying(error, *wait),
             Event::AttachmentGone { request, digest, subject } => self.ui.warning(format_args!(
                 "{}: {digest} is listed as attached to {subject}, and is not at the source any more; it is left out",
                 self.names.of(request)
             )),
+            Event::ImageReady { request } => self.ready(request),
             Event::ImageFinished { report } => self.image(report),
+            Event::RunFinished => {
+                self.end();
+                self.ui.tell(|| What::End);
+            }
+            // The board reads the counters instead: these come too often.
             _ => {}
         }
     }
 }
 
-impl Progress {
-    fn image(&self, report: &ImageReport) {
-        let name = self.names.of(&report.request);
-        let what = match &report.outcome {
-            // Nothing happened to these.
-            Outcome::NotPart | Outcome::Interrupted | Outcome::Missing => return,
-            Outcome::Arrived => format!("arrived ({} moved)", bytes(report.moved)),
-            Outcome::AlreadyThere => "is there already".to_owned(),
-            Outcome::Withheld => "is withheld: others of its release are not there".to_owned(),
-            Outcome::Failed(_) => "failed".to_owned(),
-        };
-        self.ui.status(format_args!("{name} {what}"));
-    }
-}
-
-/// When a sign of life was given last.
-#[derive(Debug)]
-struct Signs(Instant);
-
-impl Signs {
-    /// Tells whether it is time for the next one.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = now.saturating_duration_since(self.0) >= SIGN_OF_LIFE;
-        if is_due {
-            self.0 = now;
-        }
-        is_due
-    }
-}
-
-/// Tells how far a file or a bundle is read, where somebody watches.
+/// Shows how far a file or a bundle is read, from the first word of it until the function goes.
 pub(crate) fn reading(ui: &Arc<Ui>) -> Arc<sealift_bundle::Progress<'static>> {
-    let (ui, signs) = (Arc::clone(ui), Mutex::new(Signs(Instant::now())));
+    let (ui, counters) = (Arc::clone(ui), Arc::<[AtomicU64; 2]>::default());
+    let reading = Reading { ui, show: OnceLock::new() };
     Arc::new(move |done, total| {
-        if ui.is_live() && lock(&signs).is_due(Instant::now()) {
-            ui.status(format_args!("{} read of {}", bytes(done), bytes(total)));
-        }
+        counters[0].store(done, Ordering::Relaxed);
+        counters[1].store(total, Ordering::Relaxed);
+        reading
+            .show
+            .get_or_init(|| reading.ui.begin(&Arc::new(Mutex::new(Board::reading(Arc::clone(&counters))))));
     })
+}
+
+struct Reading {
+    ui: Arc<Ui>,
+    show: OnceLock<ShowId>,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.show.get().into_iter().for_each(|show| self.ui.end_of(*show));
+    }
 }
 
 fn how(carried: Carried) -> &'static str {
@@ -146,19 +163,5 @@ fn how(carried: Carried) -> &'static str {
         Carried::ReadBack => "read back from the target",
         Carried::Present => "is there already",
         Carried::Skipped => "left out: a foreign layer that the source lacks",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signs_of_life_keep_their_distance() {
-        let began = Instant::now();
-        let mut signs = Signs(began);
-        let due =
-            [0, 2900, 3000, 3001, 5999, 6000].map(|later| signs.is_due(began + Duration::from_millis(later)));
-        assert_eq!(due, [false, false, true, false, false, true]);
     }
 }

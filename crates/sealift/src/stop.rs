@@ -53,6 +53,7 @@ async fn wait(ui: Arc<Ui>, sender: watch::Sender<bool>, mut interrupt: Signal, m
     // The sender must outlive the wish: a receiver without one waits no longer.
     sender.send_replace(true);
     either(&mut interrupt, &mut terminate).await;
+    ui.end();
     std::process::exit(Exit::Interrupted.code().into());
 }
 

@@ -16,6 +16,8 @@ pub enum Flaw {
     None,
     /// Its last day is over.
     Expired,
+    /// Its first day is far away.
+    NotYetValid,
     /// It is for another server.
     WrongName,
 }
@@ -69,6 +71,7 @@ impl Authority {
         let (name, hosts) = match flaw {
             Flaw::None => ("server", &["localhost", "127.0.0.1"][..]),
             Flaw::Expired => ("expired", &["localhost", "127.0.0.1"][..]),
+            Flaw::NotYetValid => ("not-yet-valid", &["localhost", "127.0.0.1"][..]),
             Flaw::WrongName => ("wrong-name", &["registry.invalid"][..]),
         };
         let mut parameters = parameters(hosts, name)?;
@@ -76,6 +79,9 @@ impl Authority {
         parameters.use_authority_key_identifier_extension = true;
         if flaw == Flaw::Expired {
             parameters.not_after = date_time_ymd(2020, 9, 23);
+        }
+        if flaw == Flaw::NotYetValid {
+            parameters.not_before = date_time_ymd(2099, 1, 1);
         }
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = parameters.signed_by(&key, &self.issuer).map_err(io::Error::other)?;

@@ -121,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::args::{Args, Command};
+    use crate::progress::Manner;
     use crate::prompt::{PromptError, Prompter};
     use crate::ui::Level;
 
@@ -155,7 +156,7 @@ mod tests {
             prompter: Box::new(Captain),
             ..Environment::of_process()
         };
-        let ui = Ui::of(&mut environment, Level::Normal);
+        let ui = Ui::of(&mut environment, Level::Normal, Manner::PLAIN);
         let args = Args::try_parse_from(["sealift", "login", "reg.lan"]).unwrap();
         let Command::Login(args) = args.command else { panic!("{args:?}") };
         let check = async |credentials| {

@@ -68,6 +68,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Unauthenticated,
+        None,
+        &["expired"],
+        Exit::Access,
+        "The token has ended (Azure's last 3 hours, Amazon's 12): get a new one, and give it as the password with `sealift login {place}` or {SIDE}_DOCKER_PASSWORD. Then run the same command again: what arrived is not moved again.",
+    ),
+    rule(
+        ErrorKind::Unauthenticated,
         TARGET,
         &["harbor answers so, too"],
         Exit::Access,
@@ -94,6 +101,13 @@ pub(super) const RULES: &[Rule] = &[
         Exit::Access,
         "Let the keys have the right ecr:CreateRepository, or make the repositories with others (`aws ecr create-repository`) and leave out --create-repositories.",
     ),
+    Rule {
+        kind: None,
+        side: TARGET,
+        words: &["read only mode", "read-only mode", "readonly mode"],
+        exit: Exit::Failed,
+        hint: "{place} takes nothing for now: it is set to read-only, as for a backup or a garbage collection. Ask who runs it, then run the same command again.",
+    },
     connecting(
         &["for tokens, by plain http"],
         "Passwords and tokens would go there unencrypted: who runs {place} has to name an https address for its tokens.",
@@ -220,6 +234,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Denied,
+        None,
+        &["client with ip", "ip address"],
+        Exit::Access,
+        "The user is not in question: the registry's firewall is. Who runs {place} has to let this machine's address in.",
+    ),
+    rule(
+        ErrorKind::Denied,
         SOURCE,
         ANY,
         Exit::Access,
@@ -231,6 +252,13 @@ pub(super) const RULES: &[Rule] = &[
         ANY,
         Exit::Access,
         "The user may not write there. Ask who runs {place} for the right to push, or check the repository's name.",
+    ),
+    rule(
+        ErrorKind::NotFound,
+        SOURCE,
+        &["blob_unknown", "cannot fetch blob"],
+        Exit::Missing,
+        "{place} has the image and has lost a part of it: tell who runs it. --image with the others' names goes on without this one.",
     ),
     rule(
         ErrorKind::NotFound,
@@ -290,6 +318,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Busy,
+        SOURCE,
+        &["pull rate limit"],
+        Exit::Failed,
+        "{place} counts what nobody in particular, or this user, pulls: sign in with `sealift login {place}`, or wait{wait}. Then run the same command again: what arrived is not moved again.",
+    ),
+    rule(
+        ErrorKind::Busy,
         None,
         ANY,
         Exit::Failed,
@@ -331,6 +366,20 @@ pub(super) const RULES: &[Rule] = &[
         ANY,
         Exit::Failed,
         "{place} cannot do this; another version or product may.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        TARGET,
+        &["name_invalid"],
+        Exit::Failed,
+        "{place} does not take that name: some want fewer or more parts, or a project first. Choose another with --target-repository.",
+    ),
+    rule(
+        ErrorKind::Invalid,
+        TARGET,
+        &["manifest_invalid"],
+        Exit::Failed,
+        "{place} does not take this manifest, as older products do with new kinds: another version or product may. --image with the others' names goes on without it.",
     ),
     rule(
         ErrorKind::Invalid,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::progress::Manner;
 use crate::prompt::PromptError;
 use crate::ui::Level;
 use std::collections::VecDeque;
@@ -53,6 +54,7 @@ fn surroundings(
         stdin_is_terminal: answers.is_some(),
         stdout_width: None,
         stderr_width: None,
+        stderr_size: || None,
         stdin: Box::new(stdin.as_bytes()),
         stdout: Box::new(io::sink()),
         stdout_file: None,
@@ -66,7 +68,7 @@ fn settle(args: &AnswerArgs, surroundings: &mut Surroundings) -> Result<Settings
     let environment = &mut surroundings.environment;
     let given = Given::read(&Answer::ALL, args, environment)?;
     given.demand_target(environment.is_interactive)?;
-    let ui = Ui::of(environment, Level::Quiet);
+    let ui = Ui::of(environment, Level::Quiet, Manner::PLAIN);
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
     let mut asker = Asker::new(given, prompter, &ui);
     let source = asker.source()?;

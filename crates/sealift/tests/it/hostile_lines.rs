@@ -17,14 +17,14 @@ use crate::site::{KNOWN, Run, Site, sealift};
 const PASSWORD: &str = "tr0ub4dor&3";
 
 /// A door before a registry that shows a certificate of an authority of its own.
-struct Door {
-    address: String,
-    authority: String,
+pub(crate) struct Door {
+    pub(crate) address: String,
+    pub(crate) authority: String,
     _directory: TempDir,
 }
 
 impl Door {
-    async fn before(upstream: &str, flaw: Flaw) -> Self {
+    pub(crate) async fn before(upstream: &str, flaw: Flaw) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::new(directory.path()).unwrap();
         let (acceptor, upstream) = (acceptor(&authority, flaw), upstream.to_owned());

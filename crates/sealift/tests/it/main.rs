@@ -10,6 +10,7 @@ mod creation;
 mod credentials;
 mod discover;
 mod dry_run;
+mod failures;
 mod foreign;
 mod hostile;
 mod hostile_lines;

@@ -54,6 +54,7 @@ pub(crate) async fn typed(args: &[&str], answers: &[&str]) -> (Exit, String) {
         stdin_is_terminal: true,
         stdout_width: Some(80),
         stderr_width: Some(80),
+        stderr_size: || None,
         stdin: Box::new(io::empty()),
         stdout: Box::new(kept.clone()),
         stdout_file: None,

@@ -268,6 +268,7 @@ async fn inside(args: &[&str], variables: &[(&str, &str)]) -> Run {
         stdout_file: None,
         stdout_width: None,
         stderr_width: None,
+        stderr_size: || None,
         stdin: Box::new(io::empty()),
         stdout: Box::new(stdout.clone()),
         stderr: Box::new(stderr.clone()),
