@@ -37,7 +37,7 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "FILE", help_heading = "What to take")]
     pub(crate) since: Vec<PathBuf>,
     /// Carry a changed layer as what differs from the one before it, which the
-    /// other side has: off, fast, or best, which is slow
+    /// other side has: off, fast, better, or best, which is slow
     #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "What to take")]
     pub(crate) delta: DeltaArg,
     /// Take for granted that the bundles that --since names have arrived
@@ -88,6 +88,8 @@ pub(crate) enum DeltaArg {
     /// Quickly
     #[default]
     Fast,
+    /// A little smaller
+    Better,
     /// As small as possible
     Best,
 }

@@ -67,6 +67,7 @@ pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) 
     let level = match args.delta {
         DeltaArg::Off => return None,
         DeltaArg::Fast => DeltaLevel::Fast,
+        DeltaArg::Better => DeltaLevel::Better,
         DeltaArg::Best => DeltaLevel::Best,
     };
     let mut known: HashMap<&RepositoryName, Vec<Image>> = HashMap::new();
