@@ -52,9 +52,12 @@ fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo inst
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; done
 
 bench: peers ## Measure against skopeo, curl, sha256sum and docker-registry; prints tables
+	@scripts/install-peers golang-go pigz zstd python3-venv
 	$(CARGO) build --release --locked --workspace
+	$(CARGO) build --release --locked -p regzip --example prove
 	target/release/sealift-bench
 	target/release/sealift-bench --bundles
+	target/release/sealift-bench --deltas
 	target/release/sealift-bench --serve
 	target/release/sealift-bench --growth
 	target/release/sealift-bench --large

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Measure the registry, beside `docker-registry`.
     #[arg(long, conflicts_with_all = ["only", "link", "growth", "large", "bundles"])]
     serve: bool,
+    /// Measure the update of a month: builds two months of a product of 15 images, of which the packages come over the network
+    #[arg(long, conflicts_with_all = ["only", "link", "rounds", "growth", "large", "bundles", "serve"])]
+    deltas: bool,
     /// Run only the steps whose names have this in them, and what they are held against.
     #[arg(long, value_name = "TEXT", requires = "bundles")]
     pub(crate) step: Vec<String>,
@@ -42,6 +45,7 @@ pub(crate) enum Mode {
     Serve,
     Growth,
     Large,
+    Deltas,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,6 +63,7 @@ impl Arguments {
             (self.serve, Mode::Serve),
             (self.growth, Mode::Growth),
             (self.large, Mode::Large),
+            (self.deltas, Mode::Deltas),
         ];
         modes.into_iter().find_map(|(is_wanted, mode)| is_wanted.then_some(mode)).unwrap_or(Mode::Mirror)
     }
@@ -98,8 +103,8 @@ mod tests {
         let mode = |given| Arguments::try_parse_from(["sealift-bench", given]).unwrap().mode();
         assert_eq!(mode("--rounds=3"), Mode::Mirror);
         assert_eq!(
-            ["--bundles", "--serve", "--growth", "--large"].map(mode),
-            [Mode::Bundles, Mode::Serve, Mode::Growth, Mode::Large]
+            ["--bundles", "--serve", "--growth", "--large", "--deltas"].map(mode),
+            [Mode::Bundles, Mode::Serve, Mode::Growth, Mode::Large, Mode::Deltas]
         );
         assert_eq!(rows(&[]).len(), Contender::ALL.len() * Link::ALL.len());
         let wan = [(Contender::Sealift, Link::Wan), (Contender::SealiftAgain, Link::Wan)];

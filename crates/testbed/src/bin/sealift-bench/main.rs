@@ -5,11 +5,13 @@
 //! tools take turns, so that a busy machine hits all of them. What a tool costs is taken from the kernel, what
 //! the registries were asked from their access logs. The table goes to standard output. With `--growth` it
 //! measures how sealift's own costs grow with the number of images, with `--large` what one large blob costs,
-//! with `--bundles` what bundles cost, and with `--serve` what the registry costs.
+//! with `--bundles` what bundles cost, with `--deltas` what the update of a month does, and with `--serve` what the
+//! registry costs.
 
 mod arguments;
 mod bundles;
 mod contenders;
+mod deltas;
 mod growth;
 mod large;
 mod measure;
@@ -48,6 +50,7 @@ async fn main() -> ExitCode {
         Mode::Serve => serve::bench(arguments.rounds).await,
         Mode::Growth => growth::bench().await,
         Mode::Large => large::bench().await,
+        Mode::Deltas => deltas::bench().await,
     })
 }
 
