@@ -49,7 +49,7 @@ pub use memory::MemoryStore;
 pub use method::Method;
 pub use pace::Pace;
 pub use page::{PAGE_LIMIT, Page, PageRequest, collect_pages};
-pub use pieces::{FILE_CHUNK, read_pieces};
+pub use pieces::{FILE_CHUNK, PieceMemory, read_pieces};
 pub use read_only::{ReadOnly, cannot_delete};
 pub use read_through::{ReadThrough, Terms, Upstream};
 pub use switchboard::{Connections, Switchboard, alias_of};

@@ -10,16 +10,43 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{ByteStream, Error, ErrorKind, Operation, Result, lock};
 
-/// How much is read of a file at once, in bytes: large enough that system calls do not count.
-pub const FILE_CHUNK: usize = 256 * 1024;
+/// How much is read of a file at once, in bytes: large enough that system calls do not count, and small enough that what
+/// many clients are sent at the same time does not leave the processor's cache before it is sent.
+pub const FILE_CHUNK: usize = 128 * 1024;
 
-/// Memory that was given back. There is never more of it than was under way at once.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+/// Memory for pieces of at most [`FILE_CHUNK`], which is used again when a piece was let go. There is never more of it than
+/// was under way at once. Clones are the same memory.
+#[derive(Clone, Debug, Default)]
+pub struct PieceMemory(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl PieceMemory {
+    /// Reads a piece of `wanted` bytes, or of what is left.
+    ///
+    /// # Errors
+    /// What reading fails with.
+    pub fn read(&self, reader: &mut impl Read, wanted: usize) -> io::Result<Bytes> {
+        let wanted = wanted.min(FILE_CHUNK);
+        let mut piece =
+            Piece { memory: lock(&self.0).pop().unwrap_or_default(), filled: 0, spare: self.clone() };
+        if piece.memory.len() < wanted {
+            piece.memory = vec![0; wanted];
+        }
+        while piece.filled < wanted {
+            match reader.read(&mut piece.memory[piece.filled..wanted]) {
+                Ok(0) => break,
+                Ok(count) => piece.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Bytes::from_owner(piece))
+    }
+}
 
 /// Streams what a reader gives, at most `length` bytes.
 #[must_use]
 pub fn read_pieces<R: Read + Send + 'static>(reader: R, length: u64) -> ByteStream {
-    let reading = Reading { reader, left: length, spare: Spare::default() };
+    let reading = Reading { reader, left: length, memory: PieceMemory::default() };
     stream::try_unfold(State::Fresh(reading), |state| async move {
         let reading = match state {
             State::Fresh(reading) => reading.ahead(),
@@ -47,7 +74,7 @@ enum State<R> {
 struct Reading<R> {
     reader: R,
     left: u64,
-    spare: Spare,
+    memory: PieceMemory,
 }
 
 impl<R: Read + Send + 'static> Reading<R> {
@@ -62,21 +89,9 @@ impl<R: Read + Send + 'static> Reading<R> {
     /// Reads a whole piece, or what is left.
     fn read(&mut self) -> io::Result<Bytes> {
         let wanted = usize::try_from(self.left).unwrap_or(FILE_CHUNK).min(FILE_CHUNK);
-        let mut memory = lock(&self.spare).pop().unwrap_or_default();
-        if memory.len() < wanted {
-            memory = vec![0; wanted];
-        }
-        let mut filled = 0;
-        while filled < wanted {
-            match self.reader.read(&mut memory[filled..wanted]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.left = if filled < wanted { 0 } else { self.left - filled as u64 };
-        Ok(Bytes::from_owner(Piece { memory, filled, spare: Arc::clone(&self.spare) }))
+        let piece = self.memory.read(&mut self.reader, wanted)?;
+        self.left = if piece.len() < wanted { 0 } else { self.left - wanted as u64 };
+        Ok(piece)
     }
 }
 
@@ -84,7 +99,7 @@ impl<R: Read + Send + 'static> Reading<R> {
 struct Piece {
     memory: Vec<u8>,
     filled: usize,
-    spare: Spare,
+    spare: PieceMemory,
 }
 
 impl AsRef<[u8]> for Piece {
@@ -95,7 +110,7 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        lock(&self.spare).push(std::mem::take(&mut self.memory));
+        lock(&self.spare.0).push(std::mem::take(&mut self.memory));
     }
 }
 

@@ -23,6 +23,13 @@ pub(crate) struct Extents {
     open: Option<(usize, File, u64)>,
 }
 
+/// The same bytes, to be read by another one: it opens its own file.
+impl Clone for Extents {
+    fn clone(&self) -> Self {
+        Self { pieces: self.pieces.clone(), position: self.position, open: None }
+    }
+}
+
 impl Extents {
     pub(crate) fn new(pieces: Vec<Piece>) -> Self {
         Self { pieces, position: 0, open: None }

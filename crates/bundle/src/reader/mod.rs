@@ -27,7 +27,7 @@ use sealift_oci::Digest;
 
 use crate::catalogue::{CATALOGUE_LIMIT, Catalogue, Content};
 use crate::error::{BundleError, Result};
-use crate::seal::{BundleKey, SealedKey};
+use crate::seal::{BundleKey, Opener, SealedKey};
 use crate::sign::PublicKey;
 
 pub use below::bundles_below;
@@ -58,6 +58,8 @@ pub struct OpenOptions {
     pub trust: Option<PublicKey>,
     /// What opens an encrypted bundle.
     pub unlock: Option<Arc<Unlock>>,
+    /// How many threads open encrypted content at the same time even where only one blob is read; 0 counts as 1.
+    pub threads: usize,
     /// Is told of each file that has to be read whole before anything of it is used.
     pub progress: Option<Arc<Progress<'static>>>,
 }
@@ -86,6 +88,7 @@ struct Inner {
     places: HashMap<Digest, usize>,
     volumes: Vec<VolumeFile>,
     key: Option<BundleKey>,
+    opener: Option<Opener>,
     is_trusted: bool,
     graph: OnceLock<Graph>,
 }
@@ -135,7 +138,8 @@ impl Bundle {
         let volumes = find_volumes(&medium, &catalogue, options)?;
         let places = catalogue.content.iter().enumerate().map(|(at, it)| (it.digest, at)).collect();
         let (is_trusted, graph) = (options.trust.is_some(), OnceLock::new());
-        Ok(Self(Arc::new(Inner { medium, catalogue, places, volumes, key, is_trusted, graph })))
+        let opener = key.clone().map(|key| Opener::new(key, options.threads));
+        Ok(Self(Arc::new(Inner { medium, catalogue, places, volumes, key, opener, is_trusted, graph })))
     }
 
     /// Returns the path that was opened.
@@ -191,6 +195,11 @@ impl Bundle {
 
     pub(crate) fn key(&self) -> Option<&BundleKey> {
         self.0.key.as_ref()
+    }
+
+    /// Returns what opens the content of an encrypted bundle.
+    fn opener(&self) -> Option<&Opener> {
+        self.0.opener.as_ref()
     }
 }
 

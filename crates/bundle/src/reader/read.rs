@@ -10,7 +10,6 @@ use sealift_store::{BlobBody, Error, ErrorKind, Operation, read_pieces};
 use super::{Bundle, Extents, Piece};
 use crate::catalogue::Content;
 use crate::delta::{self, Delta};
-use crate::seal::Opener;
 
 /// How much longer an encrypted manifest may be than its content, in bytes: a header, and 16 bytes for each 64 KiB.
 const SEALED_ROOM: u64 = 64 * 1024;
@@ -45,8 +44,8 @@ impl Bundle {
         let operation = Operation::FetchBlob;
         let extents = blocking(operation, move || bundle.extents(&asked, operation)).await?;
         let length = size.checked_sub(offset).ok_or_else(|| beyond(size, offset))?;
-        match self.key() {
-            Some(key) => Opener::new(key.clone()).open(extents, offset).await,
+        match self.opener() {
+            Some(opener) => opener.open(extents, offset).await,
             None => Ok(BlobBody::from_stream(Some(length), read_pieces(extents.skip(offset), length))),
         }
     }

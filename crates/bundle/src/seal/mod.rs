@@ -8,6 +8,7 @@
 pub(crate) mod fuzzing;
 mod identities;
 mod key;
+mod lanes;
 mod layout;
 mod opener;
 mod recipient;

@@ -1,18 +1,17 @@
 //! Opening a sealed entry from any of its plain bytes on.
 
-use std::collections::VecDeque;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use age::stream::StreamReader;
 use age::x25519::Identity;
 use age::{DecryptError, Decryptor};
-use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
-use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, FILE_CHUNK, Operation};
-use tokio::task::{JoinHandle, spawn_blocking};
+use sealift_store::{BlobBody, Error, ErrorKind, Operation};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::BundleKey;
+use super::lanes::{LANES, Lanes, WORTH_A_LANE};
 use super::layout::{plain_size, read_header};
 
 /// The largest header of an entry that is read, in bytes. One recipient takes some hundred.
@@ -21,34 +20,58 @@ const HEADER_LIMIT: u64 = 4096;
 /// to where they are opened: more of it would be one more copy of every byte.
 const HEADER_ROOM: usize = 1024;
 
-/// Opens the entries of a bundle.
+/// Opens the entries of a bundle. Clones share the threads that they may use.
 #[derive(Clone, Debug)]
 pub struct Opener {
     key: Arc<BundleKey>,
+    /// How many lanes may be opened beside the one that each entry has.
+    spare_lanes: Arc<Semaphore>,
 }
 
 impl Opener {
-    /// Makes an opener for what is sealed to the key.
+    /// Makes an opener for what is sealed to the key, which keeps that many threads busy even where a single entry is read.
     #[must_use]
-    pub fn new(key: BundleKey) -> Self {
-        Self { key: Arc::new(key) }
+    pub fn new(key: BundleKey, threads: usize) -> Self {
+        let spare = threads.saturating_sub(1).min(Semaphore::MAX_PERMITS);
+        Self { key: Arc::new(key), spare_lanes: Arc::new(Semaphore::new(spare)) }
+    }
+
+    /// Returns how many lanes nobody uses.
+    #[cfg(test)]
+    pub(super) fn spare_lanes(&self) -> usize {
+        self.spare_lanes.available_permits()
     }
 
     /// Opens an entry, whose sealed bytes are all that `entry` has, from the plain byte `offset` on. It is read off the async
-    /// threads, and one piece ahead of who takes them. Place and object are for the caller to add to errors.
+    /// threads, and one piece in each lane ahead of who takes them. Place and object are for the caller to add to errors.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] where it is no age file or ends before `offset`; [`ErrorKind::Mismatch`] where it does
     /// not fit the key; what reading fails with. The body fails with [`ErrorKind::Mismatch`] where it was altered or cut.
     pub async fn open<R>(&self, entry: R, offset: u64) -> Result<BlobBody, Error>
     where
-        R: Read + Seek + Send + 'static,
+        R: Read + Seek + Clone + Send + 'static,
     {
-        let key = Arc::clone(&self.key);
-        let opened = spawn_blocking(move || open(&key.0, entry, offset)).await.map_err(died)?;
-        let (reader, size) = opened.map_err(|error| error.into_store())?;
-        let pieces = Pieces { next: next_piece(PieceReader::new(reader)), at: offset };
-        Ok(BlobBody::from_stream(Some(size - offset), pieces.into_stream()))
+        let opener = self.clone();
+        let opened = spawn_blocking(move || opener.open_lanes(entry, offset)).await.map_err(died)?;
+        let (lanes, length) = opened.map_err(|error| error.into_store())?;
+        Ok(BlobBody::from_stream(Some(length), lanes.into_stream()))
+    }
+
+    /// Opens an entry in as many lanes as are free, and returns how many bytes will come.
+    fn open_lanes<R>(&self, entry: R, offset: u64) -> Result<(Lanes<R>, u64), OpenError>
+    where
+        R: Read + Seek + Clone + Send + 'static,
+    {
+        let (reader, size) = open(&self.key.0, entry.clone(), offset)?;
+        let mut lanes = Lanes::new(reader, offset, size);
+        while lanes.count() < LANES && size - offset >= WORTH_A_LANE {
+            // Where all are taken, others keep the threads busy.
+            let Ok(permit) = Arc::clone(&self.spare_lanes).try_acquire_owned() else { break };
+            let (reader, _) = open(&self.key.0, entry.clone(), 0)?;
+            lanes.add(reader, permit);
+        }
+        Ok((lanes.ready()?, size - offset))
     }
 }
 
@@ -78,12 +101,15 @@ impl OpenError {
     }
 }
 
+/// An entry that is read.
+pub(super) type Sealed<R> = StreamReader<BufReader<R>>;
+
 /// Opens an entry, and returns how many plain bytes it has from its first one on.
 pub(super) fn open<R: Read + Seek>(
     key: &Identity,
     mut entry: R,
     offset: u64,
-) -> Result<(StreamReader<BufReader<R>>, u64), OpenError> {
+) -> Result<(Sealed<R>, u64), OpenError> {
     let end = entry.seek(SeekFrom::End(0))?;
     entry.rewind()?;
     let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
@@ -98,11 +124,14 @@ pub(super) fn open<R: Read + Seek>(
     let decryptor = Decryptor::new_buffered(entry).map_err(|_| OpenError::NotAge)?;
     let mut reader = decryptor.decrypt(std::iter::once(key as _)).map_err(refused)?;
     if offset > 0 {
-        reader
-            .seek(SeekFrom::Start(offset))
-            .map_err(|error| if is_altered(&error) { OpenError::Altered } else { OpenError::Io(error) })?;
+        reader.seek(SeekFrom::Start(offset)).map_err(not_sought)?;
     }
     Ok((reader, size))
+}
+
+/// Where age seeks, it also proves the end.
+pub(super) fn not_sought(error: io::Error) -> OpenError {
+    if is_altered(&error) { OpenError::Altered } else { OpenError::Io(error) }
 }
 
 /// Opens an entry that cannot be read twice.
@@ -126,75 +155,7 @@ fn is_altered(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-/// How many pieces are on their way at once: one that is read, and those that its reader still holds. Fresh memory for
-/// each piece would cost more than what is read.
-const BUFFERS: usize = 4;
-
-/// Reads pieces, each into the memory of one that is gone by then.
-struct PieceReader<R> {
-    reader: R,
-    buffers: VecDeque<BytesMut>,
-}
-
-impl<R: Read> PieceReader<R> {
-    fn new(reader: R) -> Self {
-        Self { reader, buffers: VecDeque::from(vec![BytesMut::new(); BUFFERS]) }
-    }
-
-    /// Reads a piece, which is short at the end only.
-    fn read(&mut self) -> io::Result<Bytes> {
-        let mut buffer = self.buffers.pop_front().unwrap_or_default();
-        // This takes the buffer's own memory again unless somebody holds what was in it.
-        buffer.resize(FILE_CHUNK, 0);
-        let mut filled = 0;
-        while filled < FILE_CHUNK {
-            match self.reader.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let piece = buffer.split_to(filled).freeze();
-        buffer.clear();
-        self.buffers.push_back(buffer);
-        Ok(piece)
-    }
-}
-
-/// A piece that is being read, and what the next one is read with.
-type Reading<R> = JoinHandle<(io::Result<Bytes>, PieceReader<R>)>;
-
-/// Reads one piece; no thread is held between pieces, so that who takes them slowly costs nothing.
-fn next_piece<R: Read + Send + 'static>(mut reader: PieceReader<R>) -> Reading<R> {
-    spawn_blocking(move || (reader.read(), reader))
-}
-
-struct Pieces<R> {
-    next: Reading<R>,
-    /// Where the next piece begins, for messages.
-    at: u64,
-}
-
-impl<R: Read + Send + 'static> Pieces<R> {
-    fn into_stream(self) -> ByteStream {
-        stream::try_unfold(Some(self), |pieces| async move {
-            let Some(Self { next, at }) = pieces else { return Ok(None) };
-            let (piece, reader) = next.await.map_err(died)?;
-            let piece = piece.map_err(|error| failed(error, at))?;
-            if piece.is_empty() {
-                return Ok(None);
-            }
-            let at = at + piece.len() as u64;
-            // A short piece is the last one: the end was found, and checked.
-            let rest = (piece.len() == FILE_CHUNK).then(|| Self { next: next_piece(reader), at });
-            Ok(Some((piece, rest)))
-        })
-        .boxed()
-    }
-}
-
-fn failed(error: io::Error, at: u64) -> Error {
+pub(super) fn failed(error: io::Error, at: u64) -> Error {
     if !is_altered(&error) {
         return Error::io(Operation::FetchBlob, error);
     }
@@ -202,6 +163,6 @@ fn failed(error: io::Error, at: u64) -> Error {
     Error::new(ErrorKind::Mismatch, Operation::FetchBlob).because(reason).caused_by(error)
 }
 
-fn died(error: tokio::task::JoinError) -> Error {
+pub(super) fn died(error: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Io, Operation::FetchBlob).caused_by(error)
 }

@@ -1,6 +1,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use futures_util::StreamExt;
 use proptest::prelude::*;
 use sealift_store::{ErrorKind, Operation};
 
@@ -55,7 +56,11 @@ fn seal_in_pieces(recipient: &Recipient, plain: &[u8], piece: usize) -> Vec<u8> 
 }
 
 async fn read(key: &BundleKey, sealed: &[u8], offset: u64) -> sealift_store::Result<Vec<u8>> {
-    let body = Opener::new(key.clone()).open(Cursor::new(sealed.to_vec()), offset).await?;
+    read_by(&Opener::new(key.clone(), 1), sealed, offset).await
+}
+
+async fn read_by(opener: &Opener, sealed: &[u8], offset: u64) -> sealift_store::Result<Vec<u8>> {
+    let body = opener.open(Cursor::new(sealed.to_vec()), offset).await?;
     let length = body.length();
     let plain = body.collect(LIMIT as usize).await?;
     assert_eq!(length, Some(plain.len() as u64));
@@ -79,6 +84,71 @@ async fn every_size_comes_back_from_every_offset() {
                 None => assert_eq!(opened.unwrap_err().kind(), ErrorKind::Invalid, "{size} from {offset}"),
             }
         }
+    }
+}
+
+/// Seals what is large enough for several lanes.
+fn seal_large(key: &BundleKey, size: usize) -> (Vec<u8>, Vec<u8>) {
+    let plain = content(size);
+    let sealed = key.recipient().seal(&plain).unwrap();
+    (plain, sealed)
+}
+
+#[tokio::test]
+async fn several_lanes_give_the_same_bytes() {
+    let (key, large) = (BundleKey::generate(), 4 * 1024 * KIB);
+    for (size, threads) in [(large, 2), (large + 64 * KIB, 3), (large + 128 * KIB + 1, 4), (large + 77, 9)] {
+        let opener = Opener::new(key.clone(), threads);
+        let (plain, sealed) = seal_large(&key, size);
+        for offset in [0, 1, 64 * KIB, 100_000, size - large, size - 1, size] {
+            let opened = read_by(&opener, &sealed, offset as u64).await.unwrap();
+            assert!(opened == plain[offset..], "{size} from {offset} by {threads}");
+        }
+    }
+}
+
+/// Whoever has all pieces has them in order, also where two read the same at once and share the lanes.
+#[tokio::test]
+async fn lanes_are_shared_and_given_back() {
+    let key = BundleKey::generate();
+    let opener = Opener::new(key.clone(), 3);
+    let (plain, sealed) = seal_large(&key, 5 * 1024 * KIB);
+    for _ in 0..3 {
+        let [one, two, three] = [0, 1, 2].map(|offset| read_by(&opener, &sealed, offset));
+        let (one, two, three) = tokio::join!(one, two, three);
+        assert!(one.unwrap() == plain && two.unwrap() == plain[1..] && three.unwrap() == plain[2..]);
+    }
+    assert_eq!(opener.spare_lanes(), 2, "nobody reads any more");
+}
+
+/// In whichever lane it lies: what is altered or cut is found, and what comes before it came in order.
+#[tokio::test]
+async fn damage_is_found_in_every_lane() {
+    let key = BundleKey::generate();
+    let (plain, sealed) = seal_large(&key, 5 * 1024 * KIB);
+    let opener = Opener::new(key, 4);
+    let end = sealed.len();
+    for at in [end / 2, end / 2 + 128 * KIB, end / 2 + 256 * KIB, end / 2 + 384 * KIB] {
+        let mut altered = sealed.clone();
+        altered[at] ^= 1;
+        let body = opener.open(Cursor::new(altered), 0).await.unwrap();
+        let (mut stream, mut read) = (body.into_stream(), Vec::new());
+        let error = loop {
+            match stream.next().await.unwrap() {
+                Ok(piece) => read.extend_from_slice(&piece),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{at}");
+        assert!(plain.starts_with(&read) && read.len() + 256 * KIB > at.min(plain.len()), "{at}");
+        drop(stream);
+    }
+    let mut altered = sealed.clone();
+    altered[end - 1] ^= 1;
+    assert_eq!(read_by(&opener, &altered, 0).await.unwrap_err().kind(), ErrorKind::Mismatch);
+    for cut in [1, 16, 64 * KIB + 16, 64 * KIB + 17, 1024 * KIB] {
+        let opened = read_by(&opener, &sealed[..end - cut], 0).await;
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Mismatch, "{cut}");
     }
 }
 

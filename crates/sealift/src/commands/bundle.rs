@@ -146,6 +146,7 @@ pub(super) async fn with_keys<T>(
         volume_dirs: args.volume_dir.clone(),
         trust: trust.clone(),
         unlock: Some(unlock),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
         progress: None,
     };
     let wanted = Arc::new(AtomicBool::new(false));
