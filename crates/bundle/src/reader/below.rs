@@ -36,20 +36,24 @@ pub fn bundles_below(root: &Path) -> io::Result<Vec<PathBuf>> {
                     below.clear();
                     break;
                 }
-                Ok(kind) if kind.is_file() && path.extension().is_some_and(|it| it == "tar") => {
-                    found.push(path);
-                }
+                Ok(kind) if kind.is_file() && is_archive(&name) => found.push(path),
                 _ => {}
             }
         }
         waiting.append(&mut below);
     }
-    // A bundle's own volumes are no bundles beside it.
+    // What lies beside the files of a bundle belongs to it.
     let all = found.clone();
     found.retain(|path| path.parent().is_none_or(|parent| !all.iter().any(|other| other == parent)));
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// Tells whether a file of that name may be a bundle or a layout by itself.
+fn is_archive(name: &OsStr) -> bool {
+    let name = name.to_str().unwrap_or_default();
+    name.ends_with(".tar") && !is_volume(name)
 }
 
 /// Tells whether a file of that name makes its directory a bundle or a layout, or a part of one.
@@ -75,6 +79,7 @@ mod tests {
             "stick/volume-2-of-3.tar",
             "plain/oci-layout",
             "one.tar",
+            "volume-1-of-2.tar",
             "b/one.tar",
             "b/one.tar.sha256",
             "notes.txt",

@@ -123,7 +123,7 @@ mod tests {
             ("/catalogue/size", json!(CATALOGUE_LIMIT + 1), "cannot be"),
             ("/catalogue/sha256", json!("A".repeat(64)), "checksum"),
             ("/catalogue", json!(null), "invalid type"),
-            ("/later", json!("x".repeat(600)), "EOF"),
+            ("/later", json!("x".repeat(600)), "cut off in line 1"),
         ];
         for (pointer, wrong, expected) in cases {
             let mut value = trailer();

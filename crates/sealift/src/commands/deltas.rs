@@ -14,10 +14,14 @@ use sealift_mirror::{ImageRequest, Plan, PlannedRoot, Step};
 use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, Platform, RepositoryName};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Store};
 
+use super::delta_sums::DeltasPlanned;
+use super::dry_run;
 use super::job::Job;
 use crate::args::{DeltaArg, PackArgs};
+use crate::errors::CommandError;
 use crate::output::units::{bytes, count};
 use crate::size::Size;
+use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// What all deltas that are made or undone at the same time may take where nothing is said.
@@ -35,6 +39,8 @@ const NAMED: usize = 5;
 #[derive(Debug)]
 pub(super) struct Deltas {
     pub(super) plan: Arc<DeltaPlan>,
+    /// What they may come to.
+    pub(super) promise: DeltasPlanned,
     lookup: Arc<Earlier>,
 }
 
@@ -71,7 +77,7 @@ pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) 
         DeltaArg::Best => DeltaLevel::Best,
     };
     let mut known: HashMap<&RepositoryName, Vec<Image>> = HashMap::new();
-    let (mut bases, mut places) = (HashMap::new(), HashMap::new());
+    let (mut bases, mut places) = (HashMap::<Digest, PlannedBase>::new(), HashMap::new());
     for image in plan.groups.iter().flat_map(|group| &group.images) {
         let (Step::Copy { root, .. }, request) = (&image.step, &image.request) else { continue };
         if !known.contains_key(&request.target) {
@@ -86,11 +92,48 @@ pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) 
     if bases.is_empty() {
         return None;
     }
+    let promise = promise(plan, &bases);
     let source = Arc::clone(&job.mirror.source);
     let lookup = Arc::new(Earlier { source, places, read: AtomicU64::new(0) });
     let from: Arc<dyn BlobLookup> = lookup.clone();
     let with = Bases { lookup: from, memory: memory(args.limits.memory), threads: threads() };
-    Some(Deltas { plan: Arc::new(DeltaPlan::new(bases, level, with)), lookup })
+    Some(Deltas { plan: Arc::new(DeltaPlan::new(bases, level, with)), promise, lookup })
+}
+
+/// A base that several deltas build on is read for each of them.
+fn promise(plan: &Plan, bases: &HashMap<Digest, PlannedBase>) -> DeltasPlanned {
+    let mut sum = DeltasPlanned::default();
+    for blob in &plan.blobs {
+        let Some(base) = bases.get(&blob.descriptor.digest) else { continue };
+        sum.layers += 1;
+        sum.whole = sum.whole.saturating_add(blob.descriptor.size);
+        sum.earlier = sum.earlier.saturating_add(base.size);
+    }
+    sum
+}
+
+/// Refuses what fetches too much, together with the earlier layers that deltas are made of.
+pub(super) async fn hold(
+    job: &Job,
+    plan: &mut Plan,
+    deltas: Option<&Deltas>,
+    limit: Option<Size>,
+    stop: &Stop,
+) -> super::Result<()> {
+    let (Some(Size(limit)), Some(deltas)) = (limit, deltas) else { return Ok(()) };
+    let earlier = deltas.promise.earlier;
+    let held = dry_run::hold(job, plan, Some(Size(limit.saturating_sub(earlier))), stop).await;
+    held.map_err(|error| match error {
+        CommandError::Refused { .. } => CommandError::Refused {
+            message: format!(
+                "with {} of earlier layers, which deltas are made from, more would be fetched than the {} that --max-bytes allows; nothing was moved",
+                bytes(earlier),
+                bytes(limit)
+            ),
+            hint: "Do without deltas, by --delta off, take less, or raise --max-bytes.".to_owned(),
+        },
+        other => other,
+    })
 }
 
 /// Reads the images of a repository that the other side has. What the source has no more is no base.

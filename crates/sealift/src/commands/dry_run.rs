@@ -6,6 +6,7 @@ use std::time::Duration;
 use sealift_bundle::Held;
 use sealift_mirror::{ImageRequest, Plan, PlannedImage, Step, Weight, Weights};
 
+use super::delta_sums::{DeltasCarried, DeltasPlanned};
 use super::job::Job;
 use super::mirror::{survey, write};
 use super::{Result, bundle};
@@ -43,6 +44,8 @@ pub(crate) enum Volumes {
         blobs: usize,
         /// How many volumes those take at least.
         least: usize,
+        /// What deltas may come to, where some would be made.
+        deltas: Option<DeltasPlanned>,
     },
     /// It has so many, of which some cannot be read.
     Present {
@@ -50,7 +53,20 @@ pub(crate) enum Volumes {
         all: usize,
         /// How many of them cannot be read.
         unreadable: usize,
+        /// What lies in them as deltas.
+        deltas: Option<DeltasCarried>,
     },
+}
+
+/// A bundle that would be packed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packing<'a> {
+    /// How large its volumes are.
+    pub(super) volume_size: Option<VolumeSize>,
+    /// What is left out of it.
+    pub(super) since: &'a Held,
+    /// What deltas may come to, where some would be made.
+    pub(super) deltas: Option<DeltasPlanned>,
 }
 
 /// What is asked of a plan that is only shown.
@@ -58,8 +74,8 @@ pub(crate) enum Volumes {
 pub(super) struct DryRun<'a> {
     pub(super) limits: BundleLimitArgs,
     pub(super) format: Format,
-    /// How large the volumes are that it would take, where it goes into some, and what is left out of them.
-    pub(super) bundle: Option<(Option<VolumeSize>, &'a Held)>,
+    /// The bundle that it would go into, where it goes into one.
+    pub(super) bundle: Option<Packing<'a>>,
     /// Where on this machine it would go.
     pub(super) room: Option<&'a Path>,
 }
@@ -72,7 +88,7 @@ pub(super) async fn show(ui: &Ui, job: &Job, wish: &DryRun<'_>, stop: &Stop) -> 
 
 /// Shows what would go into a bundle, where it goes into one.
 pub(super) async fn pack(ui: &Ui, job: &Job, plan: Plan, wish: &DryRun<'_>, stop: &Stop) -> Result<Exit> {
-    let volumes = wish.bundle.map(|(size, since)| count_volumes(&plan, size, since));
+    let volumes = wish.bundle.map(|packing| count_volumes(&plan, packing));
     propose(ui, job, plan, volumes, wish, stop).await
 }
 
@@ -92,7 +108,7 @@ pub(super) async fn propose(
     let proposal = Proposal { plan, weights, rate, is_assumed, volumes };
     let fetch = proposal.weights.total.fetch;
     let room = || wish.room.map_or(Ok(()), |place| bundle::check_space(place, fetch));
-    let over = check(proposal.weights.total, max_bytes).and_then(|()| room()).err();
+    let over = check(proposal.fetched(), max_bytes).and_then(|()| room()).err();
     let exit = match proposal.exit(&job.ends) {
         Exit::Success => over.as_ref().map_or(Exit::Success, CommandError::exit),
         other => other,
@@ -135,11 +151,14 @@ pub(super) fn check(total: Weight, limit: Option<Size>) -> Result<()> {
 }
 
 /// Counts what a bundle carries, and the volumes that this takes.
-fn count_volumes(plan: &Plan, size: Option<VolumeSize>, since: &Held) -> Volumes {
+fn count_volumes(plan: &Plan, packing: Packing<'_>) -> Volumes {
+    let Packing { volume_size, since, deltas } = packing;
     let carried = plan.blobs.iter().filter(|blob| since.get(&blob.descriptor.digest).is_none());
     let blobs: Vec<u64> = carried.map(|blob| blob.descriptor.size).collect();
-    let least = sealift_bundle::count_volumes(&blobs, size.map(|VolumeSize(size)| size));
-    Volumes::Needed { blobs: blobs.len(), least }
+    let least = sealift_bundle::count_volumes(&blobs, volume_size.map(|VolumeSize(size)| size));
+    // Deltas may make it less, but for one volume.
+    let least = if deltas.is_some() { 1 } else { least };
+    Volumes::Needed { blobs: blobs.len(), least, deltas }
 }
 
 fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {
@@ -154,6 +173,17 @@ fn tell(ui: &Ui, job: &Job, proposal: &Proposal) {
 }
 
 impl Proposal {
+    /// Returns what is fetched, with the earlier layers that deltas are made from.
+    fn fetched(&self) -> Weight {
+        let total = self.weights.total;
+        match self.volumes {
+            Some(Volumes::Needed { deltas: Some(promise), .. }) => {
+                Weight { fetch: total.fetch.saturating_add(promise.earlier), ..total }
+            }
+            _ => total,
+        }
+    }
+
     /// Goes through the images and what each costs.
     pub(crate) fn images(&self) -> impl Iterator<Item = (Option<&str>, &PlannedImage, &Weight)> {
         self.plan.groups.iter().zip(&self.weights.groups).flat_map(|(group, weights)| {

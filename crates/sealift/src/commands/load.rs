@@ -9,6 +9,7 @@ use sealift_mirror::{Group, ImageReport, ImageRequest, Outcome, Plan, Report, Se
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
+use super::delta_sums::DeltasCarried;
 use super::documents::{self, Documents};
 use super::dry_run::DryRun;
 use super::freight::{self, Freight};
@@ -86,9 +87,11 @@ async fn bring(
         format: args.output.output,
     };
     let Begun { missing, plan } = begin(ui, job, &mut terms, stop).await?;
+    let mut deltas = None;
     let transfer = match plan {
         Err(refused) => refused,
         Ok(mut plan) => {
+            deltas = DeltasCarried::of(freight.bundles(), &plan);
             let checked = check_base(ui, args, job, freight.bundles(), (&mut plan, below), documents);
             stop.unless_asked(checked).await??;
             if let Some(directory) = &args.into {
@@ -99,6 +102,7 @@ async fn bring(
     };
     let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;
     let exit = tell(ui, job, &transfer, &missing, terms.format)?;
+    deltas.iter().for_each(|carried| ui.status(carried));
     stop.unless_asked(locate(ui, freight, &transfer.report)).await??;
     // What arrived is there, also where nothing can be written down about it.
     match receipt {

@@ -3,6 +3,7 @@
 mod bases;
 mod bundle;
 mod creation;
+mod delta_sums;
 mod deltas;
 mod discover;
 mod documents;

@@ -14,9 +14,9 @@ use sealift_oci::{Digest, Registry, RepositoryName};
 use super::Result;
 use super::bundle::{self, Chest};
 use super::deltas::{self, Deltas};
-use super::dry_run::{self, DryRun};
+use super::dry_run::{self, DryRun, Packing};
 use super::job::{Goal, Job};
-use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell, tell_failures, write};
+use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, survey, tell, tell_failures, write};
 use super::{prefix, repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
@@ -78,7 +78,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         }
         None => begin(ui, &job, &mut terms, &stop).await?,
     };
-    let plan = match plan {
+    let mut plan = match plan {
         Ok(plan) => plan,
         Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
     };
@@ -93,6 +93,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         Some(_) => None,
         None => stop.unless_asked(deltas::plan(&job, &plan, &since, args)).await?,
     };
+    deltas::hold(&job, &mut plan, deltas.as_ref(), args.limits.max_bytes, &stop).await?;
     let base = (&since, deltas.as_ref());
     let writer = open(args, &to, &id, &chest, base, environment).await?;
     if writer.resumed() > 0 {
@@ -190,16 +191,25 @@ async fn rehearse(
     let wish = DryRun {
         limits: args.limits,
         format: args.output.output,
-        bundle: layout.is_none().then_some((args.volume_size, since)),
+        bundle: None,
         room: layout.or(args.to.as_deref()),
     };
-    match request {
+    let bundle = |deltas: Option<Deltas>| {
+        let deltas = deltas.map(|deltas| deltas.promise);
+        layout.is_none().then_some(Packing { volume_size: args.volume_size, since, deltas })
+    };
+    let (plan, bundle) = match request {
         Some(request) => {
             repair::announce(ui, request);
-            dry_run::pack(ui, job, repair::plan(request), &wish, stop).await
+            (repair::plan(request), bundle(None))
         }
-        None => dry_run::show(ui, job, &wish, stop).await,
-    }
+        None => {
+            let plan = Plan::new(survey(ui, job, stop).await?);
+            let deltas = stop.unless_asked(deltas::plan(job, &plan, since, args)).await?;
+            (plan, bundle(deltas))
+        }
+    };
+    dry_run::pack(ui, job, plan, &DryRun { bundle, ..wish }, stop).await
 }
 
 /// Refuses a disk that has no room for what is not there yet.

@@ -108,7 +108,7 @@ async fn prove_bases(
 }
 
 /// Returns content that is carried as a delta only.
-fn delta_of<'a>(bundles: &'a [Bundle], digest: &Digest) -> Option<&'a Content> {
+pub(super) fn delta_of<'a>(bundles: &'a [Bundle], digest: &Digest) -> Option<&'a Content> {
     let known = bundles.iter().filter_map(|bundle| bundle.content(digest));
     let carried: Vec<&Content> = known.filter(|content| !content.at.is_empty()).collect();
     let is_delta = carried.iter().all(|content| content.encoding.is_some());

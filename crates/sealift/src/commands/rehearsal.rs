@@ -4,6 +4,7 @@ use sealift_bundle::{Bundle, BundleStore};
 use sealift_mirror::Plan;
 use sealift_oci::RepositoryName;
 
+use super::delta_sums::DeltasCarried;
 use super::dry_run::{self, DryRun, Volumes};
 use super::job::Job;
 use super::mirror::survey;
@@ -33,7 +34,8 @@ pub(super) async fn show(
 ) -> Result<Exit> {
     let mut plan = Plan::new(survey(ui, job, stop).await?);
     stop.unless_asked(prove(ui, job, load, &mut plan)).await??;
-    dry_run::propose(ui, job, plan, volumes(load.bundles), wish, stop).await
+    let volumes = volumes(load.bundles, &plan);
+    dry_run::propose(ui, job, plan, volumes, wish, stop).await
 }
 
 /// Takes the images out of the plan that cannot come.
@@ -54,8 +56,9 @@ async fn prove(ui: &Ui, job: &Job, load: &Load<'_>, plan: &mut Plan) -> Result<(
     Ok(())
 }
 
-fn volumes(bundles: &[Bundle]) -> Option<Volumes> {
+fn volumes(bundles: &[Bundle], plan: &Plan) -> Option<Volumes> {
+    let deltas = DeltasCarried::of(bundles, plan);
     let volumes = || bundles.iter().flat_map(Bundle::volumes);
     let unreadable = volumes().filter(|volume| volume.problem().is_some()).count();
-    (!bundles.is_empty()).then(|| Volumes::Present { all: volumes().count(), unreadable })
+    (!bundles.is_empty()).then(|| Volumes::Present { all: volumes().count(), unreadable, deltas })
 }

@@ -100,16 +100,19 @@ fn totals(proposal: &Proposal) -> String {
 /// Tells of the blobs and volumes that a bundle would have, or that would be loaded from one.
 fn volumes(proposal: &Proposal, volumes: Volumes) -> String {
     match volumes {
-        Volumes::Needed { blobs, least } => {
-            format!("{}, in {} at least.\n", count(blobs, "blob"), count(least, "volume"))
+        Volumes::Needed { blobs, least, deltas } => {
+            let deltas = deltas.map_or_else(String::new, |promise| format!("{promise}.\n"));
+            format!("{}, in {} at least.\n{deltas}", count(blobs, "blob"), count(least, "volume"))
         }
-        Volumes::Present { all, unreadable } => {
+        Volumes::Present { all, unreadable, deltas } => {
+            let deltas = deltas.map_or_else(String::new, |carried| format!("{carried}.\n"));
             let blobs = usize::try_from(proposal.weights.total.blobs).unwrap_or(usize::MAX);
             let text = format!("{} to load, from {}", count(blobs, "blob"), count(all, "volume"));
-            match unreadable {
+            let text = match unreadable {
                 0 => text + ".\n",
                 unreadable => format!("{text}, of which {unreadable} cannot be read.\n"),
-            }
+            };
+            text + &deltas
         }
     }
 }

@@ -43,8 +43,24 @@ pub(crate) struct PlanReport {
     volumes: Option<usize>,
     /// How many of those cannot be read; null where no bundle would be loaded.
     unreadable_volumes: Option<usize>,
+    /// The layers that travel as deltas; null where there are none.
+    deltas: Option<Deltas>,
     /// Why images cannot be planned, and which the source lacks, each reason once.
     failures: Vec<Failure>,
+}
+
+/// Layers that travel as deltas.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Deltas {
+    /// How many layers; of a bundle that would be packed, how many there are at most.
+    layers: usize,
+    /// How many bytes they have.
+    bytes: u64,
+    /// How many bytes the bundles carry of them; null of a bundle that would be packed.
+    bytes_carried: Option<u64>,
+    /// How many bytes of earlier layers packing reads besides `bytesToFetch`; null where a bundle would be loaded.
+    bytes_of_earlier_layers: Option<u64>,
 }
 
 /// What one image costs.
@@ -140,6 +156,7 @@ impl PlanReport {
             estimated_milliseconds: milliseconds(proposal.time(total)),
             volumes: proposal.volumes.map(count),
             unreadable_volumes: proposal.volumes.and_then(unreadable),
+            deltas: proposal.volumes.and_then(deltas),
             failures: lacking.iter().chain(&failures).map(|it| Failure::of(ends, it)).collect(),
         }
     }
@@ -159,6 +176,7 @@ impl PlanReport {
             estimated_milliseconds: 0,
             volumes: None,
             unreadable_volumes: None,
+            deltas: None,
             failures: vec![Failure::of_command(error)],
         }
     }
@@ -174,6 +192,23 @@ fn unreadable(volumes: Volumes) -> Option<usize> {
     match volumes {
         Volumes::Needed { .. } => None,
         Volumes::Present { unreadable, .. } => Some(unreadable),
+    }
+}
+
+fn deltas(volumes: Volumes) -> Option<Deltas> {
+    match volumes {
+        Volumes::Needed { deltas, .. } => deltas.map(|it| Deltas {
+            layers: it.layers,
+            bytes: it.whole,
+            bytes_carried: None,
+            bytes_of_earlier_layers: Some(it.earlier),
+        }),
+        Volumes::Present { deltas, .. } => deltas.map(|it| Deltas {
+            layers: it.layers,
+            bytes: it.whole,
+            bytes_carried: Some(it.carried),
+            bytes_of_earlier_layers: None,
+        }),
     }
 }
 

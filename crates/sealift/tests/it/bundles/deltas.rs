@@ -71,6 +71,24 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
     gap.load("arc-dns", &[]).await.expect(0);
     gap.assert_arrived(&["arc-dns"]).await;
     publish(&gap, 2).await;
+    let since = ["--since", RECEIPT];
+    let dry = pack_next(&gap, &[&since[..], &["--dry-run"]].concat()).await.expect(0);
+    let words = "That is the most: 2 layers of 1.21 MB may become deltas, for which 1.21 MB of earlier layers are read as well.";
+    assert!(dry.stdout.contains(words), "{}", dry.stdout);
+    let json =
+        pack_next(&gap, &[&since[..], &["--dry-run", "--output", "json"]].concat()).await.expect(0).json();
+    let deltas = |bytes: u64, carried: Option<u64>, earlier: Option<u64>| serde_json::json!({"layers": 2, "bytes": bytes, "bytesCarried": carried, "bytesOfEarlierLayers": earlier});
+    assert_eq!(json["deltas"], deltas(layers(2), None, Some(layers(1))));
+    // Each layer is fetched, and the one before it, too.
+    let limit = (layers(2) + layers(1) - 1).to_string();
+    for more in [&[][..], &["--dry-run"]] {
+        let limited = [&since[..], &["--max-bytes", &limit], more].concat();
+        let run = pack_next(&gap, &limited).await.expect(6);
+        assert!(run.stderr.contains("--max-bytes") && !gap.path("next").exists(), "{}", run.stderr);
+    }
+    pack_next(&gap, &[&since[..], &["--max-bytes", &limit, "--delta", "off", "--dry-run"]].concat())
+        .await
+        .expect(0);
     for (how, part) in [("fast", 20), ("best", 20)] {
         let run = pack_next(&gap, &["--since", RECEIPT, "--delta", how]).await.expect(0);
         assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
@@ -86,7 +104,17 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
         fs::rename(gap.path("next"), gap.path(how)).unwrap();
     }
     gap.target.clear();
-    gap.load("best", &[]).await.expect(0);
+    let dry = gap.load("best", &["--dry-run", "--output", "json"]).await.expect(0).json();
+    let carried = dry["deltas"]["bytesCarried"].as_u64().unwrap();
+    assert_eq!(dry["deltas"], deltas(layers(2), Some(carried), None));
+    let dry = gap.load("best", &["--dry-run"]).await.expect(0);
+    assert!(
+        dry.stdout.contains("2 layers as deltas: ") && dry.stdout.contains(" in place of 1.21 MB.\n"),
+        "{}",
+        dry.stdout
+    );
+    let run = gap.load("best", &[]).await.expect(0);
+    assert!(carried < layers(2) / 20 && run.stderr.contains("2 layers as deltas: "), "{}", run.stderr);
     gap.assert_arrived(&["arc-dns"]).await;
 }
 

@@ -97,7 +97,6 @@ async fn a_repair_alone_is_refused() {
     gap.assert_untouched();
 }
 
-/// Each kind of key in the other's place is told, and a secret one is never shown.
 /// A repair that cannot be made says why, and ends as a mirror would.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repair_that_fails_says_why() {
@@ -119,8 +118,9 @@ async fn a_repair_that_fails_says_why() {
             false => Action::Pass,
         });
         let run = gap.run(&args).await.expect(code);
-        assert!(run.stderr.contains("@sha256:"), "{}", run.stderr);
+        assert!(run.stderr.contains("@sha256:") && !run.stderr.contains("of the list"), "{}", run.stderr);
         assert!(run.stderr.contains(words), "{status}: {}", run.stderr);
+        assert!(run.stdout.starts_with("1 blob: 1 failed.\n"), "{}", run.stdout);
         assert!(run.stderr.contains("repair: the bundle is not finished"), "{}", run.stderr);
         let json = gap.run(&[&args[..], &["--output", "json"]].concat()).await.expect(code).json();
         assert_eq!(json["failures"].as_array().unwrap().len(), 1, "{json}");
@@ -128,6 +128,57 @@ async fn a_repair_that_fails_says_why() {
     gap.source.set_rule(|_| Action::Pass);
     let json = gap.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).json();
     assert_eq!(json["images"], serde_json::json!([]), "{json}");
+    fs::remove_dir_all(gap.path("repair")).unwrap();
+    let run = gap.run(&args).await.expect(0);
+    assert!(run.stdout.starts_with("1 blob: 1 arrived.\n300 kB moved in 1 blob; "), "{}", run.stdout);
+}
+
+/// A request that was written wrong is told in the names of the source, and one that asks for nothing brings nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_request_that_lies_is_told() {
+    let gap = two().await;
+    gap.load("arc-sqlmi", &[]).await.expect(3);
+    let name = gap.path("arc-sqlmi.repair.json");
+    let mut request: Value = serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
+    let args = ["pack", "--repair", "arc-sqlmi.repair.json", "--to", "repair", "--source-anonymous"];
+    let size = request["missing"][0]["size"].as_u64().unwrap();
+    request["missing"][0]["size"] = Value::from(size + 5);
+    fs::write(&name, request.to_string()).unwrap();
+    let run = gap.run(&args).await.expect(5);
+    let words = "error: SOURCE: cannot fetch blob arcdata/arc-";
+    let hint = "The request may be wrong, too: the same `sealift load` writes it anew.";
+    assert!(run.stderr.contains(words) && run.stderr.contains(hint), "{}", run.stderr);
+    request["missing"] = Value::Array(Vec::new());
+    fs::write(&name, request.to_string()).unwrap();
+    for more in [&[][..], &["--dry-run"]] {
+        let run = gap.run(&[&args[..], more].concat()).await.expect(2);
+        let words = "error: arc-sqlmi.repair.json: nothing is missing, so there is nothing to repair\n";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    assert!(!gap.path("repair/SHA256SUMS").exists());
+}
+
+/// What is no such document is not written over; nothing in an empty file is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_document_is_kept() {
+    let gap = two().await;
+    fs::write(gap.path("notes"), "precious").unwrap();
+    for (flag, words) in [
+        (
+            "--receipt",
+            "error: notes: a file that is no receipt is there\n  Hint: Name another place with --receipt",
+        ),
+        ("--repair-request", "error: notes: a file that is no repair request is there\n"),
+    ] {
+        let run = gap.load("arc-dns", &[flag, "notes"]).await.expect(2);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    assert_eq!(fs::read_to_string(gap.path("notes")).unwrap(), "precious");
+    gap.assert_untouched();
+    fs::write(gap.path("notes"), "").unwrap();
+    gap.load("arc-dns", &["--receipt", "notes"]).await.expect(0);
+    gap.load("arc-dns", &["--receipt", "notes"]).await.expect(0);
+    assert!(fs::read_to_string(gap.path("notes")).unwrap().contains("sealift-receipt"));
 }
 
 /// What another target holds is known from its receipt alone, maybe.
@@ -150,6 +201,7 @@ async fn a_receipt_of_another_target_is_kept() {
     assert!(receipt() != first && gap.path("store.json").is_file());
 }
 
+/// Each kind of key in the other's place is told, and a secret one is never shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_the_place_of_another_is_told() {
     let gap = Gap::new().await;

@@ -55,7 +55,8 @@ async fn a_bundle_that_was_lost_is_repaired() {
     );
     gap.source.clear();
     let run = gap.run(&["pack", "--repair", REPAIR, "--to", "repair", "--source-anonymous"]).await.expect(0);
-    assert!(run.stdout.is_empty() && gap.source.count(|it| it.head.path.contains("/blobs/")) == 1, "{run:?}");
+    assert!(run.stdout.starts_with("1 blob: 1 arrived.\n"), "{}", run.stdout);
+    assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 1);
     gap.run(&gap.loading(&["arc-sqlmi", "repair"], &[])).await.expect(0);
     gap.assert_arrived(&["arc-sqlmi"]).await;
 }

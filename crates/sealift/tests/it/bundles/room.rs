@@ -55,6 +55,35 @@ async fn a_dry_run_counts_what_is_there_from_before() {
     assert_eq!(files(&gap.path("release")), before);
 }
 
+/// A dry run refuses to go on with what the run would not go on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_over_another_unfinished_bundle_is_refused_as_the_run_is() {
+    let gap = half_packed("release", "release/pack.journal", &VOLUMES).await;
+    let before = files(&gap.path("release"));
+    let captain = super::trust::CAPTAIN.recipient;
+    gap.source.clear();
+    for (more, words) in [
+        (&["--volume-size", "2MiB"][..], "in volumes of 2097152 bytes; "),
+        (
+            &["--volume-size", "1MiB", "--encrypt-to", captain],
+            "is not encrypted, and what is asked for is encrypted to age1",
+        ),
+        (&["--volume-size", "1MiB", "--encrypt-passphrase"], "is encrypted under a passphrase; "),
+        (&[], "in volumes of no set size; "),
+    ] {
+        let dry = gap.pack("release", &[more, &["--dry-run"]].concat()).await.expect(2);
+        let real = gap.pack("release", more).await.expect(2);
+        assert!(
+            dry.stderr.contains("the unfinished bundle there is ") && dry.stderr.contains(words),
+            "{}",
+            dry.stderr
+        );
+        assert_eq!(dry.stderr, real.stderr);
+    }
+    assert_eq!((gap.source.count(|_| true), files(&gap.path("release"))), (0, before));
+    gap.pack("release", &VOLUMES).await.expect(0);
+}
+
 /// Without a place for the bundle a dry run still tells what it would hold.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_needs_no_place() {

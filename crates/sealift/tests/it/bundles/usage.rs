@@ -15,6 +15,8 @@ async fn what_makes_no_sense_is_refused_before_anything_moves() {
         ("oci-archive:x.tar", &[], "does not write to oci-archive:\n  Hint: Name a file that ends in .tar: "),
         ("docker-archive:q", &["--dry-run"], "does not write to docker-archive:\n  Hint: Name a directory, "),
         ("docker://host/name", &[], "does not write to docker:\n"),
+        ("oci:", &[], "--to oci: names no directory\n"),
+        ("oci:", &["--dry-run"], "--to oci: names no directory\n"),
         ("a", &["--volume-size", "1MB"], "a volume has at least 1 MiB"),
         ("a", &["--volume-size", "large"], "a size reads 20GB"),
         (
@@ -49,6 +51,29 @@ async fn what_is_no_bundle_is_told() {
             run.expect(code);
         }
     }
+    gap.assert_untouched();
+}
+
+/// Places of other kinds are told with what reads them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_another_kind_of_place_is_told() {
+    let gap = Gap::packed(&[]).await;
+    gap.run(&["load", "release", "--into", "store"]).await.expect(0);
+    for (path, words) in [
+        ("docker://host/name", "error: docker://host/name: sealift does not read docker: here\n"),
+        ("oci:", "error: the path behind the colon is missing\n  Hint: Write oci:DIRECTORY.\n"),
+        ("oci-archive:", "error: the path behind the colon is missing\n"),
+        (
+            "store",
+            "error: store: it is the directory of a registry, and no bundle\n  Hint: `sealift verify store` checks it.",
+        ),
+    ] {
+        for run in [gap.inspect(path, &[]).await, gap.load(path, &[]).await] {
+            assert!(run.stderr.contains(words), "{}", run.stderr);
+            run.expect(2);
+        }
+    }
+    gap.run(&["verify", "docker://host/name"]).await.expect(2);
     gap.assert_untouched();
 }
 
@@ -113,6 +138,13 @@ async fn what_is_no_document_and_no_directory_is_told() {
     gap.pack("release", &[]).await.expect(0);
     fs::write(gap.path("broken.json"), "{\"format\":").unwrap();
     fs::write(gap.path("other.json"), "{\"format\":\"other\",\"version\":1}").unwrap();
+    fs::write(gap.path("list.txt"), "127.0.0.1:5000/team/app:1\n").unwrap();
+    let run = gap.pack("next", &["--since", "list.txt"]).await.expect(5);
+    assert!(
+        run.stderr.contains("error: list.txt: it is no receipt: it does not say what it is\n"),
+        "{}",
+        run.stderr
+    );
     for name in ["broken.json", "other.json"] {
         let run = gap.pack("next", &["--since", name]).await.expect(5);
         let words = "\n  Hint: Name the receipt that `sealift load` wrote, and copy it again";

@@ -76,10 +76,11 @@ async fn what_happens_to_the_end_of_one_file_is_found() {
     let spoilt: Vec<(String, Vec<u8>)> = flips.chain(cuts).chain([1, 512, 9000].map(longer)).collect();
     fs::create_dir(gap.path("bare")).unwrap();
     for (number, (what, content)) in spoilt.iter().enumerate() {
-        for name in ["one.tar", "bare/one.tar"] {
-            fs::write(gap.path(name), content).unwrap();
+        for name in ["one.tar", "bare/one.tar", "oci-archive:bare/one.tar"] {
+            let file = name.trim_start_matches("oci-archive:");
+            fs::write(gap.path(file), content).unwrap();
             let run = verify(&gap, name, &[]).await;
-            let is_told = run.stderr.contains(&format!("error: {name}: "));
+            let is_told = run.stderr.contains(&format!("error: {file}: "));
             assert!(run.code == Some(5) && is_told, "{name} with {what}: {run:?}");
             if number % 3 == 0 {
                 let run = gap.load(name, &[]).await;
@@ -90,6 +91,29 @@ async fn what_happens_to_the_end_of_one_file_is_found() {
     gap.assert_untouched();
     fs::write(gap.path("one.tar"), &whole).unwrap();
     verify(&gap, "one.tar", &[]).await.expect(0);
+    // Whatever it is called, all of the bundle is looked at.
+    let run = verify(&gap, "oci-archive:one.tar", &[]).await.expect(0);
+    assert!(run.stdout.contains("every byte is as it was packed"), "{}", run.stdout);
+    gap.load("oci-archive:one.tar", &["--dry-run"]).await.expect(0);
+}
+
+/// What lies below the directory of a registry is no part of it, and is told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn bundles_below_a_directory_are_told_of() {
+    let gap = Gap::packed(&[]).await;
+    gap.run(&["load", "release", "--into", "all/store"]).await.expect(0);
+    let run = verify(&gap, "all", &[]).await.expect(0);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    fs::create_dir(gap.path("all/more")).unwrap();
+    fs::rename(gap.path("release"), gap.path("all/more/release")).unwrap();
+    let run = verify(&gap, "all", &[]).await.expect(0);
+    let words = "warning: bundles and layouts below it were not looked at: all/more/release\n";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    for run in [verify(&gap, "all/more", &[]).await, gap.inspect("all/more", &[]).await] {
+        let words = "error: all/more: it is no bundle itself; below it lie all/more/release\n";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        run.expect(2);
+    }
 }
 
 /// A layout that differs from the checksum beside it is not what its owner wrote.
