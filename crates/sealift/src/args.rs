@@ -2,7 +2,10 @@
 
 mod bundle;
 mod guard;
+mod help;
+mod record;
 mod serve;
+mod shell;
 mod upstream;
 
 use std::net::IpAddr;
@@ -21,7 +24,10 @@ pub(crate) use bundle::{
     BundleLimitArgs, DeltaArg, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs,
 };
 pub(crate) use guard::{AccessLogFormat, GuardArgs};
+pub(crate) use help::parse;
+pub(crate) use record::RecordArgs;
 pub(crate) use serve::{GcArgs, ServeArgs};
+pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use upstream::{UpstreamArgs, UpstreamName};
 
 /// Carries the images of a release into the registry of an offline site.
@@ -66,6 +72,10 @@ pub(crate) enum Command {
     Whoami(RegistryArgs),
     /// Show it all on this machine: needs no registry, network or Docker
     Quickstart(QuickstartArgs),
+    /// Print what a shell needs to complete words
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
 }
 
 impl Command {
@@ -94,6 +104,8 @@ impl Command {
             Self::Login(args) => args.talk,
             Self::Logout(args) | Self::Whoami(args) => args.talk,
             Self::Quickstart(args) => args.talk,
+            Self::Man(args) => args.talk,
+            Self::Completions(_) => TalkArgs::default(),
         }
     }
 }
@@ -155,6 +167,8 @@ pub(crate) struct MirrorArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
@@ -186,6 +200,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) deep: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     #[command(flatten)]
@@ -431,7 +447,7 @@ pub(crate) struct OutputArgs {
     pub(crate) output: Format,
 }
 
-#[derive(Clone, Copy, Debug, Group)]
+#[derive(Clone, Copy, Debug, Default, Group)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ProgressArgs {
     /// How progress is shown on stderr
@@ -439,7 +455,7 @@ pub(crate) struct ProgressArgs {
     pub(crate) progress: Wish,
 }
 
-#[derive(Clone, Copy, Debug, Group)]
+#[derive(Clone, Copy, Debug, Default, Group)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct TalkArgs {
     /// Tell nothing on the way but warnings and errors

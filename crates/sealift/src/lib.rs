@@ -39,9 +39,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
 
-use args::Args;
 use errors::CommandError;
 use progress::Manner;
 use ui::{Level, Ui};
@@ -59,7 +57,7 @@ pub fn run<T: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = T>,
     mut environment: Environment,
 ) -> Exit {
-    let parsed = Args::try_parse_from(args);
+    let parsed = args::parse(args);
     let level = parsed.as_ref().map_or(Level::Normal, |args| args.command.talk().level());
     let wish = parsed.as_ref().ok().and_then(|args| args.command.progress());
     let manner = Manner::of(wish, level, &environment);

@@ -15,6 +15,8 @@ mod words;
 use http::{Method, Request, StatusCode};
 use sealift_oci::{ManifestRef, Registry, RepositoryName};
 
+pub use words::artifact as artifact_name;
+
 use super::answer::Answer;
 use super::auth::Right;
 use super::connection::Connection;

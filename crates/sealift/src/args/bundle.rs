@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, ValueEnum};
 
-use super::{ConnectionArgs, OutputArgs, ProgressArgs, SourceArgs, TalkArgs, WhatArgs};
+use super::{ConnectionArgs, OutputArgs, ProgressArgs, RecordArgs, SourceArgs, TalkArgs, WhatArgs};
 use crate::size::{Rate, Size, VolumeSize};
 
 #[derive(Debug, Group)]
@@ -74,6 +74,8 @@ pub(crate) struct PackArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     #[command(flatten)]
@@ -164,6 +166,8 @@ pub(crate) struct LoadArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     #[command(flatten)]

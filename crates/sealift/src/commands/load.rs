@@ -15,6 +15,7 @@ use super::dry_run::DryRun;
 use super::freight::{self, Freight};
 use super::job::{Job, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
+use super::record::Outlet;
 use super::rehearsal::{self, Load};
 use super::{Result, bases, bundle, proof, verify_bundle};
 use crate::answers::Answer;
@@ -23,6 +24,7 @@ use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::identity::Lookup;
+use crate::output::json::BundleFacts;
 use crate::places::Connection;
 use crate::settings::{Asker, Given};
 use crate::size::Rate;
@@ -31,12 +33,12 @@ use crate::ui::Ui;
 
 /// Loads bundles.
 pub(crate) async fn run(ui: &Arc<Ui>, args: LoadArgs, environment: &mut Environment) -> Result<Exit> {
-    let (format, is_dry_run) = (args.output.output, args.limits.dry_run);
-    let loaded = load(ui, &args, environment).await;
-    report_errors(ui, loaded, format, is_dry_run)
+    let outlet = Outlet::settle("load", args.output.output, &args.record, args.limits.dry_run)?;
+    let loaded = load(ui, &args, &outlet, environment).await;
+    report_errors(ui, loaded, &outlet, args.limits.dry_run)
 }
 
-async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> Result<Exit> {
+async fn load(ui: &Arc<Ui>, args: &LoadArgs, outlet: &Outlet, environment: &mut Environment) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     // The registry is asked nothing before the bundle is proven.
@@ -68,7 +70,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, environment: &mut Environment) -> R
         let load = Load { bundles: freight.bundles(), below: below.as_ref(), is_all: args.all_or_nothing };
         return rehearsal::show(ui, &job, &load, &wish, &stop).await;
     }
-    bring(ui, args, (&job, below.as_ref()), &freight, &documents, &stop).await
+    bring(ui, args, (&job, below.as_ref()), &freight, (&documents, outlet), &stop).await
 }
 
 /// Brings what there is, and tells what came of it.
@@ -77,14 +79,14 @@ async fn bring(
     args: &LoadArgs,
     (job, below): (&Job, Option<&RepositoryName>),
     freight: &Freight,
-    documents: &Documents,
+    (documents, outlet): (&Documents, &Outlet),
     stop: &Stop,
 ) -> Result<Exit> {
     let mut terms = Terms {
         allow_missing: true,
         max_bytes: args.limits.max_bytes,
         creation: None,
-        format: args.output.output,
+        outlet: outlet.clone(),
     };
     let Begun { missing, plan } = begin(ui, job, &mut terms, stop).await?;
     let mut deltas = None;
@@ -101,7 +103,8 @@ async fn bring(
         }
     };
     let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;
-    let exit = tell(ui, job, &transfer, &missing, terms.format)?;
+    let bundles = freight.bundles().iter().map(BundleFacts::of_read).collect();
+    let exit = tell(ui, job, &transfer, &missing, bundles, outlet)?;
     deltas.iter().for_each(|carried| ui.status(carried));
     stop.unless_asked(locate(ui, freight, &transfer.report)).await??;
     // What arrived is there, also where nothing can be written down about it.

@@ -12,6 +12,7 @@ use sealift_store::Pace;
 use super::creation::Creation;
 use super::dry_run::DryRun;
 use super::job::{Goal, Job};
+use super::record::Outlet;
 use super::{Result, dry_run};
 use crate::args::{BundleLimitArgs, Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
@@ -19,6 +20,7 @@ use crate::environment::Environment;
 use crate::errors::{Advice, CommandError, Exit, exit_of};
 use crate::journal::{DiskJournal, default_directory};
 use crate::output::failures::{self, Failure};
+use crate::output::json::BundleFacts;
 use crate::output::units::count;
 use crate::output::{json, report};
 use crate::places::Connection;
@@ -29,24 +31,29 @@ use crate::ui::Ui;
 
 /// Mirrors releases from one registry into another.
 pub(crate) async fn run(ui: &Arc<Ui>, args: MirrorArgs, environment: &mut Environment) -> Result<Exit> {
-    let (format, is_dry_run) = (args.output.output, args.dry_run);
-    let mirrored = mirror(ui, &args, environment).await;
-    report_errors(ui, mirrored, format, is_dry_run)
+    let outlet = Outlet::settle("mirror", args.output.output, &args.record, args.dry_run)?;
+    let mirrored = mirror(ui, &args, &outlet, environment).await;
+    report_errors(ui, mirrored, &outlet, args.dry_run)
 }
 
 /// A run that failed early is a document, too, where one was asked for.
-pub(super) fn report_errors(ui: &Ui, done: Result<Exit>, format: Format, is_dry_run: bool) -> Result<Exit> {
-    if let (Err(error), Format::Json) = (&done, format) {
-        let document = match is_dry_run {
-            true => json::text(&json::PlanReport::of_error(error)),
-            false => json::text(&json::Report::of_error(error)),
-        };
-        write(ui, &document)?;
+pub(super) fn report_errors(ui: &Ui, done: Result<Exit>, outlet: &Outlet, is_dry_run: bool) -> Result<Exit> {
+    match &done {
+        Err(error) if !is_dry_run => outlet.tell(ui, &json::Report::of_error(outlet.run(), error))?,
+        Err(error) if outlet.format == Format::Json => {
+            write(ui, &json::text(&json::PlanReport::of_error(error)))?;
+        }
+        _ => {}
     }
-    done
+    done.map(|exit| outlet.ending(exit))
 }
 
-async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) -> Result<Exit> {
+async fn mirror(
+    ui: &Arc<Ui>,
+    args: &MirrorArgs,
+    outlet: &Outlet,
+    environment: &mut Environment,
+) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
@@ -73,7 +80,7 @@ async fn mirror(ui: &Arc<Ui>, args: &MirrorArgs, environment: &mut Environment) 
         allow_missing: args.allow_missing,
         max_bytes: args.max_bytes,
         creation: creation.transpose()?,
-        format: args.output.output,
+        outlet: outlet.clone(),
     };
     transfer(ui, &job, terms, &stop).await
 }
@@ -128,8 +135,8 @@ pub(super) struct Terms {
     pub(super) max_bytes: Option<Size>,
     /// What makes the target's repositories, where that is wanted.
     pub(super) creation: Option<Creation>,
-    /// How the report is written.
-    pub(super) format: Format,
+    /// Where it tells what came of it.
+    pub(super) outlet: Outlet,
 }
 
 /// What came of a transfer.
@@ -151,7 +158,7 @@ pub(super) async fn transfer(ui: &Ui, job: &Job, mut terms: Terms, stop: &Stop) 
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
-    tell(ui, job, &transfer, &missing, terms.format)
+    tell(ui, job, &transfer, &missing, Vec::new(), &terms.outlet)
 }
 
 /// What is found before anything moves.
@@ -183,16 +190,28 @@ pub(super) fn tell(
     job: &Job,
     transfer: &Transfer,
     missing: &[ImageRequest],
-    format: Format,
+    bundles: Vec<BundleFacts>,
+    outlet: &Outlet,
 ) -> Result<Exit> {
-    let (exit, is_refused) = (transfer.exit(), transfer.is_refused);
-    match format {
-        Format::Json => write(ui, &json::text(&json::Report::new(&job.ends, transfer, exit)))?,
-        Format::Text if !is_refused => write(ui, &report::text(&transfer.report, ui.width()))?,
-        Format::Text => {}
+    let has_table = outlet.format == Format::Text && !transfer.is_refused;
+    if has_table {
+        write(ui, &report::text(&transfer.report, ui.width()))?;
     }
+    tell_reports(ui, job, transfer, bundles, outlet)?;
     // The table names them.
-    Ok(tell_failures(ui, job, transfer, missing, format == Format::Text && !is_refused))
+    Ok(tell_failures(ui, job, transfer, missing, has_table))
+}
+
+/// Writes the document, and the reports that are kept.
+pub(super) fn tell_reports(
+    ui: &Ui,
+    job: &Job,
+    transfer: &Transfer,
+    bundles: Vec<BundleFacts>,
+    outlet: &Outlet,
+) -> Result<()> {
+    let document = json::Report::new(outlet.run(), &job.ends, transfer, transfer.exit());
+    outlet.tell(ui, &document.with_bundles(bundles))
 }
 
 /// Tells what went wrong, and how the process ends.

@@ -24,10 +24,12 @@ mod pack;
 mod prefix;
 mod proof;
 mod quickstart;
+mod record;
 mod rehearsal;
 mod releases;
 mod repair;
 mod serve;
+mod shell;
 mod since;
 mod sockets;
 mod upstreams;
@@ -66,5 +68,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Logout(args) => logout::run(ui, &args, environment).await,
         Command::Whoami(args) => whoami::run(ui, &args, environment).await,
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
+        Command::Completions(args) => shell::completions(ui, &args),
+        Command::Man(args) => shell::man(ui, &args),
     }
 }

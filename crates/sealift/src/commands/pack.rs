@@ -16,12 +16,16 @@ use super::bundle::{self, Chest};
 use super::deltas::{self, Deltas};
 use super::dry_run::{self, DryRun, Packing};
 use super::job::{Goal, Job};
-use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, survey, tell, tell_failures, write};
+use super::mirror::{
+    Begun, Terms, Transfer, begin, pace, report_errors, survey, tell, tell_failures, tell_reports, write,
+};
+use super::record::Outlet;
 use super::{prefix, repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
+use crate::output::json::BundleFacts;
 use crate::output::report;
 use crate::output::units::{bytes, count};
 use crate::places::Connection;
@@ -36,12 +40,12 @@ const PIPE: &str = "-";
 
 /// Packs releases or a list of images.
 pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environment) -> Result<Exit> {
-    let (format, is_dry_run) = (args.output.output, args.limits.dry_run);
-    let packed = pack(ui, &args, environment).await;
-    report_errors(ui, packed, format, is_dry_run)
+    let outlet = Outlet::settle("pack", args.output.output, &args.record, args.limits.dry_run)?;
+    let packed = pack(ui, &args, &outlet, environment).await;
+    report_errors(ui, packed, &outlet, args.limits.dry_run)
 }
 
-async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> Result<Exit> {
+async fn pack(ui: &Arc<Ui>, args: &PackArgs, outlet: &Outlet, environment: &mut Environment) -> Result<Exit> {
     check(args, environment.stdout_width.is_some())?;
     let opened_by = Chest::check(args)?;
     if let Some(to) = args.to.as_deref().filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
@@ -69,7 +73,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
         allow_missing: args.allow_missing,
         max_bytes: args.limits.max_bytes,
         creation: None,
-        format: args.output.output,
+        outlet: outlet.clone(),
     };
     let Begun { missing, plan } = match &request {
         Some(request) => {
@@ -80,14 +84,14 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     };
     let mut plan = match plan {
         Ok(plan) => plan,
-        Err(refused) => return tell(ui, &job, &refused, &missing, terms.format),
+        Err(refused) => return tell(ui, &job, &refused, &missing, Vec::new(), outlet),
     };
     // Where there is no room, nothing is made; and what was thought to be there may turn out to be spoilt.
     check_space(layout_of(&to).unwrap_or(&to), &plan, |digest| there.get(digest).is_some())?;
     if let Some(directory) = layout_of(&to) {
         let transfer =
             Transfer { report: fill_layout(&mut job, plan, directory, &stop).await?, is_refused: false };
-        return tell(ui, &job, &transfer, &missing, terms.format);
+        return tell(ui, &job, &transfer, &missing, Vec::new(), outlet);
     }
     let deltas = match request {
         Some(_) => None,
@@ -102,8 +106,8 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, environment: &mut Environment) -> R
     check_space(&to, &plan, |digest| writer.has(digest))?;
     job.mirror.target = Arc::new(writer.clone());
     let report = job.mirror.run(plan, stop.receiver()).await;
-    let packed = Packed { ui, job: &job, to: &to, request: request.as_ref(), format: terms.format };
-    let finished = packed.finish(writer, &report, &since, &chest).await?;
+    let packed = Packed { ui, job: &job, to: &to, request: request.as_ref(), outlet, chest: &chest };
+    let finished = packed.finish(writer, &report, &since).await?;
     packed.tell(report, &missing, finished.as_ref(), deltas.as_ref())
 }
 
@@ -113,18 +117,13 @@ struct Packed<'a> {
     job: &'a Job,
     to: &'a Path,
     request: Option<&'a RepairRequest>,
-    format: Format,
+    outlet: &'a Outlet,
+    chest: &'a Chest,
 }
 
 impl Packed<'_> {
     /// Finishes the bundle, if what came is worth it.
-    async fn finish(
-        &self,
-        writer: BundleWriter,
-        report: &Report,
-        since: &Held,
-        chest: &Chest,
-    ) -> Result<Option<Finished>> {
+    async fn finish(&self, writer: BundleWriter, report: &Report, since: &Held) -> Result<Option<Finished>> {
         let contents = match self.request {
             Some(request) if report.images.iter().all(ImageReport::is_there) && !report.interrupted => {
                 repair::check(&writer, request).await?;
@@ -133,7 +132,7 @@ impl Packed<'_> {
             None if is_worth_it(report) => contents(self.job, report, since)?,
             _ => return Ok(None),
         };
-        finish(writer, contents, chest).await.map(Some)
+        finish(writer, contents, self.chest).await.map(Some)
     }
 
     fn tell(
@@ -144,13 +143,19 @@ impl Packed<'_> {
         deltas: Option<&Deltas>,
     ) -> Result<Exit> {
         let is_to_pipe = self.to == Path::new(PIPE);
+        let Chest { key, lock } = self.chest;
+        let facts = |it| BundleFacts::of_written(self.to, it, key.is_some(), lock.is_some());
+        let bundles: Vec<BundleFacts> = finished.map(facts).into_iter().collect();
         let exit = match self.request {
-            Some(_) => self.tell_repair(report, is_to_pipe)?,
+            Some(_) => self.tell_repair(report, bundles, is_to_pipe)?,
             None => {
                 let transfer = Transfer { report, is_refused: false };
                 match is_to_pipe {
-                    true => tell_failures(self.ui, self.job, &transfer, missing, false),
-                    false => tell(self.ui, self.job, &transfer, missing, self.format)?,
+                    true => {
+                        tell_reports(self.ui, self.job, &transfer, bundles, self.outlet)?;
+                        tell_failures(self.ui, self.job, &transfer, missing, false)
+                    }
+                    false => tell(self.ui, self.job, &transfer, missing, bundles, self.outlet)?,
                 }
             }
         };
@@ -165,14 +170,14 @@ impl Packed<'_> {
     }
 
     /// What came of each blob counts as an image; of those that came there is no more to tell than how many.
-    fn tell_repair(&self, mut report: Report, is_to_pipe: bool) -> Result<Exit> {
+    fn tell_repair(&self, mut report: Report, bundles: Vec<BundleFacts>, is_to_pipe: bool) -> Result<Exit> {
         let summary = report::blobs(&report);
         report.images.retain(|image| !image.is_there());
+        // They count images that are not told of any more.
+        report.blobs.clear();
         let transfer = Transfer { report, is_refused: false };
-        if self.format == Format::Json {
-            return tell(self.ui, self.job, &transfer, &[], self.format);
-        }
-        if !is_to_pipe {
+        tell_reports(self.ui, self.job, &transfer, bundles, self.outlet)?;
+        if !is_to_pipe && self.outlet.format == Format::Text {
             write(self.ui, &summary)?;
         }
         Ok(tell_failures(self.ui, self.job, &transfer, &[], false))

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::Result;
 use super::job::Job;
 use super::mirror::{Terms, transfer, write};
+use super::record::Outlet;
 use super::verify::compare;
 use crate::args::{Format, QuickstartArgs, WhatArgs};
 use crate::errors::{CommandError, Exit};
@@ -40,13 +41,14 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &QuickstartArgs) -> Result<Exit> {
         target_tag: None,
     };
     let job = Job::of_releases(ui, settings, &WhatArgs::default(), &Connection::default())?;
-    let terms = Terms { allow_missing: false, max_bytes: None, creation: None, format: Format::Text };
+    let outlet = Outlet::plain("quickstart", Format::Text);
+    let terms = Terms { allow_missing: false, max_bytes: None, creation: None, outlet: outlet.clone() };
     let mirrored = transfer(ui, &job, terms, &stop).await?;
     if mirrored != Exit::Success {
         return Ok(mirrored);
     }
     write(ui, "\n")?;
-    let verified = compare(ui, &job, true, Format::Text, &stop).await?;
+    let verified = compare(ui, &job, true, &outlet, &stop).await?;
     if verified != Exit::Success {
         ui.note(format_args!("Or delete {} and run quickstart again.", args.dir.display()));
         return Ok(verified);

@@ -6,6 +6,7 @@ use sealift_mirror::{Verdict, Verification};
 
 use super::job::{Goal, Job};
 use super::mirror::write;
+use super::record::Outlet;
 use super::{Result, verify_bundle, verify_directory};
 use crate::args::{Format, VerifyArgs};
 use crate::ends::SourceEnd;
@@ -25,32 +26,36 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: VerifyArgs, environment: &mut Enviro
         verify_directory::refuse_begun(&bundle)?;
         return verify_bundle::run(ui, &bundle, &args, environment).await;
     }
-    let verified = verify(ui, &args, environment).await;
-    if let (Err(error), Format::Json) = (&verified, args.output.output) {
-        write(ui, &json::text(&json::VerificationReport::of_error(error, args.deep)))?;
+    let outlet = Outlet::settle("verify", args.output.output, &args.record, false)?;
+    let verified = verify(ui, &args, &outlet, environment).await;
+    if let Err(error) = &verified {
+        outlet.tell(ui, &json::VerificationReport::of_error(outlet.run(), error, args.deep))?;
     }
-    verified
+    verified.map(|exit| outlet.ending(exit))
 }
 
-async fn verify(ui: &Arc<Ui>, args: &VerifyArgs, environment: &mut Environment) -> Result<Exit> {
+async fn verify(
+    ui: &Arc<Ui>,
+    args: &VerifyArgs,
+    outlet: &Outlet,
+    environment: &mut Environment,
+) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
     let job = stop.unless_asked(settled).await??;
-    compare(ui, &job, args.deep, args.output.output, &stop).await
+    compare(ui, &job, args.deep, outlet, &stop).await
 }
 
 /// Compares everything that is selected, and tells what was found.
-pub(super) async fn compare(ui: &Ui, job: &Job, deep: bool, format: Format, stop: &Stop) -> Result<Exit> {
+pub(super) async fn compare(ui: &Ui, job: &Job, deep: bool, outlet: &Outlet, stop: &Stop) -> Result<Exit> {
     job.announce(ui);
     let found = stop.unless_asked(job.mirror.verify(&job.selection, deep)).await?;
     let exit = exit(&found);
-    match format {
-        Format::Text => write(ui, &verification::text(&found, deep, ui.width()))?,
-        Format::Json => {
-            write(ui, &json::text(&json::VerificationReport::new(&job.ends, &found, deep, exit)))?;
-        }
+    if outlet.format == Format::Text {
+        write(ui, &verification::text(&found, deep, ui.width()))?;
     }
+    outlet.tell(ui, &json::VerificationReport::new(outlet.run(), &job.ends, &found, deep, exit))?;
     tell(ui, job, &found);
     Ok(exit)
 }

@@ -9,6 +9,7 @@ use sealift_bundle::{Finding, OpenOptions, Scope, Verified, verify, verify_open}
 
 use super::freight::Freight;
 use super::mirror::write;
+use super::record::Outlet;
 use super::{Result, bundle, freight};
 use crate::args::{Format, VerifyArgs};
 use crate::environment::Environment;
@@ -26,16 +27,15 @@ pub(super) async fn run(
     args: &VerifyArgs,
     environment: &mut Environment,
 ) -> Result<Exit> {
+    let outlet = Outlet::settle("verify", args.output.output, &args.record, false)?;
     let checked = check(ui, path, args, environment).await;
     let exit = match &checked {
         Ok(verified) => exit(verified),
         Err(error) => error.exit(),
     };
-    if args.output.output == Format::Json {
-        write(ui, &json::text(&json::BundleVerification::new(path, checked.as_ref(), exit)))?;
-    }
+    outlet.tell(ui, &json::BundleVerification::new(outlet.run(), path, checked.as_ref(), exit))?;
     tell(ui, path, &checked?, args.output.output)?;
-    Ok(exit)
+    Ok(outlet.ending(exit))
 }
 
 async fn check(

@@ -76,13 +76,13 @@ fn listed(paths: &[PathBuf]) -> String {
 
 /// Checks a directory and tells everything that is wrong with it.
 pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<Exit> {
-    if args.open.trust.is_some() || args.output.output == Format::Json {
+    if args.open.trust.is_some() || args.output.output == Format::Json || !args.record.reports.is_empty() {
         return Err(CommandError::usage(
             format_args!(
                 "{} is the directory of a registry, which has no signature and no report",
                 path.display()
             ),
-            "Leave --trust and --output out.",
+            "Leave --trust, --output and --report out.",
         ));
     }
     let stop = Stop::listen(ui);

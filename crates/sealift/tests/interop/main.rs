@@ -10,6 +10,7 @@ mod bundles;
 mod clients;
 mod faults;
 mod page;
+mod report;
 mod round_trip;
 mod secured;
 mod site;

@@ -26,6 +26,7 @@ mod prompts;
 mod quickstart;
 mod ranges;
 mod releases;
+mod report;
 mod requests;
 mod resume;
 mod secrets;

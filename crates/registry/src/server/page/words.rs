@@ -43,7 +43,8 @@ pub(super) fn count(number: usize, one: &str, more: &str) -> String {
 }
 
 /// Says what an artifact is, where its type is one that people meet.
-pub(super) fn artifact(artifact_type: &str) -> &'static str {
+#[must_use]
+pub fn artifact(artifact_type: &str) -> &'static str {
     let has = |part: &str| artifact_type.contains(part);
     match artifact_type {
         _ if has("cosign") && has("sig") || has("dev.sigstore.bundle") => "Signature (Sigstore)",

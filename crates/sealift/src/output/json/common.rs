@@ -16,7 +16,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// One end of a transfer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged, rename_all = "camelCase")]
-pub(super) enum Place {
+pub(in crate::output) enum Place {
     /// A place in a registry.
     Registry {
         /// The registry's address.
@@ -39,23 +39,23 @@ pub(super) enum Place {
 /// One reason why images failed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Failure {
+pub(in crate::output) struct Failure {
     /// What kind of error it is.
-    kind: String,
+    pub(in crate::output) kind: String,
     /// On which side: `source` or `target`.
-    side: Option<String>,
+    pub(in crate::output) side: Option<String>,
     /// Where: a registry's address.
-    place: Option<String>,
+    pub(in crate::output) place: Option<String>,
     /// What was being done.
-    operation: Option<String>,
+    pub(in crate::output) operation: Option<String>,
     /// What went wrong, of the first image.
-    message: String,
+    pub(in crate::output) message: String,
     /// What that comes from, nearest first.
-    causes: Vec<String>,
+    pub(in crate::output) causes: Vec<String>,
     /// What to do next.
-    hint: String,
+    pub(in crate::output) hint: String,
     /// The images that failed for this reason: their repositories and tags at the source.
-    images: Vec<String>,
+    pub(in crate::output) images: Vec<String>,
 }
 
 impl Place {

@@ -7,16 +7,26 @@ mod contents;
 mod discovery;
 mod plan;
 mod report;
+mod run;
 mod verification;
 
 use serde::Serialize;
 
 pub(crate) use bundle_verification::BundleVerification;
+pub(in crate::output) use bundle_verification::{Difference, ScopeName};
+pub(in crate::output) use common::{Failure, Place};
 pub(crate) use contents::Contents;
 pub(crate) use discovery::DiscoveryReport;
 pub(crate) use plan::PlanReport;
+pub(crate) use report::BundleFacts;
 pub(crate) use report::Report;
+pub(in crate::output) use report::{Image, OutcomeName};
+pub(crate) use run::Run;
+#[cfg(test)]
+pub(in crate::output) use run::Ways;
+pub(in crate::output) use run::{Attached, Blob, Check};
 pub(crate) use verification::VerificationReport;
+pub(in crate::output) use verification::{VerdictName, VerifiedImage};
 
 /// Writes a document, indented, for people look at it as well.
 pub(crate) fn text(document: &impl Serialize) -> String {

@@ -5,9 +5,11 @@ use sealift_mirror::{Finding, ImageVerdict, Verdict, Verification};
 use serde::Serialize;
 
 use super::common::{Failure, Place, VERSION, milliseconds};
+use super::run::{Attached, Blob, Check, CheckName, Run};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit};
 use crate::output::failures;
+use crate::output::units::{bytes, count};
 use crate::output::verification::sentence;
 
 const SCHEMA: &str = "sealift.verification/1";
@@ -18,58 +20,67 @@ const SCHEMA: &str = "sealift.verification/1";
 #[schemars(title = "sealift.verification/1")]
 pub(crate) struct VerificationReport {
     /// Always `sealift.verification/1`.
-    schema: &'static str,
+    pub(in crate::output) schema: &'static str,
     /// The version of sealift that wrote the document.
-    version: &'static str,
+    pub(in crate::output) version: &'static str,
+    /// Who ran what, and when.
+    #[serde(flatten)]
+    pub(in crate::output) run: Run,
     /// What the process ends with.
-    exit_code: u8,
+    pub(in crate::output) exit_code: u8,
     /// What the target was compared with; null for a list of images, and where the run failed before that
     /// was settled.
-    source: Option<Place>,
+    pub(in crate::output) source: Option<Place>,
     /// What was looked at; null where the run failed before that was settled.
-    target: Option<Place>,
+    pub(in crate::output) target: Option<Place>,
     /// Whether every blob was read back and hashed; else presence and size were compared.
-    deep: bool,
+    pub(in crate::output) deep: bool,
     /// Every image that was looked for, release by release, older releases first.
-    images: Vec<VerifiedImage>,
+    pub(in crate::output) images: Vec<VerifiedImage>,
     /// The distinct blobs and manifests at the target that are wrong or not there, sorted.
-    damaged: Vec<String>,
+    pub(in crate::output) damaged: Vec<String>,
+    /// Every distinct blob of the images and of what is attached, and which images share it.
+    pub(in crate::output) content: Vec<Blob>,
+    /// How it was checked.
+    pub(in crate::output) checks: Vec<Check>,
     /// How many blobs were looked at, each once in each repository.
-    blobs: usize,
+    pub(in crate::output) blobs: usize,
     /// How many bytes were read back and hashed.
-    bytes_read: u64,
+    pub(in crate::output) bytes_read: u64,
     /// From the first request to the last.
-    elapsed_milliseconds: u64,
+    pub(in crate::output) elapsed_milliseconds: u64,
     /// Why images could not be compared, and which the source lacks, each reason once.
-    failures: Vec<Failure>,
+    pub(in crate::output) failures: Vec<Failure>,
 }
 
 /// What was found of one image.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct VerifiedImage {
+pub(in crate::output) struct VerifiedImage {
     /// The image's name.
-    name: String,
+    pub(in crate::output) name: String,
     /// The release that it belongs to: the tag at the source; null for images of a list.
-    release: Option<String>,
+    pub(in crate::output) release: Option<String>,
     /// Its repository and tag at the source; for images of a list with the registry.
-    source: String,
+    pub(in crate::output) source: String,
     /// Its repository and tag at the target.
-    target: String,
+    pub(in crate::output) target: String,
     /// The digest of its root manifest at the source, where it is known.
-    digest: Option<String>,
+    pub(in crate::output) digest: Option<String>,
     /// The verdict.
-    verdict: VerdictName,
+    pub(in crate::output) verdict: VerdictName,
     /// What differs.
-    findings: Vec<FindingEntry>,
+    pub(in crate::output) findings: Vec<FindingEntry>,
     /// How many attachments of the source were looked for at the target: signatures, attestations, SBOMs.
-    attachments: usize,
+    pub(in crate::output) attachments: usize,
+    /// What they are.
+    pub(in crate::output) attached: Vec<Attached>,
 }
 
 /// The verdict over one image.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum VerdictName {
+pub(in crate::output) enum VerdictName {
     /// Everything is there and right.
     Right,
     /// The source does not have it and need not: it is not part of this release.
@@ -85,19 +96,19 @@ enum VerdictName {
 /// One difference.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FindingEntry {
+pub(in crate::output) struct FindingEntry {
     /// What kind of difference it is.
-    finding: FindingName,
+    pub(in crate::output) finding: FindingName,
     /// What it is about: a tag, or a digest.
-    object: String,
+    pub(in crate::output) object: String,
     /// The difference as a sentence.
-    message: String,
+    pub(in crate::output) message: String,
 }
 
 /// The kind of a difference.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum FindingName {
+pub(in crate::output) enum FindingName {
     /// The target has no such tag or manifest.
     NoManifest,
     /// The target's tag points at another digest.
@@ -111,7 +122,7 @@ enum FindingName {
 }
 
 impl VerificationReport {
-    pub(crate) fn new(ends: &Ends, verification: &Verification, deep: bool, exit: Exit) -> Self {
+    pub(crate) fn new(run: Run, ends: &Ends, verification: &Verification, deep: bool, exit: Exit) -> Self {
         let failed = failures::gather(
             ends,
             verification.images.iter().filter_map(|image| match &image.verdict {
@@ -128,34 +139,59 @@ impl VerificationReport {
             target: Some(Place::of_target(ends)),
             images: verification.images.iter().map(|it| VerifiedImage::of(ends, it)).collect(),
             damaged,
+            content: Blob::gather(verification.images.iter().map(|image| image.blobs.as_slice())),
+            checks: vec![check(verification, deep)],
             blobs: verification.blobs,
             bytes_read: verification.bytes_read,
             elapsed_milliseconds: milliseconds(verification.elapsed),
             failures: lacking.iter().chain(&failed).map(|it| Failure::of(ends, it)).collect(),
-            ..Self::empty(deep, exit)
+            ..Self::empty(run, deep, exit)
         }
     }
 
     /// A run that failed before there was anything to report.
-    pub(crate) fn of_error(error: &CommandError, deep: bool) -> Self {
-        Self { failures: vec![Failure::of_command(error)], ..Self::empty(deep, error.exit()) }
+    pub(crate) fn of_error(run: Run, error: &CommandError, deep: bool) -> Self {
+        Self { failures: vec![Failure::of_command(error)], ..Self::empty(run, deep, error.exit()) }
     }
 
-    fn empty(deep: bool, exit: Exit) -> Self {
+    fn empty(run: Run, deep: bool, exit: Exit) -> Self {
         Self {
             schema: SCHEMA,
             version: VERSION,
+            run,
             exit_code: exit.code(),
             source: None,
             target: None,
             deep,
             images: Vec::new(),
             damaged: Vec::new(),
+            content: Vec::new(),
+            checks: Vec::new(),
             blobs: 0,
             bytes_read: 0,
             elapsed_milliseconds: 0,
             failures: Vec::new(),
         }
+    }
+}
+
+/// Says how the target was compared with the source.
+fn check(verification: &Verification, deep: bool) -> Check {
+    let blobs = count(verification.blobs, "blob");
+    match deep {
+        true => Check::new(
+            CheckName::ReadBack,
+            format!(
+                "Every manifest and {blobs} ({}) were read back from the target and compared with their digests at the source.",
+                bytes(verification.bytes_read)
+            ),
+        ),
+        false => Check::new(
+            CheckName::Compared,
+            format!(
+                "Every manifest was read back from the target and compared with its digest at the source; of {blobs} presence and size were compared."
+            ),
+        ),
     }
 }
 
@@ -178,6 +214,7 @@ impl VerifiedImage {
             verdict,
             findings: findings.iter().map(FindingEntry::of).collect(),
             attachments: image.attachments.len(),
+            attached: image.attachments.iter().map(Attached::of).collect(),
         }
     }
 }
