@@ -3,6 +3,7 @@
 mod bundle;
 mod guard;
 mod help;
+mod kit;
 mod record;
 mod serve;
 mod shell;
@@ -25,6 +26,7 @@ pub(crate) use bundle::{
 };
 pub(crate) use guard::{AccessLogFormat, GuardArgs};
 pub(crate) use help::parse;
+pub(crate) use kit::{Consumer, ImagesArgs, KitArgs, LockArgs, LockSide};
 pub(crate) use record::RecordArgs;
 pub(crate) use serve::{GcArgs, ServeArgs};
 pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
@@ -64,6 +66,12 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// List the known releases, and what a registry really has of them
     Releases(ReleasesArgs),
+    /// Find the images that manifests, charts and Compose files refer to
+    Images(ImagesArgs),
+    /// Write down which digest each image has
+    Lock(LockArgs),
+    /// Write the files that make a cluster pull from the target
+    Kit(KitArgs),
     /// Check a user and password at a registry and keep them, as Docker does
     Login(LoginArgs),
     /// Forget the user and password that are kept for a registry
@@ -101,6 +109,9 @@ impl Command {
             Self::Serve(args) => args.talk,
             Self::Gc(args) => args.talk,
             Self::Releases(args) => args.talk,
+            Self::Images(args) => args.talk,
+            Self::Lock(args) => args.talk,
+            Self::Kit(args) => args.talk,
             Self::Login(args) => args.talk,
             Self::Logout(args) | Self::Whoami(args) => args.talk,
             Self::Quickstart(args) => args.talk,
@@ -284,7 +295,7 @@ pub(crate) struct QuickstartArgs {
 }
 
 /// The ten answers, as flags. A flag beats the variable, the variable beats the question.
-#[derive(Debug, Default, Group)]
+#[derive(Clone, Debug, Default, Group)]
 #[command(next_help_heading = "Where from and where to (a flag beats its variable)")]
 pub(crate) struct AnswerArgs {
     #[command(flatten)]

@@ -18,6 +18,7 @@ mod ends;
 mod environment;
 mod errors;
 mod foreign;
+mod harvest;
 mod identity;
 mod journal;
 mod list;

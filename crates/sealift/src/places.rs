@@ -123,13 +123,18 @@ impl Connection {
         Some(Arc::clone(pace))
     }
 
-    /// `--plain-http HOST` without a port means every port there.
     fn is_plain(&self, registry: &Registry) -> bool {
-        let fits = |allowed: &Registry| {
-            allowed == registry || (allowed.port().is_none() && allowed.host() == registry.host())
-        };
-        self.plain_http.iter().any(fits)
+        is_plain(&self.plain_http, registry)
     }
+}
+
+/// Tells whether a registry is one of those to speak plain HTTP with: `--plain-http HOST` without a port means every
+/// port there.
+pub(crate) fn is_plain(plain_http: &[Registry], registry: &Registry) -> bool {
+    let fits = |allowed: &Registry| {
+        allowed == registry || (allowed.port().is_none() && allowed.host() == registry.host())
+    };
+    plain_http.iter().any(fits)
 }
 
 /// Lists the releases that a place has: the tags of the image that opens a release.

@@ -44,7 +44,7 @@ fn every_example_is_understood() {
             panic!("{words:?}: {error}");
         }
     }
-    for name in ["mirror", "verify", "releases", "login", "quickstart"] {
+    for name in ["mirror", "verify", "releases", "images", "lock", "kit", "login", "quickstart"] {
         assert!(examples.iter().any(|(it, _)| it == name), "{name} has no example");
     }
 }

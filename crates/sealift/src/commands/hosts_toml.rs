@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use sealift_kit::hosts_toml::{self, Hosts};
+
 use super::Result;
 use super::guard::Guard;
 use crate::args::ServeArgs;
@@ -17,7 +19,7 @@ pub(crate) fn text(
 ) -> Result<String> {
     let host = host(addresses, args.guard.tls_name.first().map(String::as_str), machine)?;
     let authority = guard.authority.as_deref().map(absolute).transpose()?;
-    Ok(render(&format!("{}://{host}", guard.scheme()), &host, authority.as_deref(), !args.read_only))
+    render(&format!("{}://{host}", guard.scheme()), &host, authority.as_deref(), !args.read_only)
 }
 
 /// Returns what nodes call the registry: by the name that its certificate has, or where it listens for others.
@@ -47,27 +49,19 @@ fn absolute(path: &Path) -> Result<String> {
 }
 
 /// `server` is the registry itself, so that a node asks nobody else where something is missing.
-fn render(url: &str, host: &str, authority: Option<&str>, takes_pushes: bool) -> String {
-    let capabilities = if takes_pushes { r#""pull", "resolve", "push""# } else { r#""pull", "resolve""# };
-    let authority = authority.map(|path| {
-        format!(
-            "  # Copy this file to each node, and write down where it lies there.\n  ca = {}\n",
-            quoted(path)
-        )
-    });
-    format!(
-        "# /etc/containerd/certs.d/REGISTRY/hosts.toml on each node. REGISTRY is {host}, or what the images'\n\
-         # names begin with, such as mcr.microsoft.com. containerd 1.x reads it where config_path is\n\
-         # /etc/containerd/certs.d, and so do `ctr images pull --hosts-dir` and nerdctl.\n\
-         server = {url}\n\n[host.{url}]\n  capabilities = [{capabilities}]\n{authority}",
-        url = quoted(url),
-        authority = authority.unwrap_or_default(),
-    )
-}
-
-/// A string of JSON is one of TOML.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn render(url: &str, host: &str, authority: Option<&str>, takes_pushes: bool) -> Result<String> {
+    let copied =
+        authority.map(|path| format!("\nCopy {path} to each node, and write below where it lies there."));
+    let comment = format!(
+        "/etc/containerd/certs.d/REGISTRY/hosts.toml on each node. REGISTRY is {host}, or what the images'\n\
+         names begin with, such as mcr.microsoft.com. containerd 1.x reads it where config_path is\n\
+         /etc/containerd/certs.d, and so do `ctr images pull --hosts-dir` and nerdctl.{}",
+        copied.unwrap_or_default(),
+    );
+    let hosts = Hosts { server: url, prefix: None, takes_pushes, ca: authority };
+    hosts_toml::render(&comment, &hosts).map_err(|error| {
+        CommandError::usage(error, "Name the certificates' directory without control characters.")
+    })
 }
 
 #[cfg(test)]
@@ -98,16 +92,12 @@ mod tests {
 
     #[test]
     fn the_file_says_where_and_whom_to_trust() {
-        let plain = render("http://127.0.0.1:5000", "127.0.0.1:5000", None, true);
+        let plain = render("http://127.0.0.1:5000", "127.0.0.1:5000", None, true).unwrap();
         let (comment, file) = plain.split_at(plain.find("server").unwrap());
         assert!(comment.lines().all(|line| line.starts_with("# ")) && comment.contains("127.0.0.1:5000"));
-        assert_eq!(
-            file,
-            "server = \"http://127.0.0.1:5000\"\n\n[host.\"http://127.0.0.1:5000\"]\n  \
-             capabilities = [\"pull\", \"resolve\", \"push\"]\n"
-        );
-        let safe = render("https://a:1", "a:1", Some("/srv/a \"b\"/ca.crt"), false);
+        assert!(file.ends_with("capabilities = [\"pull\", \"resolve\", \"push\"]\n"), "{file}");
+        let safe = render("https://a:1", "a:1", Some("/srv/a \"b\"/ca.crt"), false).unwrap();
         assert!(safe.contains("capabilities = [\"pull\", \"resolve\"]\n"), "{safe}");
-        assert!(safe.ends_with("\n  ca = \"/srv/a \\\"b\\\"/ca.crt\"\n"), "{safe}");
+        assert!(safe.ends_with("\nca = '/srv/a \"b\"/ca.crt'\n"), "{safe}");
     }
 }

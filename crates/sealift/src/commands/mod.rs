@@ -12,10 +12,13 @@ mod freight;
 mod gc;
 mod guard;
 mod hosts_toml;
+mod images;
 mod inspect;
 mod job;
 mod keygen;
+mod kit;
 mod load;
+mod lock;
 mod login;
 mod logout;
 mod mirror;
@@ -64,6 +67,9 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Verify(args) => verify::run(ui, args, environment).await,
         Command::Releases(args) if args.discover => discover::run(ui, &args, environment).await,
         Command::Releases(args) => releases::run(ui, &args, environment).await,
+        Command::Images(args) => images::run(ui, &args, environment).await,
+        Command::Lock(args) => lock::run(ui, &args, environment).await,
+        Command::Kit(args) => kit::run(ui, &args, environment),
         Command::Login(args) => login::run(ui, &args, environment).await,
         Command::Logout(args) => logout::run(ui, &args, environment).await,
         Command::Whoami(args) => whoami::run(ui, &args, environment).await,

@@ -4,6 +4,7 @@ pub(crate) mod contents;
 pub(crate) mod discovery;
 pub(crate) mod failures;
 pub(crate) mod html;
+pub(crate) mod images;
 pub(crate) mod json;
 pub(crate) mod plan;
 pub(crate) mod report;

@@ -5,6 +5,8 @@ mod bundle_verification;
 mod common;
 mod contents;
 mod discovery;
+mod images;
+mod lock;
 mod plan;
 mod report;
 mod run;
@@ -17,6 +19,8 @@ pub(in crate::output) use bundle_verification::{Difference, ScopeName};
 pub(in crate::output) use common::{Failure, Place};
 pub(crate) use contents::Contents;
 pub(crate) use discovery::DiscoveryReport;
+pub(crate) use images::ImagesReport;
+pub(crate) use lock::{Lock, Locked};
 pub(crate) use plan::PlanReport;
 pub(crate) use report::BundleFacts;
 pub(crate) use report::Report;
@@ -45,6 +49,8 @@ mod tests {
             ("bundle-verification.schema.json", schemars::schema_for!(BundleVerification)),
             ("contents.schema.json", schemars::schema_for!(Contents)),
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
+            ("images.schema.json", schemars::schema_for!(ImagesReport)),
+            ("lock.schema.json", schemars::schema_for!(Lock)),
             ("plan.schema.json", schemars::schema_for!(PlanReport)),
             ("report.schema.json", schemars::schema_for!(Report)),
             ("verification.schema.json", schemars::schema_for!(VerificationReport)),
