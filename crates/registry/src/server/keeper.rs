@@ -29,6 +29,8 @@ pub trait Keeper: Debug + Send + Sync + 'static {
 pub struct Origin {
     /// When it came.
     pub arrived: Option<SystemTime>,
+    /// When the bundle was written that has it, as that says (RFC 3339).
+    pub written: Option<String>,
     /// The bundle that brought it.
     pub bundle: Option<String>,
     /// The repository that it was taken from, elsewhere.

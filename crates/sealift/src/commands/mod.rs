@@ -2,6 +2,7 @@
 
 mod bases;
 mod bundle;
+mod carried;
 mod creation;
 mod delta_sums;
 mod deltas;

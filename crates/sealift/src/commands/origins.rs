@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sealift_bundle::{RECEIPT_LIMIT, Receipt};
 use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_registry::server::{Keeper, Origin};
-use sealift_store::{DirectoryStore, ReadThrough, Usage};
+use sealift_store::{DirectoryStore, Error, ErrorKind, Operation, ReadThrough, Usage};
 
 use super::{Result, since};
 
@@ -17,6 +17,7 @@ use super::{Result, since};
 #[derive(Debug)]
 pub(crate) struct Origins {
     directory: Arc<DirectoryStore>,
+    is_read_only: bool,
     /// The bundles and the repository that a manifest came from. It may lie in a repository of another name
     /// here, so only its digest counts.
     known: HashMap<Digest, (String, String)>,
@@ -31,7 +32,12 @@ impl Origins {
             let content = since::signed(path, RECEIPT_LIMIT, None)?;
             add(&mut known, &Receipt::parse(path, &content)?);
         }
-        Ok(Self { directory, known, through: None })
+        Ok(Self { directory, is_read_only: false, known, through: None })
+    }
+
+    /// Says that nothing is meant to be written there.
+    pub(crate) fn read_only(self) -> Self {
+        Self { is_read_only: true, ..self }
     }
 
     /// Asks this, too, how old tags are.
@@ -57,12 +63,16 @@ impl Keeper for Origins {
     }
 
     async fn check_writable(&self) -> sealift_store::Result<()> {
+        if self.is_read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, Operation::PushBlob));
+        }
         self.directory.check_writable().await
     }
 
     async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin {
         let (bundle, source) = self.known.get(digest).cloned().unzip();
-        Origin { arrived: self.directory.arrived(repository, digest).await, bundle, source }
+        let arrived = self.directory.arrived(repository, digest).await;
+        Origin { arrived, written: None, bundle, source }
     }
 
     async fn age(&self, repository: &RepositoryName, tag: &Tag) -> Option<Duration> {

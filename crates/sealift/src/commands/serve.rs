@@ -12,6 +12,7 @@ use sealift_store::accept::Sparse;
 use sealift_store::{Depth, DirectoryStore, PageRequest, ReadOnly, ReadThrough, Store};
 use tokio::net::TcpListener;
 
+use super::carried::{self, Carried};
 use super::freight::open_layout;
 use super::guard::{self, Guard};
 use super::mirror::write;
@@ -85,6 +86,17 @@ struct Opened {
     directory: Option<Arc<DirectoryStore>>,
     /// The directory with what it fetches, where it does.
     through: Option<ReadThrough>,
+    /// What is only read, where it is known from behind.
+    kept: Kept,
+}
+
+/// What is served without being written.
+#[derive(Default)]
+enum Kept {
+    Directory(Arc<DirectoryStore>),
+    Bundles(BundleStore),
+    #[default]
+    Nothing,
 }
 
 impl Opened {
@@ -101,8 +113,8 @@ async fn open(ui: &Ui, args: &ServeArgs, environment: &mut Environment) -> Resul
     let names: Vec<String> = args.places.iter().map(|path| path.display().to_string()).collect();
     let name = names.join(" and ");
     if args.read_only {
-        let store = open_to_read(ui, args, environment).await?;
-        return Ok(Opened { store, name, directory: None, through: None });
+        let (store, kept) = open_to_read(ui, args, environment).await?;
+        return Ok(Opened { store, name, directory: None, through: None, kept });
     }
     let [path] = args.places.as_slice() else {
         return Err(CommandError::usage(
@@ -119,7 +131,7 @@ async fn open(ui: &Ui, args: &ServeArgs, environment: &mut Environment) -> Resul
         Some(through) => Arc::new(through.clone()),
         None => Arc::clone(&directory) as Arc<dyn Store>,
     };
-    Ok(Opened { store, name, directory: Some(directory), through })
+    Ok(Opened { store, name, directory: Some(directory), through, kept: Kept::Nothing })
 }
 
 /// Repositories are not mixed into what was packed.
@@ -139,7 +151,11 @@ async fn refuse_bundle(path: &Path, args: &ServeArgs, environment: &mut Environm
 }
 
 /// Opens bundles as one place; else the one layout or directory that is named.
-async fn open_to_read(ui: &Ui, args: &ServeArgs, environment: &mut Environment) -> Result<Arc<dyn Store>> {
+async fn open_to_read(
+    ui: &Ui,
+    args: &ServeArgs,
+    environment: &mut Environment,
+) -> Result<(Arc<dyn Store>, Kept)> {
     let mut bundles = Vec::new();
     for path in &args.places {
         let error = match bundle::open(path, &args.open, environment).await {
@@ -156,18 +172,28 @@ async fn open_to_read(ui: &Ui, args: &ServeArgs, environment: &mut Environment) 
             return Err(error);
         }
         return match open_layout(path).await? {
-            Some(layout) => Ok(Arc::new(layout)),
+            Some(layout) => Ok((Arc::new(layout), Kept::Nothing)),
             None if path.is_dir() => open_directory(ui, path).await,
             None => Err(error),
         };
     }
-    Ok(Arc::new(BundleStore::new(bundles)))
+    let store = carried::store(bundles);
+    let unsupported = carried::unsupported(&store);
+    if unsupported > 0 {
+        ui.warning(format_args!(
+            "{} cannot be pulled: carried as deltas of what none of these bundles has whole. Serve the bundles before \
+             this one, too, or bring all into a directory with `sealift load BUNDLE --into DIRECTORY`.",
+            count(unsupported, "blob")
+        ));
+    }
+    Ok((Arc::new(store.clone()), Kept::Bundles(store)))
 }
 
-async fn open_directory(ui: &Ui, path: &Path) -> Result<Arc<dyn Store>> {
-    let directory = DirectoryStore::open(path)?;
+async fn open_directory(ui: &Ui, path: &Path) -> Result<(Arc<dyn Store>, Kept)> {
+    let directory = Arc::new(DirectoryStore::open(path)?);
     check(ui, &directory).await?;
-    Ok(Arc::new(ReadOnly::new(Arc::new(directory))))
+    let store = ReadOnly::new(Arc::clone(&directory) as Arc<dyn Store>);
+    Ok((Arc::new(store), Kept::Directory(directory)))
 }
 
 /// What is broken is told, and the rest is served.
@@ -199,10 +225,23 @@ fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> Resu
             None => ui.detail(line),
         }
     };
-    let origins = opened.directory.clone().map(|directory| Origins::read(directory, &args.guard.receipt));
-    let behind = |origins: Origins| Arc::new(origins.behind(opened.through.clone())) as Arc<dyn Keeper>;
-    let (keeper, shown) = (origins.transpose()?.map(behind), Some(opened.shown()));
+    let (keeper, shown) = (keeper(opened, &args.guard.receipt)?, Some(opened.shown()));
     Ok(ServerConfig { deletes: args.allow_delete, keeper, shown, ..guard.into_config(Arc::new(access)) })
+}
+
+/// Finds who knows what is served from behind.
+fn keeper(opened: &Opened, receipts: &[PathBuf]) -> Result<Option<Arc<dyn Keeper>>> {
+    if let Some(directory) = &opened.directory {
+        let origins = Origins::read(Arc::clone(directory), receipts)?;
+        return Ok(Some(Arc::new(origins.behind(opened.through.clone()))));
+    }
+    Ok(match &opened.kept {
+        Kept::Directory(directory) => {
+            Some(Arc::new(Origins::read(Arc::clone(directory), receipts)?.read_only()))
+        }
+        Kept::Bundles(bundles) => Some(Arc::new(Carried(bundles.clone()))),
+        Kept::Nothing => None,
+    })
 }
 
 /// Listens on what was handed over, or else on what was named.

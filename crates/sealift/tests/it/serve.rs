@@ -1,5 +1,7 @@
 //! The registry of the binary: what is pushed is kept and pulled, and how it begins and ends.
 
+use std::fs::File;
+use std::io::Seek as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ pub(crate) struct Registry {
     pub(crate) address: String,
     child: Child,
     stdout: BufReader<ChildStdout>,
+    stderr: File,
 }
 
 impl Registry {
@@ -35,12 +38,14 @@ impl Registry {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
         command.args([&["serve", "--listen", "127.0.0.1:0"], args].concat()).kill_on_drop(true);
         command.env_clear().envs(variables.iter().copied());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let stderr = tempfile::tempfile().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr.try_clone().unwrap());
+        let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         tokio::time::timeout(LIMIT, stdout.read_line(&mut line)).await.unwrap().unwrap();
         let (_, address) = line.trim().rsplit_once("http://").expect("it does not say where it is");
-        Self { address: address.to_owned(), child, stdout }
+        Self { address: address.to_owned(), child, stdout, stderr }
     }
 
     pub(crate) fn client(&self) -> Arc<dyn Store> {
@@ -58,6 +63,8 @@ impl Registry {
         let ended = tokio::time::timeout(LIMIT, self.child.wait()).await.expect("it does not stop").unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).await.unwrap();
+        self.stderr.rewind().unwrap();
+        std::io::Read::read_to_string(&mut self.stderr, &mut rest).unwrap();
         (ended.code(), rest)
     }
 
@@ -68,6 +75,11 @@ impl Registry {
         let mut answer = Vec::new();
         let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("it hangs");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Gets a page, head and all.
+    pub(crate) async fn page(&self, target: &str) -> String {
+        self.raw(&format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 
     /// Sends a request without a body, and returns the status.

@@ -130,7 +130,7 @@ impl Shown<'_> {
     fn facts(&self) -> Markup {
         let Description { descriptor, .. } = &self.description;
         let platforms = self.description.platforms();
-        let Origin { arrived, bundle, source } = &self.origin;
+        let Origin { arrived, written, bundle, source } = &self.origin;
         html! {
             section aria-labelledby="facts" {
                 h2 #facts { "About" }
@@ -145,6 +145,9 @@ impl Shown<'_> {
                     }
                     @if let Some(arrived) = arrived {
                         div { dt { "Arrived here" } dd { (words::time(*arrived)) } }
+                    }
+                    @if let Some(written) = written.as_deref().and_then(words::written_time) {
+                        div { dt { "Packed" } dd { (written) } }
                     }
                     @if let Some(bundle) = bundle { div { dt { "With the bundle" } dd { (bundle) } } }
                     @if let Some(source) = source { div { dt { "From" } dd { (source) } } }

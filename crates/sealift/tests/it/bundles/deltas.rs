@@ -5,13 +5,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sealift_store::MemoryStore;
+use sealift_oci::Digest;
 use sealift_store::conformance::fixture::{Image, image_of, noise};
+use sealift_store::{MemoryStore, PageRequest};
 use serde_json::Value;
 
 use super::scene::Gap;
 use super::several::pack_one;
 use super::trust::CAPTAIN;
+use crate::serve::Registry;
 use crate::site::KNOWN;
 
 const RECEIPT: &str = "arc-dns.receipt.json";
@@ -27,8 +29,8 @@ fn gzip(plain: &[u8]) -> Bytes {
     Bytes::from(stream)
 }
 
-/// An image of two layers of which each release has most in common with the one before.
-fn release(number: usize) -> Image {
+/// Two layers of which each release has most in common with the one before.
+fn release_layers(number: usize) -> [Bytes; 2] {
     let layer = |seed: &str, len: usize| {
         let mut plain = noise(seed, len).to_vec();
         // Times and a few files differ.
@@ -36,7 +38,11 @@ fn release(number: usize) -> Image {
         plain.extend_from_slice(&noise(&format!("{seed} {number}"), len / 100));
         gzip(&plain)
     };
-    image_of(&format!("release {number}"), &[layer("system", 300_000), layer("program", LARGE)])
+    [layer("system", 300_000), layer("program", LARGE)]
+}
+
+fn release(number: usize) -> Image {
+    image_of(&format!("release {number}"), &release_layers(number))
 }
 
 /// A source with the first release.
@@ -118,6 +124,38 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
     gap.assert_arrived(&["arc-dns"]).await;
 }
 
+/// Beside the bundle that it builds on, nothing of an update is missing; without that one, it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_served_over_what_it_builds_on() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    publish(&gap, 2).await;
+    let run = pack_next(&gap, &["--since", RECEIPT]).await.expect(0);
+    assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+    let (first, next, new) = (gap.text("arc-dns"), gap.text("next"), release(2));
+    let layer = new.manifest.links.blobs[2].digest;
+    for (places, told) in [(&[&first, &next][..], ""), (&[&next], "2 blobs cannot be pulled")] {
+        let registry = Registry::start(
+            &[&["--read-only"], &places.iter().map(|it| it.as_str()).collect::<Vec<_>>()[..]].concat(),
+        )
+        .await;
+        let store = registry.client();
+        let all = store.admin().repositories(&PageRequest::first()).await.unwrap().items;
+        let source = store.source(&all[0]);
+        let tag: sealift_oci::Tag = KNOWN.parse().unwrap();
+        assert_eq!(source.manifest(&tag.into()).await.unwrap(), new.manifest);
+        for (blob, offset) in new.blobs.iter().zip([0, 0, 700_001]).filter(|_| told.is_empty()) {
+            let body = source.open_blob(&Digest::sha256(blob), offset).await.unwrap();
+            assert!(body.collect(blob.len()).await.unwrap() == blob[offset as usize..]);
+        }
+        let status = registry.ask("GET", &format!("/v2/{}/blobs/{layer}", all[0])).await;
+        assert_eq!(status, if told.is_empty() { 200 } else { 404 });
+        let (_, heard) = registry.stop().await;
+        assert!(heard.contains(told), "{heard}");
+    }
+}
+
 /// The release before the last serves as well, and what is sealed and cut into volumes is a delta, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_update_skips_a_release() {
@@ -180,5 +218,24 @@ async fn a_missing_base_is_asked_for() {
     assert!(bases.iter().all(|base| missing.contains(&&Value::from(base.digest.to_string()))), "{request}");
     gap.run(&["pack", "--repair", REPAIR, "--to", "repair", "--source-anonymous"]).await.expect(0);
     gap.run(&gap.loading(&["next", "repair"], &[])).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+/// A layer was put in front, so that none stands where it stood: what is like what is found by its content.
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_moved_are_found_by_what_they_have_in_common() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    let [system, program] = release_layers(2);
+    let moved = image_of("moved", &[gzip(&noise("in front", 200_000)), program, system]);
+    let repository = "arcdata/arc-dns".parse().unwrap();
+    moved.push(gap.site.source.store.as_ref(), &repository, Some(KNOWN)).await;
+    let run = pack_next(&gap, &["--since", RECEIPT]).await.expect(0);
+    assert!(run.stderr.contains("2 of 3 layers as deltas: "), "{}", run.stderr);
+    assert!(run.stderr.contains("nothing that the other side has is like it"), "{}", run.stderr);
+    let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
+    assert!(looked["bytesCarried"].as_u64().unwrap() < 300_000, "{looked}");
+    gap.load("next", &[]).await.expect(0);
     gap.assert_arrived(&["arc-dns"]).await;
 }

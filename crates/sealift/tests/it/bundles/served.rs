@@ -30,6 +30,13 @@ async fn a_bundle_is_served_from_its_volumes() {
     for (name, repository) in NAMES.iter().zip(&all) {
         assert_pulled(client.as_ref(), repository.as_str(), name).await;
     }
+    let looked = gap.inspect("release", &["--output", "json"]).await.expect(0).json();
+    let page = registry.page(&format!("/repository/{}?image={KNOWN}", all[0])).await;
+    for fact in ["Packed", looked["id"].as_str().unwrap(), "From"] {
+        assert!(page.contains(fact), "{fact} {page}");
+    }
+    let figures = registry.page("/metrics").await;
+    assert!(figures.contains(&format!("sealift_store_repositories {}\n", NAMES.len())), "{figures}");
     let target = format!("/v2/{}/blobs/uploads/", all[0]);
     assert_eq!(registry.ask("POST", &target).await, 405);
     let (code, told) = registry.stop().await;
