@@ -1,5 +1,6 @@
 //! What the commands about bundles share: keys and passphrases, opening, identity, room on the disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,15 +210,23 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     Ok(written.map_err(failed)?)
 }
 
-/// Writes a document and, if there is a key, its signature.
+/// Writes a document and, if there is a key, its signature. Without one, that of a document before it goes away: it would
+/// make this one look altered.
 pub(super) fn write_signed(
     path: &Path,
     content: &[u8],
     key: Option<&SecretKey>,
     comment: &str,
 ) -> Result<()> {
-    if let Some(key) = key.filter(|_| path.metadata().map_or(true, |metadata| metadata.is_file())) {
-        write(&signature_of(path), key.sign(path, content, comment)?.as_bytes())?;
+    let beside = signature_of(path);
+    match key.filter(|_| path.metadata().map_or(true, |metadata| metadata.is_file())) {
+        Some(key) => write(&beside, key.sign(path, content, comment)?.as_bytes())?,
+        None => match std::fs::remove_file(&beside) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(BundleError::Io { path: beside, source }.into());
+            }
+            _ => {}
+        },
     }
     write(path, content)
 }
