@@ -10,13 +10,22 @@ FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_st
 	reference repair route token trailer volume
 FUZZ_SECONDS ?= 30
 
-.PHONY: help build test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
+.PHONY: help build dist image dist-check test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 build: ## Build the release binary: target/release/sealift
 	$(CARGO) build --release --locked
+
+dist: ## Make a release in ./dist: static binary, image, Debian package, SBOM, SHA256SUMS (docs/PACKAGES.md)
+	scripts/dist
+
+image: ## Make the container image in ./dist/image, an OCI layout; needs no daemon
+	scripts/dist image
+
+dist-check: dist ## Check what `make dist` made, and that two builds give the same bytes (root, skopeo, python3; long)
+	scripts/dist-check twice
 
 test: check unit ## Run everything: format, lints, docs, dependency rules, all tests with their real peers
 

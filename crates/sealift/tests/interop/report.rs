@@ -163,8 +163,8 @@ async fn a_report_of_fifteen_images_is_shown_on_a_desk_a_phone_and_paper() {
     }
     let directory = tempfile::tempdir().unwrap();
     let page = report(directory.path(), 15, 40).await;
-    let desk = screenshot(directory.path(), &page, (1280, 1800), &[]).await;
-    assert_eq!((desk.width, desk.height), (1280, 1800));
+    let desk = screenshot(directory.path(), &page, (1280, 1600), &[]).await;
+    assert_eq!((desk.width, desk.height), (1280, 1600));
     // Each image has fetched layers or shares them; a sign is 11 by 12 pixels, of which some are lost to scaling.
     assert!(desk.count(LIGHT) > 15 * 60, "the picture is not painted: {}", desk.count(LIGHT));
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -173,7 +173,7 @@ async fn a_report_of_fifteen_images_is_shown_on_a_desk_a_phone_and_paper() {
     }
     assert_eq!(desk.count(DARK), 0);
     let dark =
-        screenshot(directory.path(), &page, (1280, 1800), &["--blink-settings=preferredColorScheme=0"]).await;
+        screenshot(directory.path(), &page, (1280, 1600), &["--blink-settings=preferredColorScheme=0"]).await;
     assert!(
         dark.count(DARK) > 15 * 60 && dark.count(LIGHT) == 0,
         "{} {}",

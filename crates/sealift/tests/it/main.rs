@@ -34,6 +34,7 @@ mod serve;
 mod serve_guard;
 mod serve_killed;
 mod serve_upstream;
+mod shell;
 mod site;
 mod terminal;
 mod usage;
