@@ -3,10 +3,10 @@
 CARGO ?= cargo
 DENY_VERSION := 0.20.2
 # Debian's packages that the interop tests run against.
-PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium
+PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium kubernetes-client
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream layout_archive layout_index link manifest minisign range receipt \
+FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream images layout_archive layout_index link manifest minisign range receipt \
 	reference repair route token trailer volume
 FUZZ_SECONDS ?= 30
 

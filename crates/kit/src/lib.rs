@@ -31,6 +31,8 @@ mod file;
 pub mod hosts_toml;
 pub mod kubernetes;
 mod place;
+#[cfg(test)]
+mod shapes;
 mod shell;
 #[cfg(test)]
 mod testing;

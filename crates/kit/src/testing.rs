@@ -20,6 +20,11 @@ pub(crate) fn check(name: &str, files: &[File]) {
         let golden = std::fs::read_to_string(root.join(&file.path)).unwrap_or_default();
         assert!(golden == file.content, "{name}/{} differs:\n{}", file.path, file.content);
     }
+    // What k3s and RKE2 read is no object of Kubernetes.
+    let objects = files.iter().filter(|file| file.path.ends_with(".yaml") && !file.path.starts_with("k3s/"));
+    for file in objects {
+        assert_eq!(crate::shapes::mistakes(&file.content), [""; 0], "{name}/{}", file.path);
+    }
     let wanted: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     assert_eq!(there(&root), wanted);
 }

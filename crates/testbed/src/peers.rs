@@ -14,7 +14,7 @@ const NO_INTEROP: &str = "SEALIFT_NO_INTEROP";
 /// How long one run of a program may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The programs and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("age", "age"),
     ("age-keygen", "age"),
     ("chromium", "chromium"),
@@ -23,6 +23,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("kubectl", "kubernetes-client"),
     ("minisign", "minisign"),
     ("podman", "podman"),
     ("script", "bsdutils"),

@@ -19,6 +19,7 @@ use sealift_oci::Reference;
 
 use crate::environment::Environment;
 use crate::errors::CommandError;
+use crate::output::units::count;
 use helm::Helm;
 use walk::Item;
 
@@ -80,7 +81,9 @@ pub(crate) async fn gather(
         }
         let walked = walk::walk(place).map_err(|reason| refuse(place, &reason))?;
         if walked.links > 0 {
-            harvest.note(place, &format_args!("{} symbolic links were not followed", walked.links));
+            let were = if walked.links == 1 { "was" } else { "were" };
+            harvest
+                .note(place, &format_args!("{} {were} not followed", count(walked.links, "symbolic link")));
         }
         for item in walked.items {
             match item {

@@ -9,6 +9,7 @@ mod attachments;
 mod bundles;
 mod clients;
 mod faults;
+mod kit;
 mod page;
 mod report;
 mod round_trip;
