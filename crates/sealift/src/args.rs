@@ -1,6 +1,7 @@
 //! What was typed. Doc comments here are the help texts.
 
 mod bundle;
+mod doctor;
 mod guard;
 mod help;
 mod kit;
@@ -24,6 +25,7 @@ use crate::ui::Level;
 pub(crate) use bundle::{
     BundleLimitArgs, DeltaArg, InspectArgs, KeygenArgs, LoadArgs, OpenArgs, PackArgs, TargetArgs,
 };
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use guard::{AccessLogFormat, GuardArgs};
 pub(crate) use help::parse;
 pub(crate) use kit::{Consumer, ImagesArgs, KitArgs, LockArgs, LockSide};
@@ -58,6 +60,9 @@ pub(crate) enum Command {
     /// Compare what the target has with the source, digest by digest; or check
     /// every byte of a bundle, or of the directory of a registry
     Verify(VerifyArgs),
+    /// Check both registries, credentials, rights, TLS, clock, proxy and disk
+    /// before a run
+    Doctor(DoctorArgs),
     /// Make a key to sign bundles with
     Keygen(KeygenArgs),
     /// Be a registry: over a directory, or straight over bundles
@@ -105,6 +110,7 @@ impl Command {
             Self::Load(args) => args.talk,
             Self::Inspect(args) => args.talk,
             Self::Verify(args) => args.talk,
+            Self::Doctor(args) => args.talk,
             Self::Keygen(args) => args.talk,
             Self::Serve(args) => args.talk,
             Self::Gc(args) => args.talk,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::{ForeignLayers, Windows};
 use sealift_oci::{Registry, Tag};
-use sealift_registry::client::{ClientConfig, Credentials, RegistryClient};
+use sealift_registry::client::{ClientConfig, Credentials, RegistryClient, RetryPolicy};
 use sealift_store::{Operation, Pace, Side, Store, collect_pages};
 
 use crate::args::ConnectionArgs;
@@ -80,6 +80,12 @@ impl Connection {
             requests_per_second: args.requests_per_second,
             paces: Arc::default(),
         })
+    }
+
+    /// Sends every request once: who looks for what is wrong wants to know it at once.
+    pub(crate) fn without_repeating(mut self) -> Self {
+        self.config.retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        self
     }
 
     /// Opens one end. No request is made before something is asked of it.

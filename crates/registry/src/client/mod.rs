@@ -5,10 +5,10 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `ecr`, `foreign` |
+//! | what a repository can do | `manifests`, `blobs`, `uploads`, `upload_session`, `lists`, `referrers`, `creation`, `ecr`, `foreign`, `examine`, `scratch` |
 //! | one request on its way | `connection`, `streaming`, `ping`, `authorize`, `authenticate` |
 //! | rules without I/O | `auth`, `redirect`, `endpoint`, `status`, `quirks`, `retry`, `silence`, `sigv4` |
-//! | HTTP | `transport`, `tls`, `proxy`, `guard`, `addresses`, `failure`, `answer`, `upload_body` |
+//! | HTTP | `transport`, `tls`, `presented`, `proxy`, `guard`, `addresses`, `failure`, `answer`, `upload_body` |
 //!
 //! What a server says is checked before it is followed: `Location`, `Link` and `realm` are its word and
 //! nothing more. Content is not: what reads a blob passes it through [`sealift_store::verified`].
@@ -24,6 +24,7 @@ mod connection;
 mod creation;
 mod ecr;
 mod endpoint;
+mod examine;
 mod failure;
 mod fault;
 mod flight;
@@ -34,6 +35,7 @@ mod guard;
 mod lists;
 mod manifests;
 mod ping;
+mod presented;
 mod proxy;
 mod quirks;
 mod redirect;
@@ -41,6 +43,7 @@ mod referrers;
 mod repository;
 mod request;
 mod retry;
+mod scratch;
 mod secret;
 mod sigv4;
 mod silence;
@@ -65,6 +68,8 @@ use sealift_store::{
 pub use config::ClientConfig;
 pub use creation::Created;
 pub use ecr::Amazon;
+pub use examine::{Seen, Way};
+pub use presented::Presented;
 pub use proxy::{Proxy, ProxyConfig, ProxyError};
 pub use retry::RetryPolicy;
 pub use secret::{Credentials, Secret};
@@ -165,7 +170,7 @@ impl Admin for RegistryClient {
         self.connection.list_repositories(page).await.map_err(|fault| fault.at(self.place()))
     }
 
-    /// Nothing is ever deleted in a registry.
+    /// Nothing is ever deleted in a registry, but what was pushed there to try it ([`scratch`]).
     async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
         Err(cannot_delete(self.place(), Operation::DeleteManifest))
     }

@@ -55,15 +55,17 @@ pub fn check_authorities(file: &[u8]) -> std::result::Result<(), PemError> {
 pub(super) struct TlsSettings {
     pub(super) own: ClientConfig,
     pub(super) foreign: ClientConfig,
+    pub(super) roots: RootCertStore,
 }
 
 impl TlsSettings {
     pub(super) fn new(ca_files: &[Vec<u8>], identity: Option<&Identity>) -> Result<Self> {
         let provider = pem::provider();
+        let roots = roots(ca_files)?;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
-            .with_root_certificates(roots(ca_files)?);
+            .with_root_certificates(roots.clone());
         let foreign = builder.clone().with_no_client_auth();
         let own = match identity {
             None => foreign.clone(),
@@ -75,7 +77,7 @@ impl TlsSettings {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
         };
-        Ok(Self { own, foreign })
+        Ok(Self { own, foreign, roots })
     }
 }
 

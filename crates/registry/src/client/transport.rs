@@ -36,6 +36,8 @@ pub(super) struct Transport {
     own: Clients,
     foreign: Clients,
     stall_timeout: Duration,
+    /// Who is trusted.
+    roots: rustls::RootCertStore,
     /// What the registry, and where it leads, leaves unanswered.
     pub(super) silence: Arc<Silence>,
     pace: Option<Arc<Pace>>,
@@ -56,6 +58,7 @@ impl Transport {
         let proxies = Proxies::new(&config.proxies);
         let tls = TlsSettings::new(&config.ca_files, config.identity.as_ref())?;
         Ok(Self {
+            roots: tls.roots,
             own: Clients::new(config, tls.own, &guard, &proxies)?,
             foreign: Clients::new(config, tls.foreign, &guard, &proxies)?,
             origins,
@@ -70,6 +73,20 @@ impl Transport {
     /// Puts the secrets of the proxies under a veil.
     pub(super) fn hide(&self, veil: &mut Veil) {
         self.proxies.hide(veil);
+    }
+
+    /// Names the proxy that lies before a URL.
+    pub(super) fn proxy_of(&self, url: &Url) -> Option<String> {
+        self.proxies.of(url).map(ToString::to_string)
+    }
+
+    /// Reads the certificates that a host shows at an address.
+    pub(super) async fn presented(
+        &self,
+        host: &str,
+        address: std::net::SocketAddr,
+    ) -> std::io::Result<Vec<super::Presented>> {
+        super::presented::presented(self.roots.clone(), host, address).await
     }
 
     /// Returns how long a peer may keep silent.

@@ -7,6 +7,7 @@ mod creation;
 mod delta_sums;
 mod deltas;
 mod discover;
+mod doctor;
 mod documents;
 mod dry_run;
 mod freight;
@@ -49,6 +50,7 @@ use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::ui::Ui;
 
+pub(crate) use doctor::{Check, Examination, Part, Verdict};
 pub(crate) use dry_run::{Proposal, Volumes};
 pub(crate) use inspect::{Inspected, Inspection};
 pub(crate) use mirror::Transfer;
@@ -62,6 +64,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Pack(args) => pack::run(ui, args, environment).await,
         Command::Load(args) => load::run(ui, args, environment).await,
         Command::Inspect(args) => inspect::run(ui, &args, environment).await,
+        Command::Doctor(args) => doctor::run(ui, &args, environment).await,
         Command::Keygen(args) => keygen::run(ui, &args, environment).await,
         Command::Serve(args) => serve::run(ui, &args, environment).await,
         Command::Gc(args) => gc::run(ui, &args).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod contents;
 pub(crate) mod discovery;
+pub(crate) mod doctor;
 pub(crate) mod failures;
 pub(crate) mod html;
 pub(crate) mod images;

@@ -8,6 +8,7 @@
 mod attachments;
 mod bundles;
 mod clients;
+mod doctor;
 mod faults;
 mod kit;
 mod page;

@@ -9,6 +9,7 @@ mod certificates;
 mod creation;
 mod credentials;
 mod discover;
+mod doctor;
 mod dry_run;
 mod failures;
 mod foreign;

@@ -20,6 +20,11 @@ impl Scopes {
         Self(vec![format!("repository:{repository}:pull,push")])
     }
 
+    /// Deleting from one repository.
+    pub(in crate::client) fn delete(repository: &RepositoryName) -> Self {
+        Self(vec![format!("repository:{repository}:delete,pull,push")])
+    }
+
     /// Listing the repositories, which Docker's registry calls the catalog.
     pub(in crate::client) fn catalog() -> Self {
         Self(vec!["registry:catalog:*".to_owned()])

@@ -5,6 +5,7 @@ mod bundle_verification;
 mod common;
 mod contents;
 mod discovery;
+mod doctor;
 mod images;
 mod lock;
 mod plan;
@@ -19,6 +20,7 @@ pub(in crate::output) use bundle_verification::{Difference, ScopeName};
 pub(in crate::output) use common::{Failure, Place};
 pub(crate) use contents::Contents;
 pub(crate) use discovery::DiscoveryReport;
+pub(crate) use doctor::DoctorReport;
 pub(crate) use images::ImagesReport;
 pub(crate) use lock::{Lock, Locked};
 pub(crate) use plan::PlanReport;
@@ -49,6 +51,7 @@ mod tests {
             ("bundle-verification.schema.json", schemars::schema_for!(BundleVerification)),
             ("contents.schema.json", schemars::schema_for!(Contents)),
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
+            ("doctor.schema.json", schemars::schema_for!(DoctorReport)),
             ("images.schema.json", schemars::schema_for!(ImagesReport)),
             ("lock.schema.json", schemars::schema_for!(Lock)),
             ("plan.schema.json", schemars::schema_for!(PlanReport)),
