@@ -91,6 +91,17 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "doctor",
+        &[
+            ("target_registry", "Registry to bring to"),
+            ("target_repository", "Repository there"),
+            ("source_registry", "Registry to take from"),
+            ("images_file", "Look at what this list names"),
+            ("ca_files", "Trust these certificates, too"),
+            ("no_push", "Write nothing to the target"),
+        ],
+    ),
+    (
         "releases",
         &[
             ("source_registry", "Registry to ask"),
