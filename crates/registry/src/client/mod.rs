@@ -43,6 +43,7 @@ mod referrers;
 mod repository;
 mod request;
 mod retry;
+mod room;
 mod scratch;
 mod secret;
 mod sigv4;

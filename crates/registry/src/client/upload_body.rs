@@ -17,6 +17,8 @@ use futures_util::StreamExt;
 use http_body::{Body, Frame, SizeHint};
 use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation};
 
+use super::room::Room;
+
 /// What is seen of a body from outside.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -67,6 +69,7 @@ struct Source {
     rest: Bytes,
     /// How many bytes are still to come, where that is known.
     left: Option<u64>,
+    room: Room,
 }
 
 /// A body that the transport can send.
@@ -84,7 +87,7 @@ pub(super) struct BrokenOff;
 impl Feed {
     pub(super) fn new(body: BlobBody, progress: &Arc<Progress>) -> Self {
         let left = body.length();
-        let source = Source { stream: body.into_stream(), rest: Bytes::new(), left };
+        let source = Source { stream: body.into_stream(), rest: Bytes::new(), left, room: Room::new() };
         Self { source: Arc::new(Mutex::new(source)), progress: Arc::clone(progress) }
     }
 
@@ -115,7 +118,7 @@ impl Source {
             self.rest = piece.split_off(end);
         }
         self.left = self.left.map(|left| left - piece.len() as u64);
-        Some(piece)
+        Some(self.room.hold(piece))
     }
 }
 
@@ -164,6 +167,11 @@ impl Body for UploadBody {
         if this.is_end_stream() {
             return Poll::Ready(None);
         }
+        if lock(&this.source).room.poll(context).is_pending() {
+            // It is the transport that writes nothing.
+            this.progress.is_starved.store(false, Ordering::Relaxed);
+            return Poll::Pending;
+        }
         let polled = lock(&this.source).poll(context);
         this.progress.is_starved.store(polled.is_pending(), Ordering::Relaxed);
         Poll::Ready(match ready!(polled) {
@@ -200,7 +208,7 @@ impl fmt::Debug for UploadBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
+    use futures_util::{FutureExt, stream};
     use http_body_util::BodyExt;
 
     fn body(
@@ -269,6 +277,21 @@ mod tests {
             assert_eq!((all.as_slice(), progress.taken()), (&b"abcde"[..], 5));
             assert_eq!(feed.next(limit).length(), Some(0));
         }
+    }
+
+    #[tokio::test]
+    async fn who_writes_nothing_is_to_blame_for_the_stall() {
+        let progress = Arc::default();
+        let many = stream::repeat_with(|| Ok(Bytes::from_static(b"piece")));
+        let mut body = Feed::new(BlobBody::from_stream(None, many.boxed()), &progress).next(u64::MAX);
+        let mut held = Vec::new();
+        while let Some(Some(piece)) = body.frame().now_or_never() {
+            assert!(held.len() < 100, "it never waits");
+            held.push(piece.unwrap());
+        }
+        assert!(!progress.is_starved.load(Ordering::Relaxed));
+        held.pop();
+        assert!(body.frame().now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]
