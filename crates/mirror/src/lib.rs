@@ -54,7 +54,7 @@ pub use survey::{Found, State, Survey, Surveyed, SurveyedGroup};
 pub use trail::{Journal, Unfinished, UploadKey};
 pub use verify::{Finding, ImageVerdict, Verdict, Verification};
 pub use walk::Graph;
-pub use weigh::{Weight, Weights};
+pub use weigh::{Lead, Weight, Weights};
 pub use windows::Windows;
 
 /// Both ends of a transfer, and how to do it.

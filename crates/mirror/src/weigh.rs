@@ -1,7 +1,7 @@
 //! Weighing a plan: what each image would cost, before a byte moves.
 //!
 //! The target is asked about every blob that is to come, in every repository, which a run does not do: there the
-//! wish to link is the question. What is learnt is put into the plan: a repository that has a blob leads. Of
+//! wish to link is the question. What is learnt can be put into the plan, so that a repository that has a blob leads. Of
 //! images that are there already only the manifests are read, to add up what they consist of.
 
 use std::collections::HashSet;
@@ -17,6 +17,16 @@ use crate::{ImageRequest, Mirror, Plan, PlannedBlob, PlannedGroup, PlannedImage,
 const CONCURRENCY: usize = 16;
 /// Requests for a blob that is fetched: the wish to link, the source's bytes, the upload, its end.
 const FETCH_REQUESTS: u64 = 4;
+
+/// Which of the repositories that need a blob gets it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// The one that the plan names, so that what is weighed is what a run of the plan as it stands comes to: it
+    /// fetches what that repository lacks.
+    AsPlanned,
+    /// One that has it already, if there is one: the plan is changed to that.
+    WhoHasIt,
+}
 
 /// What something costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +58,8 @@ impl Mirror {
     ///
     /// # Errors
     /// When the target cannot be asked, or neither place tells what such an image consists of.
-    pub async fn weigh(&self, plan: &mut Plan) -> Result<Weights> {
-        let mut weights = self.weigh_copies(plan).await?;
+    pub async fn weigh(&self, plan: &mut Plan, lead: Lead) -> Result<Weights> {
+        let mut weights = self.weigh_copies(plan, lead).await?;
         let known = &Manifests::default();
         for (group, weights_of_group) in plan.groups.iter().zip(&mut weights.groups) {
             let kept =
@@ -75,14 +85,16 @@ impl Mirror {
     ///
     /// # Errors
     /// When the target cannot be asked.
-    pub async fn weigh_copies(&self, plan: &mut Plan) -> Result<Weights> {
+    pub async fn weigh_copies(&self, plan: &mut Plan, lead: Lead) -> Result<Weights> {
         let held: Vec<Vec<RepositoryName>> = stream::iter(plan.blobs.clone())
             .map(|blob| async move { self.holders(&blob).await })
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        for (blob, holders) in plan.blobs.iter_mut().zip(&held) {
-            blob.targets.sort_by_key(|repository| !holders.contains(repository));
+        if lead == Lead::WhoHasIt {
+            for (blob, holders) in plan.blobs.iter_mut().zip(&held) {
+                blob.targets.sort_by_key(|repository| !holders.contains(repository));
+            }
         }
         let mut absent = HashSet::new();
         for (position, blob) in plan.blobs.iter().enumerate() {
@@ -131,11 +143,18 @@ struct Scale<'a> {
     placed: Vec<Vec<RepositoryName>>,
     /// The blobs that nobody fetches.
     absent: HashSet<usize>,
+    /// The blobs that need not be fetched any more: their leader has them, or an earlier image brings them.
+    brought: HashSet<usize>,
 }
 
 impl<'a> Scale<'a> {
     fn new(plan: &'a Plan, held: &'a [Vec<RepositoryName>]) -> Self {
-        Self { plan, held, placed: held.to_vec(), absent: HashSet::new() }
+        let is_led = |&(blob, held): &(&PlannedBlob, &Vec<RepositoryName>)| {
+            blob.targets.first().is_some_and(|leader| held.contains(leader))
+        };
+        let blobs = plan.blobs.iter().zip(held).enumerate();
+        let brought = blobs.filter(|(_, it)| is_led(it)).map(|(position, _)| position).collect();
+        Self { plan, held, placed: held.to_vec(), absent: HashSet::new(), brought }
     }
 
     fn weigh(mut self, groups: &[PlannedGroup]) -> Weights {
@@ -167,9 +186,8 @@ impl<'a> Scale<'a> {
         if self.absent.contains(&position) {
             return Weight::default();
         }
-        let is_first = placed.is_empty();
         placed.push(repository.clone());
-        match is_first {
+        match self.brought.insert(position) {
             true => Weight { fetch: size, blobs: 1, requests: FETCH_REQUESTS, ..Weight::default() },
             false => Weight { mount: size, requests: 1, ..Weight::default() },
         }

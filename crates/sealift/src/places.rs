@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) transfers: usize,
     /// How many of them each registry bears.
     pub(crate) windows: Arc<Windows>,
+    /// How many requests were answered so far, by all registries.
+    pub(crate) requests: Arc<AtomicU64>,
     /// How many requests a second each registry gets at most.
     requests_per_second: Option<u32>,
     /// The pace of each registry, which all of its clients share.
@@ -53,6 +56,7 @@ impl Default for Connection {
             config: ClientConfig::default(),
             transfers: TRANSFERS,
             windows: Arc::new(Windows::new(TRANSFERS)),
+            requests: Arc::default(),
             requests_per_second: None,
             paces: Arc::default(),
         }
@@ -77,6 +81,7 @@ impl Connection {
             config,
             transfers: args.max_connections.into(),
             windows: Arc::new(Windows::new(args.max_connections.into())),
+            requests: Arc::default(),
             requests_per_second: args.requests_per_second,
             paces: Arc::default(),
         })
@@ -108,6 +113,7 @@ impl Connection {
             identity: certificates.identity,
             plain_http: self.is_plain(registry),
             pace: self.pace(registry),
+            requests: Arc::clone(&self.requests),
             pushback: side.map(|side| self.windows.pushback(registry.as_str(), side)),
             ..self.config.clone()
         };

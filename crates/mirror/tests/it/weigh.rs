@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sealift_mirror::{Plan, Weight};
+use sealift_mirror::{Lead, Plan, Weight};
 use sealift_store::conformance::fixture::{self, Image};
 use sealift_store::{Action, Counting, ErrorKind, Faults, MemoryStore, Method, Store};
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ async fn a_plan_is_weighed_and_the_run_keeps_to_it() {
     fixture::push_blob(world.target.target(&repository("dst", "b")).unwrap().as_ref(), &base).await;
     let mirror = world.mirror();
     let mut plan = Plan::new(mirror.survey(&release(&["a", "b", "gate"])).await);
-    let weights = mirror.weigh(&mut plan).await.unwrap();
+    let weights = mirror.weigh(&mut plan, Lead::WhoHasIt).await.unwrap();
     let shared = base.len() as u64;
     let total = weights.total;
     assert_eq!((total.present, total.mount), (shared, 2 * shared));
@@ -27,6 +27,24 @@ async fn a_plan_is_weighed_and_the_run_keeps_to_it() {
     let report = mirror.run(plan, watch::channel(false).1).await;
     assert_eq!(report.totals.bytes_moved, total.fetch);
     assert_eq!(report.totals.bytes_mounted, total.mount);
+}
+
+/// A run asks nobody but the repository that the plan names, and fetches what another one has. So says the plan.
+#[tokio::test]
+async fn what_only_another_repository_has_is_weighed_as_the_run_fetches_it() {
+    for (lead, fetched) in [(Lead::AsPlanned, 1), (Lead::WhoHasIt, 0)] {
+        let world = World::new();
+        sharing(&world, &["a", "b"]).await;
+        let base = layer("base");
+        fixture::push_blob(world.target.target(&repository("dst", "b")).unwrap().as_ref(), &base).await;
+        let mirror = world.mirror();
+        let mut plan = Plan::new(mirror.survey(&release(&["a", "b"])).await);
+        let own: u64 = plan.totals().bytes - base.len() as u64;
+        let total = mirror.weigh(&mut plan, lead).await.unwrap().total;
+        assert_eq!(total.fetch, own + fetched * base.len() as u64, "{lead:?}");
+        let report = mirror.run(plan, watch::channel(false).1).await;
+        assert_eq!(report.totals.bytes_moved, total.fetch, "{lead:?}");
+    }
 }
 
 /// Each image counts with all that it consists of, also what it shares; and the target tells, which is near. Where
@@ -51,7 +69,7 @@ async fn what_is_there_costs_nothing_and_is_counted() {
         let mut plan = Plan::new(mirror.survey(&selection).await);
         source.reset();
         target.reset();
-        let weights = mirror.weigh(&mut plan).await.unwrap();
+        let weights = mirror.weigh(&mut plan, Lead::AsPlanned).await.unwrap();
         let size = |image: &Image| image.manifest.links.blobs.iter().map(|blob| blob.size).sum::<u64>();
         let weight = |present| Weight { present, ..Weight::default() };
         let sizes = [size(&images[0]), size(&fixture::image_of("child", &[layer("base"), layer("child")]))];
@@ -62,7 +80,7 @@ async fn what_is_there_costs_nothing_and_is_counted() {
         assert_eq!(source.of(Method::Manifest).calls, read_far);
         // What only moves bytes asks nothing.
         target.reset();
-        assert_eq!(mirror.weigh_copies(&mut plan).await.unwrap().total, Weight::default());
+        assert_eq!(mirror.weigh_copies(&mut plan, Lead::AsPlanned).await.unwrap().total, Weight::default());
         assert_eq!(target.of(Method::Manifest).calls, 0);
     }
 }
@@ -74,7 +92,7 @@ async fn a_foreign_layer_that_nobody_has_weighs_nothing() {
     world.publish("a", &fixture::image_with_foreign_layer("a")).await;
     let mirror = world.mirror();
     let mut plan = Plan::new(mirror.survey(&release(&["a"])).await);
-    let total = mirror.weigh(&mut plan).await.unwrap().total;
+    let total = mirror.weigh(&mut plan, Lead::AsPlanned).await.unwrap().total;
     let report = mirror.run(plan, watch::channel(false).1).await;
     assert_eq!((total.fetch, total.blobs), (report.totals.bytes_moved, report.totals.blobs_moved as u64));
     assert_eq!(report.images[0].skipped.len(), 1);

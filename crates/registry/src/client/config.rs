@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use sealift_store::Pace;
@@ -42,6 +43,8 @@ pub struct ClientConfig {
     pub stall_timeout: Duration,
     /// How many requests a second the registry gets at most; clients may share it.
     pub pace: Option<Arc<Pace>>,
+    /// Counts each request that is answered, also one that is repeated or led elsewhere; clients may share it.
+    pub requests: Arc<AtomicU64>,
     /// Is called each time that a request is to be repeated, since it was put off or not answered: it may be
     /// that less is to be asked at a time. It must return at once.
     pub pushback: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -63,6 +66,7 @@ impl Default for ClientConfig {
             connect_timeout: CONNECT_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
             pace: None,
+            requests: Arc::default(),
             pushback: None,
             now: SystemTime::now,
         }

@@ -9,6 +9,7 @@
 //! [`super::guard`], here, where no caller can forget it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sealift_oci::Registry;
@@ -41,6 +42,7 @@ pub(super) struct Transport {
     /// What the registry, and where it leads, leaves unanswered.
     pub(super) silence: Arc<Silence>,
     pace: Option<Arc<Pace>>,
+    requests: Arc<AtomicU64>,
 }
 
 /// Two ways to the same hosts. They share no connections.
@@ -67,6 +69,7 @@ impl Transport {
             stall_timeout: config.stall_timeout,
             silence: Arc::new(Silence::new(config.stall_timeout)),
             pace: config.pace.clone(),
+            requests: Arc::clone(&config.requests),
         })
     }
 
@@ -125,10 +128,12 @@ impl Transport {
         }
         let purpose = &self.purpose(url, purpose);
         let clients = if is_own { &self.own } else { &self.foreign };
-        match self.proxies.of(url) {
+        let answer = match self.proxies.of(url) {
             None => clients.direct.execute(request).await.map_err(|error| failure(error, purpose)),
             Some(proxy) => through(proxy, clients.proxied.execute(request).await, purpose),
-        }
+        };
+        self.requests.fetch_add(u64::from(answer.is_ok()), Ordering::Relaxed);
+        answer
     }
 
     /// Sends one request and waits for the head of its answer, `patience` times the stall timeout.

@@ -1,10 +1,11 @@
 //! `--dry-run`: what would be moved. And the limit on that, which every run can have.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sealift_bundle::Held;
-use sealift_mirror::{ImageRequest, Plan, PlannedImage, Step, Weight, Weights};
+use sealift_mirror::{ImageRequest, Lead, Plan, PlannedImage, Step, Weight, Weights};
 
 use super::delta_sums::{DeltasCarried, DeltasPlanned};
 use super::job::Job;
@@ -28,6 +29,8 @@ const ASSUMED_RATE: Rate = Rate(12_500_000);
 pub(crate) struct Proposal {
     pub(crate) plan: Plan,
     pub(crate) weights: Weights,
+    /// How many requests were sent to find this out; a run sends them, too.
+    pub(crate) survey_requests: u64,
     /// At what rate the time is told, and whether that is only assumed.
     pub(crate) rate: Rate,
     pub(crate) is_assumed: bool,
@@ -101,11 +104,14 @@ pub(super) async fn propose(
     wish: &DryRun<'_>,
     stop: &Stop,
 ) -> Result<Exit> {
-    let weighed = stop.unless_asked(job.mirror.weigh(&mut plan)).await?;
-    let weights = weighed.map_err(|error| job.ends.refusal(error))?;
     let BundleLimitArgs { bandwidth, max_bytes, .. } = wish.limits;
+    // What comes now is asked by the plan alone.
+    let survey_requests = job.requests.load(Ordering::Relaxed);
+    let lead = if may_exceed(&plan, max_bytes) { Lead::WhoHasIt } else { Lead::AsPlanned };
+    let weighed = stop.unless_asked(job.mirror.weigh(&mut plan, lead)).await?;
+    let weights = weighed.map_err(|error| job.ends.refusal(error))?;
     let (rate, is_assumed) = (bandwidth.unwrap_or(ASSUMED_RATE), bandwidth.is_none());
-    let proposal = Proposal { plan, weights, rate, is_assumed, volumes };
+    let proposal = Proposal { plan, weights, survey_requests, rate, is_assumed, volumes };
     let fetch = proposal.weights.total.fetch;
     let room = || wish.room.map_or(Ok(()), |place| bundle::check_space(place, fetch));
     let over = check(proposal.fetched(), max_bytes).and_then(|()| room()).err();
@@ -127,11 +133,15 @@ pub(super) async fn propose(
 /// Refuses a plan that fetches too much. The target is asked what it has of it where that can matter, since
 /// the run asks again.
 pub(super) async fn hold(job: &Job, plan: &mut Plan, limit: Option<Size>, stop: &Stop) -> Result<()> {
-    if limit.is_none_or(|Size(limit)| plan.totals().bytes <= limit) {
+    if !may_exceed(plan, limit) {
         return Ok(());
     }
-    let weighed = stop.unless_asked(job.mirror.weigh_copies(plan)).await?;
+    let weighed = stop.unless_asked(job.mirror.weigh_copies(plan, Lead::WhoHasIt)).await?;
     check(weighed.map_err(|error| job.ends.refusal(error))?.total, limit)
+}
+
+fn may_exceed(plan: &Plan, limit: Option<Size>) -> bool {
+    limit.is_some_and(|Size(limit)| plan.totals().bytes > limit)
 }
 
 /// Refuses a plan that fetches too much.
@@ -189,6 +199,11 @@ impl Proposal {
         self.plan.groups.iter().zip(&self.weights.groups).flat_map(|(group, weights)| {
             group.images.iter().zip(weights).map(|(image, weight)| (group.name.as_deref(), image, weight))
         })
+    }
+
+    /// Returns how many requests a run sends, if nothing breaks.
+    pub(crate) fn requests(&self) -> u64 {
+        self.survey_requests + self.weights.total.requests
     }
 
     /// Returns how long fetching takes at the rate: for one image, or for all together.
@@ -251,8 +266,14 @@ mod tests {
     fn a_time_is_told_by_the_rate() {
         let total = Weight { fetch: 25_000_000, ..Weight::default() };
         let weights = Weights { total, ..Weights::default() };
-        let proposal =
-            Proposal { plan: Plan::default(), weights, rate: ASSUMED_RATE, is_assumed: true, volumes: None };
+        let proposal = Proposal {
+            plan: Plan::default(),
+            weights,
+            survey_requests: 0,
+            rate: ASSUMED_RATE,
+            is_assumed: true,
+            volumes: None,
+        };
         assert_eq!(proposal.time(&proposal.weights.total), Duration::from_secs(2));
         assert_eq!(proposal.time(&Weight::default()), Duration::ZERO);
     }

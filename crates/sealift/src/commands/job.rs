@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use sealift_catalog::{ImageList, RangeError, between, misprint};
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
@@ -51,6 +52,8 @@ pub(super) struct Job {
     pub(super) ends: Ends,
     pub(super) selection: Selection,
     pub(super) mirror: Mirror,
+    /// How many requests were answered so far.
+    pub(super) requests: Arc<AtomicU64>,
 }
 
 impl Job {
@@ -155,7 +158,8 @@ impl Job {
             ..Options::default()
         };
         let observer = Arc::new(Progress::new(Arc::clone(ui), ends.names.clone()));
-        Self { ends, selection, mirror: Mirror { source, target, options, observer } }
+        let requests = Arc::clone(&connection.requests);
+        Self { ends, selection, mirror: Mirror { source, target, options, observer }, requests }
     }
 
     /// Returns the registry within whose bounds foreign layers are fetched. Their addresses do not tell which

@@ -86,13 +86,14 @@ fn totals(proposal: &Proposal) -> String {
     let assumed = if proposal.is_assumed { ", which is assumed (--bandwidth says otherwise)" } else { "" };
     let volumes = proposal.volumes.map_or_else(String::new, |it| volumes(proposal, it));
     format!(
-        "{}: {}.\n{} to fetch, {} to mount, {} there already; {}.\n{volumes}At {rate}/s{assumed}: {}. Nothing was written.\n",
+        "{}: {}.\n{} to fetch, {} to mount, {} there already.\n{}, of which {} look up what there is.\n{volumes}At {rate}/s{assumed}: {}. Nothing was written.\n",
         count(images, "image"),
         if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") },
         bytes(total.fetch),
         bytes(total.mount),
         bytes(total.present),
-        count(usize::try_from(total.requests).unwrap_or(usize::MAX), "request"),
+        count(usize::try_from(proposal.requests()).unwrap_or(usize::MAX), "request"),
+        proposal.survey_requests,
         seconds(proposal.time(total)),
     )
 }

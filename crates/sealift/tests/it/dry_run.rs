@@ -31,7 +31,8 @@ async fn a_plan_is_shown_and_nothing_is_written() {
     arc-sqlmi       copy  1.14k  50.0k      -        10  TIME
 
     3 images: 3 to copy.
-    53.4 kB to fetch, 100 kB to mount, 0 B there already; 33 requests.
+    53.4 kB to fetch, 100 kB to mount, 0 B there already.
+    47 requests, of which 14 look up what there is.
     At 12.5 MB/s, which is assumed (--bandwidth says otherwise): 0.00 s. Nothing was written.
     ");
     assert!(is_empty(&site), "something was written");
@@ -58,7 +59,8 @@ async fn a_plan_is_shown_and_nothing_is_written() {
     arc-sqlmi       there      -      -  51.1k         - -
 
     3 images: 3 there already.
-    0 B to fetch, 0 B to mount, 153 kB there already; 0 requests.
+    0 B to fetch, 0 B to mount, 153 kB there already.
+    14 requests, of which 14 look up what there is.
     At 12.5 MB/s, which is assumed (--bandwidth says otherwise): 0.00 s. Nothing was written.
     ");
 }

@@ -59,7 +59,10 @@ async fn a_new_blob_costs_four_requests_a_mounted_one_and_what_is_there_two_for_
     for (at_source, at_target) in runs {
         let source = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
         let target = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
+        let dry_run = [&THREE[..], &["--tag", KNOWN, "--dry-run", "--output", "json"]].concat();
+        let planned = site.run("mirror", &dry_run).await.expect(0).json()["totals"]["requests"].as_u64();
         mirror(&site, &source.address().to_string(), &target.address().to_string(), &THREE).await;
+        assert_eq!(planned, Some((source.records().len() + target.records().len()) as u64));
         assert_eq!(counts(&source), expected(&[at_source, &survey].concat()));
         assert_eq!(counts(&target), expected(&[at_target, &survey[..1]].concat()));
     }

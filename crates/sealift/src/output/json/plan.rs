@@ -88,7 +88,7 @@ struct Image {
     /// Bytes that are there, or come with an earlier image of the same repository; of an image that is there,
     /// all of its blobs but foreign layers.
     bytes_present: u64,
-    /// Requests to both places, if nothing breaks.
+    /// Requests to both places for its blobs and manifests, if nothing breaks.
     requests: u64,
     /// How long fetching `bytesToFetch` takes at `bytesPerSecond`.
     estimated_milliseconds: u64,
@@ -128,6 +128,8 @@ struct Totals {
     bytes_present: u64,
     /// Requests to both places, if nothing breaks.
     requests: u64,
+    /// How many of them look up what there is; they are in no image's number.
+    requests_to_look_up: u64,
 }
 
 impl PlanReport {
@@ -149,7 +151,8 @@ impl PlanReport {
                 bytes_to_fetch: total.fetch,
                 bytes_to_mount: total.mount,
                 bytes_present: total.present,
-                requests: total.requests,
+                requests: proposal.requests(),
+                requests_to_look_up: proposal.survey_requests,
             },
             bytes_per_second: proposal.rate.0,
             is_rate_assumed: proposal.is_assumed,
