@@ -116,7 +116,8 @@ fn skopeo(set: &ImageSet, ends: &Ends, directory: &Path) -> io::Result<Vec<Strin
     Ok(std::iter::once("skopeo").chain(arguments).map(str::to_owned).collect())
 }
 
-fn sealift(ends: &Ends) -> Vec<String> {
+/// `sealift mirror` of the whole release.
+pub(crate) fn sealift(ends: &Ends) -> Vec<String> {
     let source = ["--source-registry", &ends.source, "--source-repository", "arcdata"];
     mirror(
         &ends.target,
