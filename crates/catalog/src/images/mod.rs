@@ -116,16 +116,18 @@ pub enum Unreadable {
 /// When it is no text, or neither YAML nor a template that becomes some.
 pub fn find(role: Role, bytes: &[u8]) -> Result<Found, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NoText)?;
-    let mut found = Found::default();
-    match (role, documents::<Node>(text)) {
-        (Role::Template, _) => found = Found { findings: lines::find(text), by_lines: true },
-        (_, Err(_)) if lines::is_template(text) => {
-            found = Found { findings: lines::find(text), by_lines: true };
-        }
-        (_, Err(error)) => return Err(error.into()),
-        (Role::Chart, Ok(documents)) => found.findings = document::annotations(&documents),
-        (Role::Documents | Role::Values, Ok(documents)) => found.findings = document::find(&documents),
+    let by_lines = || Found { findings: lines::find(text), by_lines: true };
+    if role == Role::Template {
+        return Ok(by_lines());
     }
+    let mut found = match documents::<Node>(text) {
+        Err(_) if lines::is_template(text) => by_lines(),
+        Err(error) => return Err(error.into()),
+        Ok(documents) if role == Role::Chart => {
+            Found { findings: document::annotations(&documents), by_lines: false }
+        }
+        Ok(documents) => Found { findings: document::find(&documents), by_lines: false },
+    };
     found.findings.truncate(FINDING_LIMIT);
     Ok(found)
 }

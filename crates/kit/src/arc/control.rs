@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{API_VERSION, ArcKit, PULL_SECRET};
+use crate::shell::quoted;
 use crate::write::{json, yaml};
 use crate::{File, WriteError};
 
@@ -23,6 +24,19 @@ pub(super) fn patch(kit: &ArcKit<'_>) -> Result<File, WriteError> {
         ],
     });
     Ok(File::plain("control-patch.json", json(&patch)?))
+}
+
+/// What the `arcdata` extension reads in place of `control.json`.
+pub(super) fn variables(kit: &ArcKit<'_>) -> File {
+    let text = format!(
+        "# What `az arcdata dc create` takes in place of control.json: set -a; . ./docker.env; set +a\n\
+         # With DOCKER_USERNAME and DOCKER_PASSWORD it makes the image pull secret as well.\n\
+         DOCKER_REGISTRY={}\nDOCKER_REPOSITORY={}\nDOCKER_IMAGE_TAG={}\n",
+        quoted(kit.place.registry.as_str()),
+        quoted(kit.repository.as_str()),
+        quoted(kit.tag.as_str()),
+    );
+    File::plain("docker.env", text)
 }
 
 /// An upgrade that named the tag alone would leave registry and repository to what is there already.

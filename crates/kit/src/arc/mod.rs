@@ -78,6 +78,7 @@ pub fn files(kit: &ArcKit<'_>) -> Result<Vec<File>, WriteError> {
         secret::script(kit),
         control::block(kit)?,
         control::patch(kit)?,
+        control::variables(kit),
         bootstrapper::job(kit)?,
         bootstrapper::upgrade_job(kit)?,
         control::upgrade(kit)?,

@@ -1,6 +1,6 @@
 //! What to do with the files, in order.
 
-use super::{ArcKit, PULL_SECRET};
+use super::{ArcKit, BOOTSTRAPPER, PULL_SECRET};
 use crate::File;
 
 /// The text, with what of this registry is known not to work.
@@ -20,7 +20,7 @@ pub(super) fn file(kit: &ArcKit<'_>) -> File {
          \x20  a. With the Azure CLI: az arcdata dc config init --source PROFILE --path ./custom, then\n\
          \x20         az arcdata dc config patch --path ./custom/control.json --patch-file control-patch.json\n\
          \x20         az arcdata dc create --path ./custom ...\n\
-         \x20     or write what control-docker.json has into control.json by hand.\n\
+         \x20     or write what control-docker.json has into control.json by hand, or set what docker.env has.\n\
          \x20  b. With kubectl alone: arcdata-deployer.yaml of the product, then\n\
          \x20         kubectl apply -f bootstrapper-job.yaml\n\
          \x20     and a data controller whose spec has what control-docker.json has.\n\
@@ -28,7 +28,11 @@ pub(super) fn file(kit: &ArcKit<'_>) -> File {
          4. An upgrade, one minor version at a time, the data controller first:\n\
          \x20      ./check-upgrades.sh\n\
          \x20      kubectl apply -f bootstrapper-upgrade-job.yaml\n\
-         \x20      kubectl apply -f data-controller-upgrade.yaml\n{warnings}",
+         \x20      kubectl apply -f data-controller-upgrade.yaml\n\
+         \x20  or  az arcdata dc upgrade --desired-version {tag} ..., first with --dry-run.\n\
+         5. The end: uninstall.yaml of the product starts from the bootstrapper, too:\n\
+         \x20      {bootstrapper}\n{warnings}",
+        bootstrapper = kit.image(BOOTSTRAPPER),
         registry = kit.place.registry,
         repository = kit.repository,
         tag = kit.tag,
