@@ -142,7 +142,7 @@ pub(super) const RULES: &[Rule] = &[
         "No such host is known here: check the name (--{side}-registry, {SIDE}_DOCKER_REGISTRY) and this machine's DNS.",
     ),
     connecting(
-        &["connection refused"],
+        &["connection refused", "connection is refused"],
         "Nothing listens at {place}: check the port, and that the registry runs.",
     ),
     connecting(

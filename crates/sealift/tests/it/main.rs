@@ -25,6 +25,7 @@ mod matrix;
 mod mirror;
 mod network;
 mod platforms;
+mod progress;
 mod prompts;
 mod quickstart;
 mod ranges;
