@@ -11,7 +11,11 @@ use crate::wire::{PageQuery, Route, next_link};
 
 /// Lists are only read.
 pub(super) fn check_method(call: &Call) -> Result<(), WireError> {
-    if call.method == Method::GET { Ok(()) } else { Err(WireError::method("GET")) }
+    if [Method::GET, Method::HEAD].contains(&call.method) {
+        Ok(())
+    } else {
+        Err(WireError::method("GET, HEAD"))
+    }
 }
 
 /// Makes the store's request. A client that asks for nothing (`n=0`) still learns whether there is a list,

@@ -141,6 +141,17 @@ async fn what_the_client_has_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn lists_are_asked_for_by_head_too() {
+    let (fixture, image) = with_image().await;
+    let referrers = format!("/v2/a/b/referrers/{}", image.digest());
+    for target in ["/v2/_catalog", "/v2/a/b/tags/list", &referrers] {
+        let (get, head) = (fixture.get(target).await, fixture.ask("HEAD", target, "", b"").await);
+        assert_eq!((head.status, &head.body[..]), (200, &b""[..]), "{target}");
+        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn tags_come_in_pages() {
     let fixture = Fixture::new().await;
     for tag in ["b", "a", "c"] {
