@@ -171,7 +171,7 @@ impl Admin for RegistryClient {
         self.connection.list_repositories(page).await.map_err(|fault| fault.at(self.place()))
     }
 
-    /// Nothing is ever deleted in a registry, but what was pushed there to try it ([`scratch`]).
+    /// Nothing is ever deleted in a registry, but what was pushed there to try it (by `scratch`).
     async fn delete_manifest(&self, _: &RepositoryName, _: &ManifestRef) -> Result<()> {
         Err(cannot_delete(self.place(), Operation::DeleteManifest))
     }

@@ -17,6 +17,6 @@ async fn a_real_registry_is_looked_at_and_what_stays_there_is_named() {
     for words in ["ok   pull ", "ok   push ", "ok   mount ", "signatures are listed by tags"] {
         assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
     }
-    assert!(run.stdout.contains("warn delete ") && run.stdout.contains("left behind: "), "{}", run.stdout);
+    assert!(run.stdout.contains("warn delete ") && run.stdout.contains("left behind:"), "{}", run.stdout);
     assert_eq!(site.tagged(), [""; 0]);
 }

@@ -157,8 +157,8 @@ async fn delete(end: &End<'_>, scratch: &Scratch) -> Check {
     let mut why = None;
     let mut note = |name: String, done: std::result::Result<(), Error>| match done {
         Err(error) if error.kind() != ErrorKind::NotFound => {
+            why.get_or_insert(error.to_string().replace(&name, "it"));
             left.push(name);
-            why.get_or_insert(error);
         }
         _ => {}
     };
@@ -169,8 +169,8 @@ async fn delete(end: &End<'_>, scratch: &Scratch) -> Check {
     }
     match why {
         None => Check::ok("delete", "what was pushed is gone again; its empty repositories may stay"),
-        Some(error) => {
-            let found = format!("left behind: {} ({error})", left.join(", "));
+        Some(why) => {
+            let found = format!("left behind: {} ({why})", left.join(", "));
             Check::warn(
                 "delete",
                 found,
