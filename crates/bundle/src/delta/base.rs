@@ -30,18 +30,25 @@ pub(super) trait Runs {
     fn read(&mut self, runs: &[Run]) -> std::result::Result<Cow<'_, [u8]>, DeltaError>;
 }
 
-/// All plain bytes of the only base.
-impl Runs for &[u8] {
+/// All plain bytes of bases, one behind the other.
+pub(super) struct Joined<'a> {
+    pub(super) plain: &'a [u8],
+    /// Where each base begins.
+    pub(super) begins: &'a [u64],
+}
+
+impl Runs for Joined<'_> {
     fn read(&mut self, runs: &[Run]) -> std::result::Result<Cow<'_, [u8]>, DeltaError> {
-        let part = |run: &Run| {
-            let start = usize::try_from(run.offset).ok()?;
+        let range = |run: &Run| {
+            let start = usize::try_from(self.begins.get(run.base)?.checked_add(run.offset)?).ok()?;
             let end = start.checked_add(usize::try_from(run.size).ok()?)?;
-            self.get(start..end).filter(|_| run.base == 0)
+            (end <= self.plain.len()).then_some(start..end)
         };
-        let parts: Vec<&[u8]> = runs.iter().map(part).collect::<Option<_>>().ok_or(DeltaError::Base)?;
-        Ok(match parts.as_slice() {
-            [one] => Cow::Borrowed(one),
-            all => Cow::Owned(all.concat()),
+        let ranges: Vec<_> = runs.iter().map(range).collect::<Option<_>>().ok_or(DeltaError::Base)?;
+        let is_one = ranges.iter().zip(ranges.iter().skip(1)).all(|(one, next)| one.end == next.start);
+        Ok(match (ranges.first(), ranges.last()) {
+            (Some(first), Some(last)) if is_one => Cow::Borrowed(&self.plain[first.start..last.end]),
+            _ => Cow::Owned(ranges.iter().flat_map(|range| &self.plain[range.clone()]).copied().collect()),
         })
     }
 }

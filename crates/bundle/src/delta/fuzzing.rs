@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use sealift_oci::Digest;
 
+use super::base::Joined;
 use super::decode::rebuild;
 use super::{Delta, ID};
 use crate::catalogue::{Content, Encoding, Extent};
@@ -24,7 +25,8 @@ pub fn delta(parameters: &str, size: u64, carried: &[u8]) {
     }
     let base = vec![0; delta.bases[0].plain as usize];
     let mut count = 0;
-    let _ = rebuild(&delta, size, &mut &base[..], carried, NonZeroUsize::MIN, |piece| {
+    let mut bases = Joined { plain: &base, begins: &[0] };
+    let _ = rebuild(&delta, size, &mut bases, carried, NonZeroUsize::MIN, |piece| {
         count += piece.len() as u64;
         Ok(())
     });

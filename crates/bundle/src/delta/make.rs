@@ -6,7 +6,7 @@ use bytes::Bytes;
 use regzip::{IdentifyError, Recipe};
 use sealift_oci::{Algorithm, Digest};
 
-use super::base::Runs;
+use super::base::{Joined, Runs};
 use super::cut::{Cutter, Frames, Index};
 use super::decode::decode;
 use super::encode::encode;
@@ -49,7 +49,15 @@ impl Level {
 pub(crate) struct Made {
     pub(crate) carried: Bytes,
     pub(crate) encoding: Encoding,
-    pub(crate) base: Digest,
+    /// What it builds on.
+    pub(crate) bases: Vec<Digest>,
+}
+
+impl Made {
+    fn new(carried: Vec<u8>, delta: &Delta) -> Self {
+        let bases = delta.bases.iter().map(|base| base.digest).collect();
+        Self { carried: Bytes::from(carried), encoding: delta.encoding(), bases }
+    }
 }
 
 /// Why content is carried as it is.
@@ -64,6 +72,9 @@ pub(super) enum Raw {
     /// It does not fit into the memory that deltas may take.
     #[error("a delta would take more memory than deltas may")]
     TooLarge,
+    /// None of those that it might build on has anything of it.
+    #[error("nothing that the other side has is like it")]
+    Unlike,
     /// There is nothing to win.
     #[error("a delta would not be smaller")]
     NotSmaller,
@@ -78,11 +89,35 @@ pub(super) struct New<'a> {
     pub(super) level: Level,
 }
 
-/// All plain bytes of a base.
+/// All plain bytes of bases, one behind the other.
+#[derive(Default)]
 pub(super) struct Old {
-    pub(super) digest: Digest,
-    pub(super) is_gzip: bool,
-    pub(super) plain: Vec<u8>,
+    bases: Vec<DeltaBase>,
+    begins: Vec<u64>,
+    plain: Vec<u8>,
+}
+
+impl Old {
+    /// Adds a base. The best comes last: what is near is found best.
+    pub(super) fn add(&mut self, digest: Digest, is_gzip: bool, plain: Vec<u8>) {
+        self.bases.push(DeltaBase { digest, plain: plain.len() as u64, is_gzip });
+        self.begins.push(self.len());
+        match self.plain.is_empty() {
+            true => self.plain = plain,
+            false => self.plain.extend_from_slice(&plain),
+        }
+    }
+
+    /// How many bytes they are.
+    pub(super) fn len(&self) -> u64 {
+        self.plain.len() as u64
+    }
+
+    /// All of each base.
+    fn runs(&self) -> Vec<Run> {
+        let all = self.bases.iter().enumerate();
+        all.map(|(number, base)| Run { base: number, offset: 0, size: base.plain }).collect()
+    }
 }
 
 impl New<'_> {
@@ -96,24 +131,25 @@ impl New<'_> {
         let level = self.level.number();
         let carried = encode(&old.plain, &plain, level, self.room(gzip.as_ref())?).map_err(Raw::Unproved)?;
         let carried = carried.ok_or(Raw::NotSmaller)?;
-        let (plain_size, base_size) = (plain.len() as u64, old.plain.len() as u64);
+        let (plain_size, base_size) = (plain.len() as u64, old.len());
         let delta = Delta {
             plain: plain_size,
             plain_digest: Digest::of(Algorithm::Sha256, &plain),
             carried_digest: Digest::of(Algorithm::Sha256, &carried),
             gzip,
-            bases: vec![DeltaBase { digest: old.digest, plain: base_size, is_gzip: old.is_gzip }],
+            bases: old.bases.clone(),
             frames: vec![Frame {
                 plain: plain_size,
                 size: carried.len() as u64,
                 window: Frame::window(base_size.max(plain_size)),
-                prefix: vec![Run { base: 0, offset: 0, size: base_size }],
+                prefix: old.runs(),
             }],
         };
         // The decoder is about to need as much.
         drop(plain);
-        prove(&delta, &mut &old.plain[..], &carried)?;
-        Ok(Made { carried: Bytes::from(carried), base: old.digest, encoding: delta.encoding() })
+        let mut bases = Joined { plain: &old.plain, begins: &old.begins };
+        prove(&delta, &mut bases, &carried)?;
+        Ok(Made::new(carried, &delta))
     }
 
     /// Makes a delta in segments of `most` plain bytes. The base, which is `old`, is read as often as that takes.
@@ -140,7 +176,7 @@ impl New<'_> {
         let carried_digest = Digest::of(Algorithm::Sha256, &carried);
         let delta = Delta { plain, plain_digest, carried_digest, gzip, bases: vec![old], frames };
         prove(&delta, &mut runs, &carried)?;
-        Ok(Made { carried: Bytes::from(carried), base: old.digest, encoding: delta.encoding() })
+        Ok(Made::new(carried, &delta))
     }
 
     /// How many bytes a delta may have at most: with a recipe it has to be smaller than the content.

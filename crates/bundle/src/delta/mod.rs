@@ -18,6 +18,7 @@ mod memory;
 mod open;
 mod parameters;
 mod plan;
+mod sketch;
 #[cfg(test)]
 mod tests;
 

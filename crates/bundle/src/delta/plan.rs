@@ -1,28 +1,31 @@
 //! Which new content is to be a delta, and of what.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sealift_oci::Digest;
-use sealift_store::{BlobBody, Expected, lock, verified};
+use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation, lock, verified};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::base::{Plain, Streams};
+use super::base::{Plain, Streams, in_full};
 use super::cut::Index;
 use super::make::{Made, New, Old, Raw};
 use super::memory::Share;
 use super::parameters::{Frame, PLAIN_LIMIT};
+use super::sketch::Sketch;
 use super::{Bases, DeltaBase, Level, OpenBase};
 
 /// Which content a writer makes deltas of. Whatever does not work is carried as it is.
 #[derive(Debug)]
 pub struct DeltaPlan {
-    bases: HashMap<Digest, PlannedBase>,
+    bases: HashMap<Digest, Vec<PlannedBase>>,
     level: Level,
     with: Bases,
+    /// What is known of bases that were looked at.
+    sketches: tokio::sync::Mutex<HashMap<Digest, Arc<Sketch>>>,
     /// What is carried as it is though it has a base, and why.
     raw: Mutex<BTreeMap<Digest, String>>,
 }
@@ -39,15 +42,16 @@ pub struct PlannedBase {
 /// Content that is gathered in memory, because it may become a delta.
 #[derive(Debug)]
 pub(crate) struct Reserved {
-    base: PlannedBase,
+    bases: Vec<PlannedBase>,
     share: Option<Share>,
 }
 
 impl DeltaPlan {
-    /// Plans deltas: new content by digest, and what each builds on.
+    /// Plans deltas: new content by digest, and what each may build on. Where that is more than one, those are read that it
+    /// has most in common with.
     #[must_use]
-    pub fn new(bases: HashMap<Digest, PlannedBase>, level: Level, with: Bases) -> Self {
-        Self { bases, level, with, raw: Mutex::default() }
+    pub fn new(bases: HashMap<Digest, Vec<PlannedBase>>, level: Level, with: Bases) -> Self {
+        Self { bases, level, with, sketches: tokio::sync::Mutex::default(), raw: Mutex::default() }
     }
 
     /// Returns what is carried as it is though it has a base, and why.
@@ -58,17 +62,18 @@ impl DeltaPlan {
 
     /// Waits for the memory that content needs on its way; `None` of what is to be carried as it is.
     pub(crate) async fn reserve(&self, expected: &Expected) -> Option<Reserved> {
-        let base = *self.bases.get(&expected.digest)?;
-        if !self.with.memory.holds(expected.size.saturating_add(base.size)) {
+        let bases = self.bases.get(&expected.digest)?;
+        let smallest = bases.iter().map(|base| base.size).min()?;
+        if !self.with.memory.holds(expected.size.saturating_add(smallest)) {
             self.note(expected, &Raw::TooLarge);
             return None;
         }
-        Some(Reserved { base, share: self.with.memory.take(expected.size).await })
+        Some(Reserved { bases: bases.clone(), share: self.with.memory.take(expected.size).await })
     }
 
     /// Makes a delta of content that is whole and verified; `None` where it is to be carried as it is.
     pub(crate) async fn make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Option<Made> {
-        match self.try_make(blob, reserved).await {
+        match self.try_make(expected, blob, reserved).await {
             Ok(made) => Some(made),
             Err(raw) => {
                 self.note(expected, &raw);
@@ -81,33 +86,86 @@ impl DeltaPlan {
         lock(&self.raw).insert(expected.digest, raw.to_string());
     }
 
-    async fn try_make(&self, blob: Bytes, reserved: Reserved) -> Result<Made, Raw> {
-        let Reserved { base, share } = reserved;
+    async fn try_make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Result<Made, Raw> {
+        let Reserved { bases, share } = reserved;
+        let bases = match bases.as_slice() {
+            [_] => bases,
+            several => self.choose(expected, &blob, several).await?,
+        };
         // Nobody waits for memory while holding some.
         drop(share);
-        let need = Need::of(&blob, base.size, self.level);
+        let size = bases.iter().fold(0, |sum: u64, base| sum.saturating_add(base.size));
+        let need = Need::of(&blob, size, self.level);
         if self.with.memory.holds(need.fixed.saturating_add(need.base)) {
-            match self.whole(&blob, base, &need).await {
+            match self.whole(&blob, &bases, &need).await {
                 Err(Raw::TooLarge) => {}
                 done => return done,
             }
         }
-        self.cut(blob, base).await
+        self.cut(blob, *bases.last().ok_or(Raw::Unlike)?).await
+    }
+
+    /// Chooses what content has most in common with, and one more before it where both have much more than one. Of what
+    /// cannot be read nothing is chosen.
+    async fn choose(
+        &self,
+        expected: &Expected,
+        blob: &Bytes,
+        bases: &[PlannedBase],
+    ) -> Result<Vec<PlannedBase>, Raw> {
+        let body = BlobBody::from(blob.clone());
+        let new = sketch(body, expected.digest, expected.size).await.map_err(Raw::NoBase)?;
+        let mut known = Vec::new();
+        for base in bases {
+            if let Ok(sketch) = self.sketch_of(base).await {
+                known.push((*base, sketch));
+            }
+        }
+        let best = known.iter().max_by_key(|(_, sketch)| new.shared(&[sketch]));
+        let Some((best, of_best)) = best else { return Err(Raw::Unlike) };
+        let alone = new.shared(&[of_best]);
+        if alone < LEAST_SHARED {
+            return Err(Raw::Unlike);
+        }
+        let with = |other: &Sketch| new.shared(&[of_best, other]);
+        let others = known.iter().filter(|(base, _)| base.digest != best.digest);
+        let second = others.max_by_key(|(_, sketch)| with(sketch));
+        let second = second.filter(|(_, sketch)| with(sketch) >= alone + WORTH_ANOTHER);
+        Ok(second.map(|(base, _)| *base).into_iter().chain([*best]).collect())
+    }
+
+    /// Reads a base once, to know what it is like.
+    async fn sketch_of(&self, base: &PlannedBase) -> sealift_store::Result<Arc<Sketch>> {
+        let mut sketches = self.sketches.lock().await;
+        if let Some(known) = sketches.get(&base.digest) {
+            return Ok(Arc::clone(known));
+        }
+        let body = self.with.lookup.open(&base.digest).await?;
+        let made = Arc::new(sketch(body, base.digest, base.size).await?);
+        sketches.insert(base.digest, Arc::clone(&made));
+        Ok(made)
     }
 
     /// Makes a delta with all plain bytes in memory.
-    async fn whole(&self, blob: &Bytes, base: PlannedBase, need: &Need) -> Result<Made, Raw> {
+    async fn whole(&self, blob: &Bytes, bases: &[PlannedBase], need: &Need) -> Result<Made, Raw> {
         let share = self.with.memory.take(need.fixed.saturating_add(need.base)).await;
         let all = share.as_ref().map_or(0, super::memory::bytes);
         let limit = all.saturating_sub(need.fixed).min(PLAIN_LIMIT);
-        let body = self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?;
+        let mut bodies = Vec::new();
+        for base in bases {
+            bodies.push((*base, self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?));
+        }
         let (handle, level, blob) = (Handle::current(), self.level, blob.clone());
         blocking(move || {
-            let plain = Plain::new(body, base.digest, base.size, handle).map_err(Raw::NoBase)?;
-            let is_gzip = plain.is_gzip;
-            let plain = plain.all(limit).map_err(Raw::NoBase)?.ok_or(Raw::TooLarge)?;
-            let most = all.saturating_sub(plain.len() as u64 + blob.len() as u64);
-            let old = Old { digest: base.digest, is_gzip, plain };
+            let mut old = Old::default();
+            for (base, body) in bodies {
+                let plain = Plain::new(body, base.digest, base.size, handle.clone()).map_err(Raw::NoBase)?;
+                let is_gzip = plain.is_gzip;
+                let left = limit.saturating_sub(old.len());
+                let plain = plain.all(left).map_err(Raw::NoBase)?.ok_or(Raw::TooLarge)?;
+                old.add(base.digest, is_gzip, plain);
+            }
+            let most = all.saturating_sub(old.len() + blob.len() as u64);
             let made = New { blob: &blob, level }.whole(&old, most);
             drop(share);
             made
@@ -144,6 +202,10 @@ impl DeltaPlan {
     }
 }
 
+/// How many of a thousand bytes have to be shared, so that a base is one.
+const LEAST_SHARED: u64 = 20;
+/// How many more have to be shared with two bases than with one.
+const WORTH_ANOTHER: u64 = 100;
 /// The smallest and the largest segment of content that does not fit into memory.
 const SMALLEST_SEGMENT: u64 = 4 << 20;
 const LARGEST_SEGMENT: u64 = 512 << 20;
@@ -154,6 +216,13 @@ const SHARES: u64 = 3;
 /// which is likely to be less than half of it.
 fn fixed_for_segments(size: u64, base: u64, level: Level) -> u64 {
     size.saturating_add(size / 2).saturating_add(base).saturating_add(level.tables())
+}
+
+/// Reads content, which must have this digest and size, and tells what it is like.
+async fn sketch(body: BlobBody, digest: Digest, size: u64) -> sealift_store::Result<Sketch> {
+    let handle = Handle::current();
+    let made = spawn_blocking(move || Sketch::read(Plain::new(body, digest, size, handle)?).map_err(in_full));
+    made.await.map_err(|error| Error::new(ErrorKind::Io, Operation::FetchBlob).caused_by(error))?
 }
 
 async fn blocking(work: impl FnOnce() -> Result<Made, Raw> + Send + 'static) -> Result<Made, Raw> {

@@ -12,7 +12,7 @@ use sealift_oci::Digest;
 use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation};
 use serde_json::json;
 
-use super::base::{OpenBase, Plain, Streams};
+use super::base::{Joined, OpenBase, Plain, Streams};
 use super::decode::{self, DeltaError};
 use super::make::{Level, New, Old, Raw};
 use super::{Bases, BlobLookup, Delta, DeltaPlan, ID, Made, Memory, PlannedBase};
@@ -58,8 +58,9 @@ fn expected(blob: &[u8]) -> Expected {
 }
 
 fn try_make(old: &[u8], blob: &Bytes, limit: u64) -> Result<Made, Raw> {
-    let old = Old { digest: Digest::sha256(b"the base"), is_gzip: true, plain: old.to_vec() };
-    New { blob, level: Level::Fast }.whole(&old, limit)
+    let mut all = Old::default();
+    all.add(Digest::sha256(b"the base"), true, old.to_vec());
+    New { blob, level: Level::Fast }.whole(&all, limit)
 }
 
 fn made(old: &[u8], blob: &Bytes) -> Made {
@@ -70,13 +71,14 @@ fn made(old: &[u8], blob: &Bytes) -> Made {
 fn listed(made: &Made, blob: &[u8]) -> Content {
     let at = vec![Extent { volume: 1, offset: 512, size: made.carried.len() as u64 }];
     let Expected { digest, size } = expected(blob);
-    let (encoding, bases) = (Some(made.encoding.clone()), vec![made.base]);
+    let (encoding, bases) = (Some(made.encoding.clone()), made.bases.clone());
     Content { at, encoding, bases, ..Content::elsewhere(digest, size) }
 }
 
-fn undo(delta: &Delta, size: usize, mut old: &[u8], carried: &[u8]) -> Result<Vec<u8>, DeltaError> {
+fn undo(delta: &Delta, size: usize, old: &[u8], carried: &[u8]) -> Result<Vec<u8>, DeltaError> {
     let mut all = Vec::new();
-    decode::rebuild(delta, size as u64, &mut old, carried, ONE, |piece| {
+    let mut bases = Joined { plain: old, begins: &[0] };
+    decode::rebuild(delta, size as u64, &mut bases, carried, ONE, |piece| {
         all.extend_from_slice(piece);
         Ok(())
     })?;
@@ -267,11 +269,17 @@ impl OpenBase for Shelf {
 
 /// What a plan makes of content with that much memory.
 async fn planned(old: &Bytes, blob: &Bytes, memory: u64) -> Result<Made, String> {
-    let lookup = Arc::new(Shelf::of(&[old]));
-    let base = PlannedBase { digest: Digest::sha256(old), size: old.len() as u64 };
+    planned_of(&[old], blob, memory).await
+}
+
+/// What a plan makes of content that may build on each of some.
+async fn planned_of(old: &[&Bytes], blob: &Bytes, memory: u64) -> Result<Made, String> {
+    let lookup = Arc::new(Shelf::of(old));
+    let base = |old: &&Bytes| PlannedBase { digest: Digest::sha256(old), size: old.len() as u64 };
+    let bases = old.iter().map(base).collect();
     let with = Bases { lookup, memory: Memory::new(memory), threads: ONE };
     let wanted = expected(blob);
-    let plan = DeltaPlan::new(HashMap::from([(wanted.digest, base)]), Level::Fast, with);
+    let plan = DeltaPlan::new(HashMap::from([(wanted.digest, bases)]), Level::Fast, with);
     let made = match plan.reserve(&wanted).await {
         Some(reserved) => plan.make(&wanted, blob.clone(), reserved).await,
         None => None,
@@ -319,6 +327,39 @@ async fn what_does_not_fit_into_memory_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_most_alike_is_the_base() {
+    let parts = [1, 2, 3, 4].map(|seed| noise(seed, 300_000));
+    let blobs = |parts: &[&[u8]]| gzip(&parts.concat(), ENCODERS[0]);
+    let [unlike, some, most] = [
+        blobs(&[&noise(9, 500_000)]),
+        blobs(&[&parts[0], &noise(8, 200_000)]),
+        blobs(&[&parts[1], &parts[2], &parts[3]]),
+    ];
+    let whole = blobs(&[&parts[1], &noise(7, 2000), &parts[3]]);
+    let made = planned_of(&[&unlike, &some, &most], &whole, 1 << 30).await.unwrap();
+    assert_eq!(made.bases, [Digest::sha256(&most)]);
+    assert!(made.carried.len() < 4000, "{}", made.carried.len());
+    // What has something of two is made of both.
+    let both = blobs(&[&parts[0], &parts[1], &parts[2], &noise(6, 1000)]);
+    let made = planned_of(&[&unlike, &some, &most], &both, 1 << 30).await.unwrap();
+    assert_eq!(made.bases, [Digest::sha256(&some), Digest::sha256(&most)]);
+    assert!(made.carried.len() < 4000, "{}", made.carried.len());
+    let delta = Delta::of(&listed(&made, &both)).unwrap().unwrap();
+    let (shelf, size) = (Shelf::of(&[&some, &most]), both.len() as u64);
+    let undone = tokio::task::spawn_blocking(move || {
+        let (mut runs, mut all) = (Streams::new(shelf, delta.bases.clone(), None), Vec::new());
+        let take = |piece: &[u8]| {
+            all.extend_from_slice(piece);
+            Ok(())
+        };
+        decode::rebuild(&delta, size, &mut runs, &made.carried, ONE, take).map(|()| all)
+    });
+    assert!(undone.await.unwrap().unwrap() == both);
+    let raw = planned_of(&[&unlike, &some], &whole, 1 << 30).await.unwrap_err();
+    assert!(raw.contains("nothing that the other side has is like it"), "{raw}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_is_another_one_is_told() {
     let (old, new) = releases(200_000);
     let (base, other) = (gzip(&old, ENCODERS[0]), gzip(&new, ENCODERS[0]));
@@ -329,7 +370,7 @@ async fn a_base_that_is_another_one_is_told() {
     let cases =
         [Bytes::from(noise(9, base.len())), base.slice(..base.len() / 2), Bytes::new(), Bytes::from(more)];
     for wrong in cases {
-        let shelf = Shelf { blobs: Arc::new(HashMap::from([(made.base, wrong)])), ..Shelf::default() };
+        let shelf = Shelf { blobs: Arc::new(HashMap::from([(made.bases[0], wrong)])), ..Shelf::default() };
         let (delta, carried, size) = (delta.clone(), made.carried.clone(), other.len() as u64);
         let undone = tokio::task::spawn_blocking(move || {
             let mut runs = Streams::new(shelf, delta.bases.clone(), None);
@@ -371,7 +412,7 @@ proptest! {
         delta.carried_digest = Digest::sha256(&bytes);
         (delta.frames[0].size, delta.frames[0].plain) = (bytes.len() as u64, plain);
         let mut count = 0;
-        let done = decode::decode(&delta, &mut &old[..], &bytes, |piece| {
+        let done = decode::decode(&delta, &mut Joined { plain: &old, begins: &[0] }, &bytes, |piece| {
             count += piece.len() as u64;
             Ok(())
         });

@@ -113,12 +113,12 @@ impl Shared {
             None => None,
         };
         let listed = Content::elsewhere(expected.digest, expected.size);
-        let Some(Made { carried, encoding, base }) = made else {
+        let Some(Made { carried, encoding, bases }) = made else {
             return self.fill(self.open_blob(expected).await?, content, listed).await;
         };
         drop(content);
         let blob = self.open_delta(&expected.digest, carried.len() as u64).await?;
-        self.fill(blob, carried, Content { encoding: Some(encoding), bases: vec![base], ..listed }).await
+        self.fill(blob, carried, Content { encoding: Some(encoding), bases, ..listed }).await
     }
 
     /// Writes all of an entry and keeps it.

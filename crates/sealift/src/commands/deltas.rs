@@ -1,5 +1,6 @@
 //! Which new layers `pack` carries as deltas: each of the layer at the same place of an earlier image of its repository,
-//! which the other side holds. The earlier layers' bytes come from the source.
+//! which the other side holds. Where there is no such place, each is of what it has most in common with, among some layers
+//! of about its size. The earlier layers' bytes come from the source.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -32,6 +33,8 @@ const SMALLEST: u64 = 16 * 1024;
 const EARLIER_LIMIT: usize = 256;
 /// How many are read at the same time.
 const CONCURRENCY: usize = 8;
+/// Among how many layers the one is looked for that a new one has most in common with; each is read for that.
+const CANDIDATES: usize = 4;
 /// How many layers a message names.
 const NAMED: usize = 5;
 
@@ -54,6 +57,8 @@ struct Earlier {
 
 /// An image that the other side has.
 struct Image {
+    /// Its repository at the source.
+    source: RepositoryName,
     platform: Option<Platform>,
     blobs: Vec<Descriptor>,
 }
@@ -77,16 +82,25 @@ pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) 
         DeltaArg::Best => DeltaLevel::Best,
     };
     let mut known: HashMap<&RepositoryName, Vec<Image>> = HashMap::new();
-    let (mut bases, mut places) = (HashMap::<Digest, PlannedBase>::new(), HashMap::new());
-    for image in plan.groups.iter().flat_map(|group| &group.images) {
-        let (Step::Copy { root, .. }, request) = (&image.step, &image.request) else { continue };
+    for (_, request) in copies(plan) {
         if !known.contains_key(&request.target) {
             known.insert(&request.target, earlier(job, request, since).await);
         }
-        let earlier = known.get(&request.target).map_or(&[][..], Vec::as_slice);
-        for (new, base) in pairs(root, earlier, since) {
-            places.insert(base.digest, request.source.clone());
-            bases.entry(new).or_insert(base);
+    }
+    let (mut bases, mut places) = (HashMap::<Digest, Vec<PlannedBase>>::new(), HashMap::new());
+    for (root, request) in copies(plan) {
+        let own = known.get(&request.target).map_or(&[][..], Vec::as_slice);
+        let others = known.values().flatten();
+        for new in images(&request.source, root.manifests.iter().map(Arc::as_ref)) {
+            for (layer, found) in pairs(&new, own, others.clone(), since) {
+                places.extend(found.iter().map(|(base, place)| (base.digest, (*place).clone())));
+                let found: Vec<PlannedBase> = found.into_iter().map(|(base, _)| base).collect();
+                // What is known by its place is better than what is to be looked for.
+                match bases.get(&layer) {
+                    Some(known) if known.len() <= found.len() => {}
+                    _ => drop(bases.insert(layer, found)),
+                }
+            }
         }
     }
     if bases.is_empty() {
@@ -100,14 +114,24 @@ pub(super) async fn plan(job: &Job, plan: &Plan, since: &Held, args: &PackArgs) 
     Some(Deltas { plan: Arc::new(DeltaPlan::new(bases, level, with)), promise, lookup })
 }
 
-/// A base that several deltas build on is read for each of them.
-fn promise(plan: &Plan, bases: &HashMap<Digest, PlannedBase>) -> DeltasPlanned {
+/// Lists the images that are to be packed.
+fn copies(plan: &Plan) -> impl Iterator<Item = (&PlannedRoot, &ImageRequest)> {
+    plan.groups.iter().flat_map(|group| &group.images).filter_map(|image| match &image.step {
+        Step::Copy { root, .. } => Some((root, &image.request)),
+        _ => None,
+    })
+}
+
+/// A base that several deltas build on is read for each of them, and once more where it has to be found among others.
+fn promise(plan: &Plan, bases: &HashMap<Digest, Vec<PlannedBase>>) -> DeltasPlanned {
     let mut sum = DeltasPlanned::default();
     for blob in &plan.blobs {
-        let Some(base) = bases.get(&blob.descriptor.digest) else { continue };
+        let Some(bases) = bases.get(&blob.descriptor.digest) else { continue };
         sum.layers += 1;
         sum.whole = sum.whole.saturating_add(blob.descriptor.size);
-        sum.earlier = sum.earlier.saturating_add(base.size);
+        let all = bases.iter().fold(0, |sum: u64, base| sum.saturating_add(base.size));
+        let again = bases.iter().skip(1).map(|base| base.size).max().unwrap_or_default();
+        sum.earlier = sum.earlier.saturating_add(all).saturating_add(again);
     }
     sum
 }
@@ -147,36 +171,74 @@ async fn earlier(job: &Job, request: &ImageRequest, since: &Held) -> Vec<Image> 
     let reads: Vec<_> = reads.collect();
     let read: Vec<Option<Manifest>> = stream::iter(reads).buffered(CONCURRENCY).collect().await;
     let manifests: Vec<Manifest> = read.into_iter().flatten().collect();
-    images(manifests.iter())
+    images(&request.source, manifests.iter())
 }
 
 /// Finds the images among manifests, with the platforms that the indexes among them tell.
-fn images<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Vec<Image> {
+fn images<'a>(source: &RepositoryName, manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Vec<Image> {
     let children = manifests.clone().flat_map(|manifest| &manifest.links.manifests);
     let platforms: HashMap<Digest, Platform> =
         children.filter_map(|child| Some((child.digest, child.platform.clone()?))).collect();
     let images = manifests.filter(|manifest| !manifest.links.blobs.is_empty());
     let image = |manifest: &Manifest| Image {
+        source: source.clone(),
         platform: platforms.get(&manifest.digest()).cloned(),
         blobs: manifest.links.blobs.clone(),
     };
     images.map(image).collect()
 }
 
-/// Pairs the new layers of an image with layers that the other side has.
-fn pairs(root: &PlannedRoot, earlier: &[Image], since: &Held) -> Vec<(Digest, PlannedBase)> {
+/// A base, and its repository at the source.
+type Found<'a> = (PlannedBase, &'a RepositoryName);
+
+/// Finds for the new layers of an image what each may build on: `own` are earlier images of its repository, `others` of
+/// all repositories.
+fn pairs<'a>(
+    new: &Image,
+    own: &'a [Image],
+    others: impl Iterator<Item = &'a Image>,
+    since: &Held,
+) -> Vec<(Digest, Vec<Found<'a>>)> {
+    let old = own.iter().max_by_key(|old| likeness(new, old));
+    let pool: Vec<&Image> = match old {
+        Some(old) => vec![old],
+        None => others.filter(|other| other.platform == new.platform).collect(),
+    };
+    let by_place = old.filter(|old| old.blobs.len() == new.blobs.len());
     let mut pairs = Vec::new();
-    for new in images(root.manifests.iter().map(Arc::as_ref)) {
-        let Some(old) = earlier.iter().max_by_key(|old| likeness(&new, old)) else { continue };
-        // The first blob is the configuration.
-        for (blob, base) in new.blobs.iter().zip(&old.blobs).skip(1) {
-            let is_held = since.get(&base.digest).is_some_and(|held| held.size == base.size);
-            if is_held && since.get(&blob.digest).is_none() && is_worth_it(blob) && is_worth_it(base) {
-                pairs.push((blob.digest, PlannedBase { digest: base.digest, size: base.size }));
-            }
+    // The first blob is the configuration.
+    for (number, layer) in new.blobs.iter().enumerate().skip(1) {
+        if since.get(&layer.digest).is_some() || !is_worth_it(layer) {
+            continue;
+        }
+        let same_place = by_place.and_then(|old| Some((old.blobs.get(number)?, &old.source)));
+        let found = match same_place.filter(|(base, _)| is_base(base, since)) {
+            Some((base, source)) => vec![(planned(base), source)],
+            None => like(layer, &pool, since),
+        };
+        if !found.is_empty() {
+            pairs.push((layer.digest, found));
         }
     }
     pairs
+}
+
+/// Finds layers of about the same size.
+fn like<'a>(layer: &Descriptor, pool: &[&'a Image], since: &Held) -> Vec<Found<'a>> {
+    let layers = pool.iter().flat_map(|image| image.blobs.iter().skip(1).map(|blob| (blob, &image.source)));
+    let mut found: Vec<_> = layers.filter(|(base, _)| is_base(base, since)).collect();
+    found.sort_by_key(|(base, _)| (base.size.abs_diff(layer.size), base.digest));
+    found.dedup_by_key(|(base, _)| base.digest);
+    found.into_iter().take(CANDIDATES).map(|(base, source)| (planned(base), source)).collect()
+}
+
+fn planned(base: &Descriptor) -> PlannedBase {
+    PlannedBase { digest: base.digest, size: base.size }
+}
+
+/// Tells whether the other side has a layer that is worth it.
+fn is_base(base: &Descriptor, since: &Held) -> bool {
+    since.get(&base.digest).is_some_and(|held| held.size == base.size) && is_worth_it(base)
 }
 
 fn is_worth_it(blob: &Descriptor) -> bool {
