@@ -3,10 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use sealift_oci::Digest;
 use sealift_testbed::images::ImageSet;
-use sealift_testbed::peers;
 use serde_json::{Value, json};
 
 /// The images, and their layers from the bottom up.
@@ -49,7 +49,11 @@ impl Layer {
 /// Makes the layers, if no earlier run left them in `directory`, which takes its time and the network.
 pub(crate) async fn layers(directory: &Path) -> io::Result<Vec<Layer>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/build-months");
-    peers::run_well(&script.display().to_string(), &[&directory.display().to_string()]).await?;
+    let mut build = tokio::process::Command::new(script);
+    let status = build.arg(directory).stdin(Stdio::null()).kill_on_drop(true).status().await?;
+    if !status.success() {
+        return Err(io::Error::other(format!("scripts/build-months: {status}")));
+    }
     let mut names: Vec<&str> = IMAGES.iter().flat_map(|(_, layers)| layers.iter().copied()).collect();
     names.sort_unstable();
     names.dedup();
