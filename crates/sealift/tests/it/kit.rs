@@ -62,7 +62,7 @@ async fn what_makes_no_sense_is_refused_before_anything_is_written() {
         (&["--for", "azure-arc"][..], "the target registry is not given"),
         (&["--for", "nomad"], "invalid value 'nomad'"),
         (&["--for", "azure-arc", "--namespace", "Arc"], "--namespace `Arc` is no name to Kubernetes"),
-        (&["--for", "azure-arc", "--controller", "-x"], "--controller"),
+        (&["--for", "azure-arc", "--controller", "x_y"], "--controller `x_y` is no name"),
         (&["--for", "azure-arc", "--images-file", list], "--images-file says nothing to a data controller"),
         (&["--for", "azure-arc", "--tag", "a", "--tag", "b"], "several releases are named"),
         (&["--for", "kubernetes", "--lock", list], "--lock"),
