@@ -114,6 +114,9 @@ impl From<BundleError> for CommandError {
             BundleError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 (Exit::Usage, "Check the path.")
             }
+            BundleError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                (Exit::Usage, "Name the file itself: what is read of a bundle are regular files.")
+            }
             BundleError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => (
                 Exit::Failed,
                 "Make room on that disk, then run the same command again: what is whole is kept.",

@@ -87,7 +87,8 @@ impl Progress {
 
     fn retrying(&self, error: &sealift_store::Error, wait: std::time::Duration) {
         lock(&self.board).retried();
-        let message = || What::Retry { message: error.to_string(), wait_milliseconds: milliseconds(wait) };
+        let error = self.names.plain(error, error.to_string());
+        let message = || What::Retry { message: error.clone(), wait_milliseconds: milliseconds(wait) };
         if !self.ui.tell(message) {
             let when = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(wait)) };
             self.ui.status(format_args!("Trying again {when}: {error}"));

@@ -79,11 +79,25 @@ pub(super) fn check(destination: &Destination, shape: &Shape) -> Result<()> {
         Destination::File(path) => (Place::File(path.clone()), behind(path, FILE_JOURNAL)),
         Destination::Pipe(_) => return Ok(()),
     };
+    if let Place::Directory(path) = &place {
+        refuse_file(path)?;
+    }
     if let Some(left) = journal::head(&journal)? {
         return shape.check(&journal, &left);
     }
     let is_new = matches!(&place, Place::Directory(path) if !path.is_dir());
     if is_new { Ok(()) } else { place.refuse_others() }
+}
+
+/// A file that is there is no directory, and none takes its place.
+fn refuse_file(path: &Path) -> Result<()> {
+    match path.exists() && !path.is_dir() {
+        true => Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            reason: "it is a file; a bundle is a directory, or a file that ends in .tar".to_owned(),
+        }),
+        false => Ok(()),
+    }
 }
 
 pub(super) fn open(destination: Destination, options: WriterOptions) -> Result<BundleWriter> {

@@ -148,6 +148,7 @@ async fn a_repair_request_that_lies_is_told() {
     let words = "error: SOURCE: cannot fetch blob arcdata/arc-";
     let hint = "The request may be wrong, too: the same `sealift load` writes it anew.";
     assert!(run.stderr.contains(words) && run.stderr.contains(hint), "{}", run.stderr);
+    assert!(!run.stderr.contains("__"), "an inner name is shown: {}", run.stderr);
     request["missing"] = Value::Array(Vec::new());
     fs::write(&name, request.to_string()).unwrap();
     for more in [&[][..], &["--dry-run"]] {

@@ -3,6 +3,7 @@
 mod damage;
 mod deltas;
 mod documents;
+mod flips;
 mod interrupted;
 mod keys;
 mod killed;

@@ -209,8 +209,8 @@ async fn a_pipe_that_takes_nothing_is_told() {
 async fn a_place_that_cannot_be_written_is_named() {
     let gap = Gap::new().await;
     fs::write(gap.path("file"), "no directory").unwrap();
-    for to in ["file", "file/release", "file/release.tar"] {
-        let run = gap.pack(to, &[]).await.expect(1);
+    for (to, code) in [("file", 2), ("file/release", 1), ("file/release.tar", 1)] {
+        let run = gap.pack(to, &[]).await.expect(code);
         assert!(run.stderr.contains(&format!("error: {to}")), "{}", run.stderr);
     }
     assert_eq!(fs::read(gap.path("file")).unwrap(), b"no directory");

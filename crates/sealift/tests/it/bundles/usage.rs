@@ -45,6 +45,11 @@ async fn what_is_no_bundle_is_told() {
         ("nowhere", 2, "error: nowhere: No such file or directory"),
         ("empty", 2, "error: empty: it has no SHA256SUMS: the bundle is unfinished, or this is none"),
         ("text", 2, "error: text: "),
+        (
+            "/dev/null",
+            2,
+            "error: /dev/null: it is no regular file but a device\n  Hint: Name the file itself: ",
+        ),
     ] {
         for run in [gap.inspect(path, &[]).await, gap.load(path, &[]).await] {
             assert!(run.stderr.contains(words), "{}", run.stderr);
@@ -118,6 +123,12 @@ async fn what_is_there_is_not_written_over() {
     gap.pack("release.tar", &[]).await.expect(0);
     let before = |name: &str| fs::read(gap.path(name)).unwrap();
     let [directory, file] = ["release/SHA256SUMS", "release.tar"].map(before);
+    fs::write(gap.path("notes"), "precious").unwrap();
+    for more in [&[][..], &["--dry-run"]] {
+        let run = gap.pack("notes", more).await.expect(2);
+        let words = "error: notes: it is a file; a bundle is a directory, or a file that ends in .tar\n";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
     for (to, more) in [("release", &[][..]), ("release.tar", &[]), ("release", &["--dry-run"])] {
         gap.source.clear();
         let run = gap.pack(to, more).await.expect(2);
