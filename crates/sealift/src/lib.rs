@@ -40,7 +40,6 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use errors::CommandError;
 use progress::Manner;
 use ui::{Level, Ui};
