@@ -128,13 +128,13 @@ impl Ui {
     pub(crate) fn tell(&self, what: impl FnOnce() -> What) -> bool {
         let is_program = self.manner.way == Way::Json;
         if is_program {
-            self.write(&line(what()));
+            self.write(&printable(&line(what())));
         }
         is_program
     }
 
     fn message(&self, level: &'static str, prefix: &str, text: &dyn Display) {
-        if self.tell(|| What::Message { level, text: printable(&text.to_string()) }) {
+        if self.tell(|| What::Message { level, text: text.to_string() }) {
             return;
         }
         let mut line = printable(&format!("{prefix}{text}"));
