@@ -29,6 +29,8 @@ pub struct Listed {
     pub line: usize,
     /// What the line says, with the registry written out.
     pub reference: Reference,
+    /// Its path at the target, where that is not its own.
+    pub path: Option<RepositoryName>,
 }
 
 /// What is wrong with a line.
@@ -77,13 +79,21 @@ impl ImageList {
         for (line, text) in (1..).zip(text.lines()) {
             match read_line(without_comment(text)) {
                 Ok(Some(reference)) if seen.insert(reference.clone()) => {
-                    images.push(Listed { line, reference });
+                    images.push(Listed { line, reference, path: None });
                 }
                 Ok(_) => {}
                 Err(fault) => errors.push(LineError { line, text: shown(without_comment(text)), fault }),
             }
         }
         if errors.is_empty() { Ok(Self { images }) } else { Err(errors) }
+    }
+
+    /// Makes a list of what came otherwise, such as from a profile; what is there twice is left out.
+    #[must_use]
+    pub fn of(images: impl IntoIterator<Item = Listed>) -> Self {
+        let mut seen = HashSet::new();
+        let is_new = |listed: &Listed| seen.insert((listed.reference.clone(), listed.path.clone()));
+        Self { images: images.into_iter().filter(is_new).collect() }
     }
 
     /// Returns the images.
@@ -117,7 +127,7 @@ impl ImageList {
     ) -> Result<Vec<Mapped>, Vec<TargetError>> {
         let (mut spots, mut errors) = (Spots::default(), Vec::new());
         for listed in &self.images {
-            match Mapped::of(&listed.reference, prefix, rule) {
+            match Mapped::of(listed, prefix, rule) {
                 Some(mapped) => spots.add(mapped, listed),
                 None => errors.extend(prefix.map(|prefix| {
                     let (prefix, listed) = (prefix.clone(), listed.clone());
@@ -195,8 +205,9 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    fn of(reference: &Reference, prefix: Option<&RepositoryName>, rule: &TagRule) -> Option<Self> {
-        let path = &reference.repository;
+    fn of(listed: &Listed, prefix: Option<&RepositoryName>, rule: &TagRule) -> Option<Self> {
+        let reference = &listed.reference;
+        let path = listed.path.as_ref().unwrap_or(&reference.repository);
         let target = prefix.map_or_else(|| Some(path.clone()), |prefix| prefix.join(path.as_str()).ok())?;
         let tag = rule.every.as_ref().or(reference.tag.as_ref()).or(rule.digest_only.as_ref());
         let tag = tag.cloned().or_else(|| tag_of_digest(reference));
@@ -249,7 +260,7 @@ struct Together<'a>(&'a [Listed]);
 
 impl fmt::Display for Together<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, Listed { line, reference }) in self.0.iter().enumerate() {
+        for (number, Listed { line, reference, .. }) in self.0.iter().enumerate() {
             let separator = if number == 0 { "" } else { " and of " };
             write!(f, "{separator}{reference} (line {line})")?;
         }

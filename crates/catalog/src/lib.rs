@@ -51,6 +51,7 @@ mod image_set;
 pub mod images;
 mod misprint;
 mod near;
+pub mod profile;
 mod range;
 mod release;
 mod release_tag;
