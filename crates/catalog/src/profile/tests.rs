@@ -326,3 +326,18 @@ proptest! {
         }
     }
 }
+
+/// `UPDATE_SNAPSHOTS=1` writes the schema anew.
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/profile.schema.json");
+    let current = serde_json::to_string_pretty(&schemars::schema_for!(Profile)).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let published = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        published == current,
+        "docs/profile.schema.json is old; UPDATE_SNAPSHOTS=1 cargo test -p sealift-catalog"
+    );
+}
