@@ -131,7 +131,13 @@ impl Mirror {
         let (upload, trail) = match self.take_up(target.as_ref(), descriptor, page.as_ref()).await {
             Some((upload, trail)) => (Some(upload), trail),
             None => match link(target.as_ref(), descriptor, repository).await? {
-                Linked::Yes => return Ok((Carried::Present, None)),
+                Linked::Yes => {
+                    // An earlier run may have left its beginning behind.
+                    if let Some(spool) = &self.options.spool {
+                        spool.forget(&descriptor.digest).await;
+                    }
+                    return Ok((Carried::Present, None));
+                }
                 Linked::No(upload) => (upload, Trail::new(descriptor.digest.algorithm())),
             },
         };

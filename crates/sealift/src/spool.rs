@@ -99,6 +99,11 @@ impl DiskSpool {
         Ok(part)
     }
 
+    /// Tells whether what other processes keep between two marks cannot matter.
+    fn has_plenty(&self) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(2 * MARK_SPACING) < self.limit
+    }
+
     fn take_room(&self, bytes: u64) -> bool {
         let room = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
@@ -113,6 +118,8 @@ impl DiskSpool {
 #[async_trait]
 impl Spool for DiskSpool {
     async fn recall(&self, digest: &Digest) -> Option<BlobBody> {
+        // Where an upload was lost, this very process may be at it: it lets go, and proves its own bytes like others.
+        drop(lock(&self.open).remove(digest));
         let (part, mark, wanted) = (self.path(digest, PART), self.path(digest, MARK), *digest);
         let verified = tokio::task::spawn_blocking(move || Part::verified(&part, &mark, &wanted)).await;
         let (part, behind_mark) = verified.ok()?.ok()?;
@@ -129,7 +136,13 @@ impl Spool for DiskSpool {
             known => known,
         };
         let Some(part) = known else { return };
-        if lock(&part).length != offset || !self.take_room(piece.len() as u64) {
+        if lock(&part).length != offset {
+            return;
+        }
+        if !self.has_plenty() {
+            self.measure();
+        }
+        if !self.take_room(piece.len() as u64) {
             return;
         }
         let (piece, kept, marked) = (piece.clone(), Arc::clone(&part), lock(&part).marked);
@@ -143,10 +156,17 @@ impl Spool for DiskSpool {
     }
 
     async fn forget(&self, digest: &Digest) {
-        if let Some(part) = lock(&self.open).remove(digest) {
-            self.give_room(lock(&part).length);
+        let path = self.path(digest, PART);
+        let known = lock(&self.open).remove(digest);
+        // What an earlier process left is forgotten, too, unless another one is at it.
+        let length = match &known {
+            Some(part) => Some(lock(part).length),
+            None => std::fs::metadata(&path).ok().filter(|_| is_free(&path)).map(|it| it.len()),
+        };
+        if let Some(length) = length {
+            self.give_room(length);
             // A file that stays behind is found wrong or too old later.
-            let _ = std::fs::remove_file(self.path(digest, PART));
+            let _ = std::fs::remove_file(path);
             let _ = std::fs::remove_file(self.path(digest, MARK));
         }
     }
@@ -283,6 +303,46 @@ mod tests {
         assert_eq!(recalled(&last, &digest).await.unwrap().len(), 16 * PIECE, "four more are below a mark");
         last.forget(&digest).await;
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    /// An upload that is lost begins again in the same process, too.
+    #[tokio::test]
+    async fn the_process_that_keeps_a_part_can_read_it_back() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(19), Digest::sha256(b"any"));
+        let spool = open(root.path(), (20 * PIECE) as u64);
+        fill(&spool, &digest, &all).await;
+        assert_eq!(recalled(&spool, &digest).await.unwrap(), all[..16 * PIECE]);
+        spool.keep(&digest, (16 * PIECE) as u64, &Bytes::copy_from_slice(&all[16 * PIECE..])).await;
+        assert_eq!(std::fs::metadata(spool.path(&digest, PART)).unwrap().len(), (19 * PIECE) as u64);
+    }
+
+    #[tokio::test]
+    async fn what_another_process_left_is_forgotten_and_what_it_is_at_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let (all, digest) = (content(9), Digest::sha256(b"any"));
+        let (first, second) = (open(root.path(), u64::MAX), open(root.path(), u64::MAX));
+        fill(&first, &digest, &all).await;
+        second.forget(&digest).await;
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2, "a part and its mark");
+        drop(first);
+        second.forget(&digest).await;
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn processes_that_keep_at_the_same_time_share_the_bound() {
+        let root = tempfile::tempdir().unwrap();
+        let limit = (20 * PIECE) as u64;
+        let spools = [open(root.path(), limit), open(root.path(), limit), open(root.path(), limit)];
+        let digests = [1, 2, 3].map(|number| Digest::sha256(&[number]));
+        for number in 0..12 {
+            for (spool, digest) in spools.iter().zip(&digests) {
+                spool.keep(digest, (number * PIECE) as u64, &Bytes::from(vec![7; PIECE])).await;
+            }
+        }
+        let kept: u64 = entries(root.path()).unwrap().iter().map(|entry| entry.size).sum();
+        assert!(kept > limit - 2 * PIECE as u64 && kept <= limit, "{kept}");
     }
 
     #[tokio::test]
