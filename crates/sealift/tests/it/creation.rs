@@ -12,7 +12,7 @@ const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const THREE: [&str; 6] = ["--image", "arc-controller", "--image", "arc-dns", "--image", "arc-sqlmi"];
 
-fn json(status: u16, body: &str) -> Action {
+pub(crate) fn json(status: u16, body: &str) -> Action {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     Action::Respond { status, headers, body: body.to_owned().into() }
 }
@@ -105,7 +105,7 @@ async fn what_is_there_at_ecr_counts_as_made_and_a_refusal_ends_the_run() {
 }
 
 /// Harbor hides a project that is not there behind 401, also from who may push.
-async fn harbor(site: &Site) -> (HttpProxy, Arc<AtomicBool>) {
+pub(crate) async fn harbor(site: &Site) -> (HttpProxy, Arc<AtomicBool>) {
     let proxy = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
     let (is_there, address) = (Arc::new(AtomicBool::new(false)), proxy.address());
     let made = Arc::clone(&is_there);

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::site::{KNOWN, Run, Site, image, sealift, write_program};
 
-const PASSWORD: &str = "hunter2-p&ss";
+pub(crate) const PASSWORD: &str = "hunter2-p&ss";
 /// base64 of "captain:hunter2-p&ss".
 const ENCODED: &str = "Y2FwdGFpbjpodW50ZXIyLXAmc3M=";
 
@@ -20,7 +20,7 @@ struct Guarded {
 }
 
 /// Lets in who is the captain.
-fn captain(request: &RequestHead) -> Action {
+pub(crate) fn captain(request: &RequestHead) -> Action {
     let sent = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     match sent == Some(&format!("Basic {ENCODED}")) {
         true => Action::Pass,

@@ -24,6 +24,7 @@ mod login;
 mod matrix;
 mod mirror;
 mod network;
+mod pages;
 mod platforms;
 mod progress;
 mod prompts;
