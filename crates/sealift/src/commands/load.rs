@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{Bundle, Image, LayoutImage, Receipt};
-use sealift_mirror::{Lead, Group, ImageReport, ImageRequest, Outcome, Plan, Report, Selection};
+use sealift_mirror::{Group, ImageReport, ImageRequest, Lead, Outcome, Plan, Report, Selection};
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
@@ -245,7 +245,8 @@ struct Destination {
 
 /// Makes the directory, if there is room for what goes into it.
 async fn make_directory(job: &Job, plan: &mut Plan, directory: &Path) -> Result<()> {
-    let weights = job.mirror.weigh_copies(plan, Lead::WhoHasIt).await.map_err(|error| job.ends.refusal(error))?;
+    let weights =
+        job.mirror.weigh_copies(plan, Lead::WhoHasIt).await.map_err(|error| job.ends.refusal(error))?;
     bundle::check_space(directory, weights.total.fetch)?;
     DirectoryStore::create(directory).map_err(|error| error.on(Side::Target))?;
     Ok(())
