@@ -110,6 +110,28 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "lock",
+        &[
+            ("at", "Where to ask: target, source"),
+            ("target_registry", "Registry of the target"),
+            ("target_repository", "Repository there"),
+            ("source_tag", "Release; --tag"),
+            ("images_file", "The images that this file lists"),
+        ],
+    ),
+    (
+        "kit",
+        &[
+            ("consumer", "Who is to pull: azure-arc, kubernetes"),
+            ("to", "Where the files go"),
+            ("target_registry", "Registry that was mirrored to"),
+            ("target_repository", "Repository there"),
+            ("source_tag", "Release that was mirrored; --tag"),
+            ("images_file", "The images that this file lists"),
+            ("lock", "The images of a lock, with digests"),
+        ],
+    ),
+    (
         "serve",
         &[
             ("places", "Its directory; bundles with --read-only"),
@@ -124,7 +146,9 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// The sections that `-h` leaves out where a command is not in the table: they are the same everywhere.
-const COMMON: &[&str] = &["How to connect", "Output"];
+const COMMON: &[&str] = &["What to take", "How to connect", "Limits", "Output"];
+/// The same of single flags, by their endings.
+const COMMON_ENDINGS: &[&str] = &["_username", "_password_stdin", "_anonymous", "target_tag", "plain_http"];
 
 /// Reads the arguments of a run.
 pub(crate) fn parse<T: Into<OsString> + Clone>(
@@ -175,11 +199,12 @@ fn shorten(command: Command, name: &str) -> Command {
     command.after_help(below).mut_args(|argument| {
         let id = argument.get_id().to_string();
         let words = wanted.map(|wanted| wanted.iter().find(|(it, _)| *it == id).map(|(_, words)| *words));
-        let is_common = argument.get_help_heading().is_some_and(|heading| COMMON.contains(&heading));
+        let is_common = argument.get_help_heading().is_some_and(|heading| COMMON.contains(&heading))
+            || COMMON_ENDINGS.iter().any(|ending| id.ends_with(ending));
         // A heading for each two of them would take more lines than they do.
         let argument = argument.help_heading(None::<&str>);
         match words {
-            Some(Some(words)) => argument.help(words),
+            Some(Some(words)) => argument.help(words).hide_possible_values(true),
             Some(None) => argument.hide_short_help(id != "help"),
             None => {
                 let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
