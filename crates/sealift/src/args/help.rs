@@ -112,7 +112,7 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
     (
         "lock",
         &[
-            ("at", "Where to ask: target, source"),
+            ("at", "Which side to ask"),
             ("target_registry", "Registry of the target"),
             ("target_repository", "Repository there"),
             ("source_tag", "Release; --tag"),
