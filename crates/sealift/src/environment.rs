@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::fd::AsFd;
 
+use crate::platform;
 use crate::prompt::{Prompter, Terminal};
 
 /// What surrounds a run.
@@ -44,14 +44,12 @@ impl Environment {
             variables: std::env::vars_os().collect(),
             is_interactive: stdin_is_terminal && io::stderr().is_terminal(),
             stdin_is_terminal,
-            stdout_width: width_of(io::stdout()),
-            stderr_width: width_of(io::stderr()),
-            stderr_size: || {
-                terminal_size::terminal_size_of(io::stderr()).map(|(width, height)| (width.0, height.0))
-            },
+            stdout_width: io::stdout().is_terminal().then(|| width_of(platform::stdout_size())),
+            stderr_width: io::stderr().is_terminal().then(|| width_of(platform::stderr_size())),
+            stderr_size: platform::stderr_size,
             stdin: Box::new(io::BufReader::new(io::stdin())),
             stdout: Box::new(io::stdout()),
-            stdout_file: io::stdout().as_fd().try_clone_to_owned().ok().map(File::from),
+            stdout_file: platform::stdout_file(),
             stderr: Box::new(io::stderr()),
             prompter: Box::new(Terminal),
         }
@@ -59,10 +57,9 @@ impl Environment {
 }
 
 /// A terminal that does not tell is taken for one of the usual width.
-fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {
+fn width_of(size: Option<(u16, u16)>) -> usize {
     const USUAL: usize = 80;
-    let width = terminal_size::terminal_size_of(&stream).map(|(width, _)| usize::from(width.0));
-    stream.is_terminal().then(|| width.filter(|width| *width > 0).unwrap_or(USUAL))
+    size.map(|(width, _)| usize::from(width)).filter(|width| *width > 0).unwrap_or(USUAL)
 }
 
 /// Variables can hold passwords, so none is printed.

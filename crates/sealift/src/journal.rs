@@ -8,9 +8,8 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sealift_mirror::{Journal, Unfinished, UploadKey};
 use sealift_oci::Digest;
-use sealift_store::atomic;
+use sealift_store::{atomic, platform};
 use serde::{Deserialize, Serialize};
 
 /// Who comes back later than this begins again; registries have forgotten the upload by then.
@@ -30,7 +29,6 @@ const ENTRY_LIMIT: u64 = 256 * 1024;
 /// The form of an entry; one that says another is not read.
 const VERSION: u32 = 1;
 const ENDING: &str = "json";
-const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// Keeps unfinished uploads in a directory.
 #[derive(Debug)]
@@ -76,8 +74,8 @@ impl DiskJournal {
     }
 
     fn create(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(&self.directory)?;
-        fs::set_permissions(&self.directory, Permissions::from_mode(PRIVATE_DIRECTORY))
+        platform::create_private_directory(&self.directory)?;
+        platform::keep_private(&self.directory)
     }
 
     fn path(&self, key: &UploadKey) -> PathBuf {
@@ -233,10 +231,11 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let journal = open(state.path());
         journal.keep(&key("a"), &unfinished(1));
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &Path| platform::mode(&fs::metadata(path).unwrap());
         assert_eq!((mode(&journal.directory), mode(&journal.path(&key("a")))), (0o700, 0o600));
         // Also where it was made by somebody less careful.
-        fs::set_permissions(&journal.directory, Permissions::from_mode(0o755)).unwrap();
+        let wide = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&journal.directory, wide).unwrap();
         assert_eq!(mode(&open(state.path()).directory), 0o700);
     }
 

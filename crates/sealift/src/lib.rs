@@ -25,6 +25,7 @@ mod list;
 mod observe;
 mod output;
 mod places;
+mod platform;
 mod progress;
 mod prompt;
 mod proxies;

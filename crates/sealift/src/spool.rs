@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sealift_mirror::Spool;
 use sealift_oci::{Digest, Hasher};
-use sealift_store::{BlobBody, atomic, lock};
+use sealift_store::{BlobBody, atomic, lock, platform};
 use serde::{Deserialize, Serialize};
 
 /// How many bytes pass between two marks; so much is fetched again at most.
@@ -213,8 +212,10 @@ impl Part {
 
 /// Opens a part for this process alone.
 fn part_file(path: &Path) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    platform::set_mode(&mut options, platform::PRIVATE_FILE);
+    let file = options.open(path)?;
     file.try_lock().map_err(io::Error::from)?;
     Ok(file)
 }

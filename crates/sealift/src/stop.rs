@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::errors::{CommandError, Exit};
+use crate::platform::Signals;
 use crate::ui::Ui;
 
 /// The wish to stop.
@@ -16,10 +16,8 @@ impl Stop {
     /// Listens for Ctrl-C, and for SIGTERM, which means the same.
     pub(crate) fn listen(ui: &Arc<Ui>) -> Self {
         let (sender, receiver) = watch::channel(false);
-        if let (Ok(interrupt), Ok(terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        {
-            tokio::spawn(wait(Arc::clone(ui), sender, interrupt, terminate));
+        if let Some(signals) = Signals::listen() {
+            tokio::spawn(wait(Arc::clone(ui), sender, signals));
         }
         Self(receiver)
     }
@@ -47,19 +45,12 @@ impl Stop {
     }
 }
 
-async fn wait(ui: Arc<Ui>, sender: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
-    either(&mut interrupt, &mut terminate).await;
+async fn wait(ui: Arc<Ui>, sender: watch::Sender<bool>, mut signals: Signals) {
+    signals.next().await;
     ui.status("Stopping. Press Ctrl-C again to stop at once.");
     // The sender must outlive the wish: a receiver without one waits no longer.
     sender.send_replace(true);
-    either(&mut interrupt, &mut terminate).await;
+    signals.next().await;
     ui.end();
     std::process::exit(Exit::Interrupted.code().into());
-}
-
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -6,12 +6,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::platform;
+pub use crate::platform::sync_directory;
+
 /// How the names of stages begin. No file that anybody asks for has such a name, and what a killed process
 /// left under one can be deleted.
 pub const STAGE_PREFIX: &str = ".stage-";
-/// For the owner alone.
-#[cfg(unix)]
-const PRIVATE_FILE: u32 = 0o600;
 
 /// A file that nobody sees under its name yet; dropping it removes it.
 #[derive(Debug)]
@@ -37,8 +37,7 @@ impl Stage {
     pub fn private_beside(target: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE_FILE);
+        platform::set_mode(&mut options, platform::PRIVATE_FILE);
         Self::create(target, &options)
     }
 
@@ -161,27 +160,6 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// A new name is only durable when its directory is. Windows cannot open one, and has no need to.
-/// Makes the names in a directory durable.
-///
-/// # Errors
-/// Those of opening and syncing.
-#[cfg(unix)]
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    match File::open(path)?.sync_all() {
-        // Some network file systems cannot, and say so.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-#[cfg(not(unix))]
-pub fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,13 +190,13 @@ mod tests {
         let path = directory.path().join("file");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let stage = Stage::private_beside(&path).unwrap();
-        assert_eq!(mode(&stage.path), PRIVATE_FILE);
+        assert_eq!(mode(&stage.path), platform::PRIVATE_FILE);
         drop(stage);
         // Also in place of a file that everybody can read.
         write(&path, b"old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         write_unsynced_private(&path, b"new").unwrap();
-        assert_eq!((mode(&path), fs::read(&path).unwrap()), (PRIVATE_FILE, b"new".to_vec()));
+        assert_eq!((mode(&path), fs::read(&path).unwrap()), (platform::PRIVATE_FILE, b"new".to_vec()));
     }
 
     #[test]

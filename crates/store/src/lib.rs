@@ -29,6 +29,7 @@ pub mod nested;
 mod pace;
 mod page;
 mod pieces;
+pub mod platform;
 mod random;
 mod read_only;
 mod read_through;

@@ -154,6 +154,38 @@ const WORDS: &[(&str, &[&str])] = &[
     ("kit/src", &["std::env::", "std::fs", "std::io", "std::process", "std::net"]),
 ];
 
+/// What tells one system from another stands in the modules that are called so, with another half for other systems. The testbed
+/// runs on Debian alone.
+#[test]
+fn only_the_platform_modules_know_the_system() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders = vec![crates.to_owned()];
+    let mut platforms = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name == "platform" {
+                platforms += 1;
+                for half in ["unix.rs", "other.rs"] {
+                    assert!(path.join(half).exists(), "{} has no {half}", path.display());
+                }
+            } else if path.is_dir() && !["tests", "testbed", "benches"].contains(&name.as_str()) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") && name != "tests" {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                for word in
+                    ["std::os::", "nix::", "signal::unix", "cfg(unix)", "cfg(not(unix))", "cfg(windows)"]
+                {
+                    assert!(!code.contains(word), "{} has {word}", path.display());
+                }
+            }
+        }
+    }
+    assert_eq!(platforms, 2, "one for files, one for processes and terminals");
+}
+
 #[test]
 fn sources_have_no_words_that_are_not_theirs() {
     let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -5,10 +5,9 @@
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use sealift_store::platform;
 
 use crate::error::{BundleError, Result};
 
@@ -24,8 +23,8 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
 pub(crate) fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     check(fs::symlink_metadata(path)?.file_type())?;
     // Whatever takes its place now is neither followed nor waited for.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = options.custom_flags(flags.bits()).open(path)?;
+    platform::never_follow(options);
+    let file = options.open(path)?;
     check(file.metadata()?.file_type())?;
     Ok(file)
 }
@@ -35,9 +34,7 @@ fn check(kind: FileType) -> io::Result<()> {
         kind if kind.is_file() => return Ok(()),
         kind if kind.is_symlink() => "a symbolic link; put the file itself there",
         kind if kind.is_dir() => "a directory",
-        kind if kind.is_fifo() => "a pipe",
-        kind if kind.is_socket() => "a socket",
-        _ => "a device",
+        kind => platform::special_kind(kind),
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is no regular file but {other}")))
 }

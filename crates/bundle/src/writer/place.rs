@@ -2,10 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use sealift_store::platform;
 
 use super::{behind, publish};
 use crate::error::{BundleError, Result};
@@ -86,9 +85,10 @@ impl Place {
 
 /// Opens the file that is locked, or makes it. A link there is not followed: it may lead anywhere.
 fn open_lock(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let made =
-        OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags.bits()).open(path);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    platform::never_follow(&mut options);
+    let made = options.open(path);
     // What else lies there is told by its kind.
     made.or_else(|_| open_file_with(path, OpenOptions::new().write(true)))
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use sealift_store::lock;
+use sealift_store::{lock, platform};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -49,18 +49,15 @@ impl FileError {
 struct Stamp {
     modified: Option<SystemTime>,
     size: u64,
-    inode: u64,
+    file: Option<(u64, u64)>,
 }
 
 impl Stamp {
     /// Looks at a file; what cannot be looked at has no stamp.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
-        Some(Self { modified: metadata.modified().ok(), size: metadata.len(), inode })
+        let file = platform::file_id(&metadata);
+        Some(Self { modified: metadata.modified().ok(), size: metadata.len(), file })
     }
 }
 

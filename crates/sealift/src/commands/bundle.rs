@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use nix::sys::statvfs::statvfs;
 use sealift_bundle::{
     Bundle, BundleError, BundleWriter, Damage, Destination, Held, Identities, Lock, OpenOptions, OpenedBy,
     Passphrase, PublicKey, Recipient, SealedKey, SecretKey, SecretKeyFile, Unlock, WriterOptions,
 };
 use sealift_registry::client::Secret;
-use sealift_store::{Store, atomic};
+use sealift_store::{Store, atomic, platform};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -266,8 +265,7 @@ pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
     let existing = to.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
     let existing = existing.map_or_else(|| PathBuf::from("."), Path::to_owned);
     // What cannot be asked is not known to be too small; a pipe has no disk.
-    let Ok(disk) = statvfs(&existing) else { return Ok(()) };
-    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    let Some(free) = platform::free_space(&existing) else { return Ok(()) };
     let wanted = needed.saturating_add(OVERHEAD.min(needed / 50 + 1024 * 1024));
     if needed == 0 || to == Path::new("-") || wanted <= free {
         return Ok(());

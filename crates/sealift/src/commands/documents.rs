@@ -4,8 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, access};
 use sealift_bundle::{Bundle, RECEIPT_LIMIT, REPAIR_LIMIT, Receipt, RepairRequest, SecretKey};
+use sealift_store::platform;
 
 use super::{Result, bundle, since};
 use crate::args::LoadArgs;
@@ -134,7 +134,7 @@ pub(super) fn check_writable(path: &Path) -> io::Result<()> {
             None => PathBuf::from("."),
         },
     };
-    Ok(access(&place, AccessFlags::W_OK)?)
+    platform::writable(&place)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealift_bundle::SecretKey;
+use sealift_store::platform;
 
 use super::{Result, bundle};
 use crate::args::KeygenArgs;
@@ -58,12 +58,11 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
 
 /// The file never has wider rights than at its end.
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    platform::set_mode(&mut options, mode);
+    let written =
+        options.open(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
     written.map_err(|error| {
         let error = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         CommandError::Machine("the key cannot be written", error)

@@ -7,9 +7,10 @@ use std::path::Path;
 use sealift_catalog::{ImageSet, Mapped, SIZE_LIMIT, image_set, newest_known};
 use sealift_kit::arc::{ArcKit, PULL_SECRET};
 use sealift_kit::kubernetes::Mapping;
-use sealift_kit::{File, Place, arc, kubernetes};
+use sealift_kit::{File, Kind, Place, arc, kubernetes};
 use sealift_oci::{Reference, Tag};
 use sealift_registry::client::Credentials;
+use sealift_store::platform;
 
 use super::Result;
 use super::lock;
@@ -287,7 +288,7 @@ fn write(root: &Path, file: &File) -> io::Result<()> {
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    rights::set(&mut options, file.kind);
+    platform::set_mode(&mut options, mode(file.kind));
     options.open(&path)?.write_all(file.content.as_bytes())
 }
 
@@ -295,29 +296,11 @@ fn mistake(error: sealift_kit::WriteError) -> CommandError {
     CommandError::usage(error, "This is a mistake in sealift; please report it.")
 }
 
-/// Who may read and run a file, on Unix.
-#[cfg(unix)]
-mod rights {
-    use std::fs::OpenOptions;
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use sealift_kit::Kind;
-
-    pub(super) fn set(options: &mut OpenOptions, kind: Kind) {
-        options.mode(match kind {
-            Kind::Plain => 0o644,
-            Kind::Script => 0o755,
-            Kind::Secret => 0o600,
-        });
+/// Who may read and run a file.
+fn mode(kind: Kind) -> u32 {
+    match kind {
+        Kind::Plain => 0o644,
+        Kind::Script => 0o755,
+        Kind::Secret => platform::PRIVATE_FILE,
     }
-}
-
-/// Elsewhere a file gets the rights of its directory.
-#[cfg(not(unix))]
-mod rights {
-    use std::fs::OpenOptions;
-
-    use sealift_kit::Kind;
-
-    pub(super) fn set(_: &mut OpenOptions, _: Kind) {}
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sealift_store::atomic::{self, STAGE_PREFIX};
+use sealift_store::platform;
 use zeroize::Zeroizing;
 
 use super::document::Document;
@@ -116,12 +117,12 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    create_private_directory(directory)?;
+    platform::create_private_directory(directory)?;
     let stage = directory.join(stage_name());
     let mut file = create_private(&stage)?;
     let written = file
         .write_all(content)
-        .and_then(|()| there.map_or(Ok(()), |it| keep_owner(&file, &it)))
+        .and_then(|()| there.map_or(Ok(()), |it| platform::keep_owner(&file, &it)))
         .and_then(|()| atomic::publish(&file, &stage, &path));
     if written.is_err() {
         // The first error counts. A stage that stays has passwords, but its owner's alone.
@@ -135,50 +136,14 @@ fn stage_name() -> String {
     format!("{STAGE_PREFIX}{:016x}", RandomState::new().hash_one(Instant::now()))
 }
 
-#[cfg(unix)]
+/// Whatever is no file, such as a pipe, keeps nothing.
 fn mode(metadata: &fs::Metadata) -> u32 {
-    use std::os::unix::fs::PermissionsExt as _;
-    // Whatever is no file, such as a pipe, keeps nothing.
-    if metadata.is_file() { metadata.permissions().mode() & 0o777 } else { 0 }
+    if metadata.is_file() { platform::mode(metadata) } else { 0 }
 }
 
-#[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(unix)]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(unix)]
-fn keep_owner(file: &File, there: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
-    if file.metadata()?.uid() == there.uid() {
-        return Ok(());
-    }
-    fchown(file, Some(there.uid()), Some(there.gid()))
-}
-
-#[cfg(not(unix))]
-fn mode(_: &fs::Metadata) -> u32 {
-    0
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
-    Ok(())
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    platform::set_mode(&mut options, platform::PRIVATE_FILE);
+    options.open(path)
 }

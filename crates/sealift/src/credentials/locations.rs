@@ -17,6 +17,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use sealift_store::platform;
+
 /// What surrounds a run. It comes in as a parameter, so that tests can make one up.
 pub(crate) struct Surroundings {
     home: Option<PathBuf>,
@@ -86,15 +88,8 @@ impl Surroundings {
     }
 }
 
-#[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
+    path.metadata().is_ok_and(|metadata| platform::is_executable(&metadata))
 }
 
 /// Variables can hold passwords, so none is printed.

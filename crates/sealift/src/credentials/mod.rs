@@ -14,7 +14,6 @@ mod document;
 mod entry;
 mod error;
 mod file;
-mod group;
 mod helper;
 mod keep;
 mod keys;

@@ -2,19 +2,17 @@
 //! over or nobody waits for it any more.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use zeroize::Zeroizing;
 
-use super::group::Group;
 use super::helper::HelperFailure;
 use super::locations::Surroundings;
+use crate::platform::{self, Group};
 
 /// The most that a helper may answer. An answer is a user and a token; the longest tokens have some KiB.
 const ANSWER_LIMIT: u64 = 1024 * 1024;
@@ -42,7 +40,8 @@ pub(super) async fn run(
     time_limit: Duration,
 ) -> Result<Finished, HelperFailure> {
     let mut command = Command::new(program);
-    command.arg(verb).env_clear().envs(surroundings.variables()).process_group(0);
+    command.arg(verb).env_clear().envs(surroundings.variables());
+    platform::lead_group(&mut command);
     // The group is ended below; this waits for its first process where nobody else does.
     command.kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -68,7 +67,7 @@ async fn converse(child: &mut Child, input: &[u8]) -> Result<Finished, HelperFai
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let ((), answer, message) = tokio::try_join!(feed(stdin, input), answer(stdout), message(stderr))?;
     let status = child.wait().await.map_err(HelperFailure::Broken)?;
-    if status.signal() == Some(Signal::SIGINT as i32) {
+    if platform::was_interrupted(status) {
         return Err(HelperFailure::Interrupted);
     }
     Ok(Finished { is_success: status.success(), answer, message })

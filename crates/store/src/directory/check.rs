@@ -15,7 +15,7 @@ use super::index::Index;
 use super::repository::{Repository, found};
 use super::{DirectoryStore, Shared, walk};
 use crate::sync::lock;
-use crate::{Operation, Result};
+use crate::{Operation, Result, platform};
 
 /// How much of a file is read at once.
 const READ_SIZE: usize = 1024 * 1024;
@@ -197,15 +197,9 @@ impl Content {
     }
 }
 
-#[cfg(unix)]
-fn identity(metadata: &Metadata, _: usize) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata, number: usize) -> (u64, u64) {
-    (0, number as u64)
+/// Where the system does not tell, each name counts as a file of its own.
+fn identity(metadata: &Metadata, number: usize) -> (u64, u64) {
+    platform::file_id(metadata).unwrap_or((0, number as u64))
 }
 
 fn hash(path: &Path, algorithm: Algorithm) -> io::Result<(Digest, u64)> {

@@ -17,7 +17,7 @@ use crate::accept::{ObjectName, stored_manifest};
 use crate::index_json::MARKER;
 use crate::nested;
 use crate::sync::lock;
-use crate::{Error, ErrorKind, Operation, Result, atomic};
+use crate::{Error, ErrorKind, Operation, Result, atomic, platform};
 
 /// The largest `index.json` that is read, in bytes: more than 200000 entries of the usual 300 bytes.
 const INDEX_LIMIT: u64 = 64 * 1024 * 1024;
@@ -43,16 +43,13 @@ pub(super) struct Repository {
 struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    inode: u64,
+    file: Option<(u64, u64)>,
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
-        Self { modified: metadata.modified().ok(), length: metadata.len(), inode }
+        let file = platform::file_id(metadata);
+        Self { modified: metadata.modified().ok(), length: metadata.len(), file }
     }
 }
 
@@ -219,19 +216,11 @@ impl Repository {
 /// Tells whether a file got its content and its name longer ago than that. A link to it in another repository
 /// counts as its name, too: the bytes are the same.
 pub(super) fn is_older(metadata: &Metadata, age: Duration, now: SystemTime) -> bool {
-    let mut times = vec![metadata.modified().ok()];
-    #[cfg(unix)]
-    times.push(changed(metadata));
+    let times = [metadata.modified().ok(), platform::changed(metadata)];
     // A time that cannot be told, or is to come, is as good as now.
     times
         .into_iter()
         .all(|time| time.is_some_and(|time| now.duration_since(time).is_ok_and(|passed| passed > age)))
-}
-
-#[cfg(unix)]
-fn changed(metadata: &Metadata) -> Option<SystemTime> {
-    let seconds = u64::try_from(std::os::unix::fs::MetadataExt::ctime(metadata)).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// A file that is not there is no error where one asks whether it is.

@@ -14,7 +14,7 @@ use super::index::Index;
 use super::paths::Paths;
 use super::repository::{RENEWAL, Repository, found, is_older};
 use super::{DirectoryStore, Shared, walk};
-use crate::{Operation, Result, sweep};
+use crate::{Operation, Result, platform, sweep};
 
 /// What a sweep is to do.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ fn sweep_repository(repository: &Repository, wish: &Wish, swept: &mut Swept) -> 
     }
     for (path, metadata) in unlinked(repository, &kept, wish)? {
         swept.files += 1;
-        swept.bytes += if is_shared(&metadata) { 0 } else { metadata.len() };
+        swept.bytes += if platform::has_several_names(&metadata) { 0 } else { metadata.len() };
         if !wish.is_dry_run {
             found(fs::remove_file(path))?;
         }
@@ -156,13 +156,6 @@ fn unlinked(
         }
     }
     Ok(all)
-}
-
-fn is_shared(metadata: &Metadata) -> bool {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::nlink(metadata) > 1;
-    #[cfg(not(unix))]
-    return metadata.len() == 0;
 }
 
 /// What each manifest links to.

@@ -11,7 +11,7 @@ use super::paths::Paths;
 use super::repository::found;
 use super::{DirectoryStore, Shared, walk};
 use crate::atomic::Stage;
-use crate::{Error, ErrorKind, Operation, Result};
+use crate::{Error, ErrorKind, Operation, Result, platform};
 
 /// What a place holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,15 +76,8 @@ fn count(shared: &Shared) -> io::Result<Usage> {
 }
 
 /// Tells whether a file was not seen yet under another name.
-#[cfg(unix)]
 fn is_first(metadata: &fs::Metadata, seen: &mut HashSet<(u64, u64)>) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    metadata.nlink() == 1 || seen.insert((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_first(_: &fs::Metadata, _: &mut HashSet<(u64, u64)>) -> bool {
-    true
+    !platform::has_several_names(metadata) || platform::file_id(metadata).is_none_or(|id| seen.insert(id))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use nix::sys::statvfs::statvfs;
+use sealift_store::platform::free_space;
 
 use super::advice;
 use super::findings::{Check, Part};
@@ -27,7 +27,7 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Part {
     part.checks.push(match state {
         Some(directory) => {
             let opened = DiskJournal::open(directory, SystemTime::now()).map(drop);
-            directory_check("state", directory, opened, STATE_ROOM, free(directory))
+            directory_check("state", directory, opened, STATE_ROOM, free_space(directory))
         }
         None => {
             Check::warn("state", "unfinished uploads are not remembered", "Name a directory with --state.")
@@ -35,7 +35,7 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Part {
     });
     if let Some(directory) = args.spool.as_deref() {
         let opened = DiskSpool::open(directory, SPOOL_ROOM, SystemTime::now()).map(drop);
-        part.checks.push(directory_check("spool", directory, opened, SPOOL_ROOM, free(directory)));
+        part.checks.push(directory_check("spool", directory, opened, SPOOL_ROOM, free_space(directory)));
     }
     part
 }
@@ -62,11 +62,6 @@ fn directory_check(
         (Ok(()), Some(free)) => Check::ok(name, format!("{place}: {} are free", bytes(free))),
         (Ok(()), None) => Check::ok(name, format!("{place}: can be written")),
     }
-}
-
-fn free(directory: &Path) -> Option<u64> {
-    let disk = statvfs(directory).ok()?;
-    Some(disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 
 #[cfg(test)]

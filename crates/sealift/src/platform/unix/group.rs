@@ -12,7 +12,7 @@ use tokio::process::Child;
 
 /// A group that ends, and gives the terminal back, when this is dropped.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The first process of the group, by whose number the group goes; `None` where it may live on. That
     /// process is waited for only when this is gone, so that its number is nobody else's.
     leader: Option<Pid>,
@@ -28,14 +28,14 @@ struct Lent {
 
 impl Group {
     /// Takes a child that was started as the first of a group.
-    pub(super) fn of(child: &Child) -> Self {
+    pub(crate) fn of(child: &Child) -> Self {
         // A number that is none is of a child that was waited for.
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         Self { leader, terminal: leader.and_then(lend) }
     }
 
     /// Lets it live on: it ended by itself, and what it left behind is meant to stay.
-    pub(super) fn release(mut self) {
+    pub(crate) fn release(mut self) {
         self.leader = None;
     }
 }
