@@ -44,7 +44,7 @@ fn a_catalogue_that_lies_is_refused() {
     let cases: &[(&str, Value, &str)] = &[
         ("/format", json!("other"), "no catalogue"),
         ("/version", json!(2), "version 2"),
-        ("/version", json!(-1), "invalid value"),
+        ("/version", json!(-1), "does not say what it is"),
         ("/id", json!("../../x"), "id is malformed"),
         ("/volumes/0/name", json!("../x"), "no plain file name"),
         ("/volumes/0/name", json!("a/b"), "no plain file name"),

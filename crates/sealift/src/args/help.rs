@@ -128,7 +128,6 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
             ("target_repository", "Repository there"),
             ("source_tag", "Release that was mirrored; --tag"),
             ("images_file", "The images that this file lists"),
-            ("lock", "The images of a lock, with digests"),
         ],
     ),
     (

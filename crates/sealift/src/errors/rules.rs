@@ -68,6 +68,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         ErrorKind::Unauthenticated,
+        TARGET,
+        &["amazon's api"],
+        Exit::Access,
+        "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock: keys that were given for some hours end, and so does a signature.",
+    ),
+    rule(
+        ErrorKind::Unauthenticated,
         None,
         &["expired"],
         Exit::Access,
@@ -86,13 +93,6 @@ pub(super) const RULES: &[Rule] = &[
         &["harbor answers so, too"],
         Exit::Access,
         "Check user and password for the source, and the project's name (--source-repository): {place} has no such project, or hides it.",
-    ),
-    rule(
-        ErrorKind::Unauthenticated,
-        TARGET,
-        &["amazon's api"],
-        Exit::Access,
-        "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock: keys that were given for some hours end, and so does a signature.",
     ),
     rule(
         ErrorKind::Denied,

@@ -61,7 +61,8 @@ async fn kustomize_gives_images_their_new_names_and_digests() {
     let lock = directory.path().join("lock.json");
     std::fs::write(&lock, &document).unwrap();
     let to = directory.path().join("kit");
-    kit(&to, &site, &["--for", "kubernetes", "--lock", lock.to_str().unwrap()]).await;
+    let below = ["--target-repository", "site/arcdata", "--lock", lock.to_str().unwrap()];
+    kit(&to, &site, &[&["--for", "kubernetes"], &below[..]].concat()).await;
     // Older releases of kubectl know no components, so the block itself is taken.
     let component = std::fs::read_to_string(to.join("kustomize/kustomization.yaml")).unwrap();
     let block = &component[component.find("images:").unwrap()..];

@@ -142,7 +142,8 @@ async fn the_other_commands_that_take_a_while_tell_the_same_way() {
     let packed = sealift(&pack, &[], None).await.expect(0);
     assert!(has(&packed, "start") && has(&packed, "end"), "{}", packed.stderr);
     let to = ["--target-registry", &site.target.address, "--target-repository", "other"];
-    let load = [&["load", &bundle, "--progress", "json"][..], &to].concat();
+    let receipt = site.directory.path().join("receipt.json").display().to_string();
+    let load = [&["load", &bundle, "--progress", "json", "--receipt", &receipt][..], &to].concat();
     let loaded = sealift(&load, &[], None).await.expect(0);
     assert!(has(&loaded, "start") && has(&loaded, "end"), "{}", loaded.stderr);
 }
