@@ -125,7 +125,6 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
             ("consumer", "Who is to pull: azure-arc, kubernetes"),
             ("to", "Where the files go"),
             ("target_registry", "Registry that was mirrored to"),
-            ("target_repository", "Repository there"),
             ("source_tag", "Release that was mirrored; --tag"),
             ("images_file", "The images that this file lists"),
         ],
