@@ -124,7 +124,7 @@ mod tests {
 
     fn limits(meter: &Meter) -> [usize; 3] {
         [("a", Side::Source), ("b", Side::Source), ("t", Side::Target)]
-            .map(|(place, side)| meter.windows.of(place, side).limit())
+            .map(|(place, side)| meter.windows.limit(place, side))
     }
 
     #[tokio::test(start_paused = true)]

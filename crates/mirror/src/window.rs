@@ -150,7 +150,6 @@ impl Window {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn limit(&self) -> usize {
         lock(&self.state).limit
     }

@@ -34,6 +34,12 @@ impl Windows {
         Arc::new(move || window.troubled())
     }
 
+    /// Returns how many transfers may run at the same time there now.
+    #[must_use]
+    pub fn limit(&self, place: &str, side: Side) -> usize {
+        self.of(place, side).limit()
+    }
+
     pub(crate) fn of(&self, place: &str, side: Side) -> Arc<Window> {
         let mut all = lock(&self.all);
         let key = (place.to_owned(), side == Side::Target);
@@ -55,7 +61,7 @@ mod tests {
     fn each_direction_at_each_place_has_its_own() {
         let windows = Windows::new(16);
         windows.pushback("a", Side::Source)();
-        let limit = |place, side| windows.of(place, side).limit();
+        let limit = |place, side| windows.limit(place, side);
         assert_eq!((limit("a", Side::Source), limit("a", Side::Target)), (2, 4));
         assert_eq!((limit("b", Side::Source), limit("b", Side::Target)), (4, 4));
     }

@@ -188,6 +188,11 @@ pub(crate) async fn newest_release(ui: &Ui, store: &dyn Store, place: &PlaceSett
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use sealift_oci::Digest;
+    use sealift_store::ErrorKind;
+    use sealift_testbed::http_proxy::{Action, HttpProxy};
+
     use super::*;
 
     #[test]
@@ -208,15 +213,6 @@ mod tests {
         }
     }
 
-    /// The engine finds the window by the name that the client gives itself.
-    #[test]
-    fn a_client_tells_of_trouble_under_the_name_of_its_place() {
-        let registry: Registry = "Ship.LAN:5000".parse().unwrap();
-        let client = Connection::default().client(&registry, Credentials::Anonymous, Some(Side::Source));
-        assert_eq!(client.unwrap().place(), registry.as_str());
-        assert_eq!(registry.to_string(), registry.as_str());
-    }
-
     #[test]
     fn all_clients_of_a_registry_share_one_pace() {
         let connection = Connection { requests_per_second: Some(5), ..Connection::default() };
@@ -224,5 +220,28 @@ mod tests {
         assert!(Arc::ptr_eq(&pace("ship.lan"), &pace("ship.lan")));
         assert!(!Arc::ptr_eq(&pace("ship.lan"), &pace("ship.lan:5000")));
         assert!(Connection::default().pace(&"ship.lan".parse().unwrap()).is_none());
+    }
+
+    /// The engine finds windows by the name of a place, and so must what the transport tells them.
+    #[tokio::test]
+    async fn a_registry_that_wants_less_is_heard_by_its_own_window() {
+        let nobody = std::net::Ipv4Addr::LOCALHOST;
+        let line = HttpProxy::start((nobody, 9).into()).await.unwrap();
+        line.set_rule(|request| Action::Respond {
+            status: if request.earlier == 0 { 429 } else { 404 },
+            headers: vec![("retry-after".to_owned(), "0".to_owned())],
+            body: Bytes::new(),
+        });
+        let registry: Registry = line.address().to_string().parse().unwrap();
+        let connection = Connection { plain_http: vec![registry.clone()], ..Connection::default() };
+        for side in [Side::Source, Side::Target] {
+            let client = connection.client(&registry, Credentials::Anonymous, Some(side)).unwrap();
+            let limit = |side| connection.windows.limit(client.place(), side);
+            let before = limit(side);
+            let repository = format!("site/{side:?}").to_lowercase().parse().unwrap();
+            let asked = client.source(&repository).stat_blob(&Digest::sha256(b"blob")).await;
+            assert_eq!(asked.unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(limit(side), before / 2, "{side:?}");
+        }
     }
 }

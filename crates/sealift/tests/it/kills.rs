@@ -204,12 +204,13 @@ async fn play(number: usize, requests: [usize; 2]) -> bool {
     let (arrived, before) = (scene.arrived().await, scene.fetched());
     let run = scene.run().await;
     let after = scene.fetched();
-    // What the killed run had sent last can reach the target when the next run has asked already: that upload is
-    // busy then, and an attempt is lost.
-    let attempts = 1 + run.stderr.matches("Trying again").count() as u64;
     for (digest, blob) in &scene.blobs {
         let bytes = |of: &HashMap<Digest, u64>| of.get(digest).copied().unwrap_or_default();
         let again = bytes(&after) - bytes(&before);
+        // What the killed run had sent last can reach the target when the next run has asked already: that upload
+        // is busy then, and an attempt for that blob is lost.
+        let is_lost = |line: &&str| line.contains("Trying again") && line.contains(&digest.to_string());
+        let attempts = 1 + run.stderr.lines().filter(is_lost).count() as u64;
         let most = if arrived.contains(digest) { 0 } else { blob.size * attempts };
         assert!(again <= most, "{number}: {moment:?}: {again} bytes of {} again\n{}", blob.size, run.stderr);
     }
