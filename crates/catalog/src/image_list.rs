@@ -25,7 +25,7 @@ pub struct ImageList {
 /// One image of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The line that named it first, counted from 1.
+    /// The line that named it first, counted from 1; 0 where none did.
     pub line: usize,
     /// What the line says, with the registry written out.
     pub reference: Reference,
@@ -246,7 +246,7 @@ pub enum TargetError {
         listed: Vec<Listed>,
     },
     /// The prefix and the path make no repository name; each alone is one, so they are too long.
-    #[error("line {}: {}: below {prefix} the name of the repository becomes too long", listed.line, listed.reference)]
+    #[error("{listed}: below {prefix} the name of the repository becomes too long")]
     TooLong {
         /// The prefix.
         prefix: RepositoryName,
@@ -260,11 +260,20 @@ struct Together<'a>(&'a [Listed]);
 
 impl fmt::Display for Together<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, Listed { line, reference, .. }) in self.0.iter().enumerate() {
-            let separator = if number == 0 { "" } else { " and of " };
-            write!(f, "{separator}{reference} (line {line})")?;
+        for (number, listed) in self.0.iter().enumerate() {
+            write!(f, "{}{listed}", if number == 0 { "" } else { " and of " })?;
         }
         Ok(())
+    }
+}
+
+/// Writes `docker.io/a/b:1 (line 1)`; what a rule took stands on no line.
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}", self.reference),
+            line => write!(f, "{} (line {line})", self.reference),
+        }
     }
 }
 

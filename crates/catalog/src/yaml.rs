@@ -129,6 +129,8 @@ fn options(repeated: DuplicateKeyPolicy) -> Options {
 pub struct Node {
     /// The line, counted from 1; 0 where that is not known. What an alias repeats stands where the alias does.
     pub line: u64,
+    /// The line of its name, where it has one, else its own: what is in a map may begin below its name.
+    pub key_line: u64,
     /// The value.
     pub value: Value,
 }
@@ -186,7 +188,7 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, referenced, .. } = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self { line: referenced.line(), value })
+        Ok(Self { line: referenced.line(), key_line: referenced.line(), value })
     }
 }
 
@@ -259,10 +261,10 @@ impl<'de> Visitor<'de> for Anything {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Value>()? {
-            let value = map.next_value()?;
-            if let Value::Text(key) = key {
-                entries.push((key, value));
+        while let Some(key) = map.next_key::<Node>()? {
+            let value: Node = map.next_value()?;
+            if let Value::Text(name) = key.value {
+                entries.push((name, Node { key_line: key.line, ..value }));
             }
         }
         Ok(Value::Map(entries))

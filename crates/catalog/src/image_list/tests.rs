@@ -184,7 +184,7 @@ fn a_name_can_become_too_long() {
     let path = "a".repeat(244);
     let text = format!("b.io/b:1\na.io/{path}:1\na.io/c:1\nb.io/c:1");
     let message =
-        format!("line 2: a.io/{path}:1: below site/mirror the name of the repository becomes too long");
+        format!("a.io/{path}:1 (line 2): below site/mirror the name of the repository becomes too long");
     let collision = "site/mirror/c:1 would be the copy of a.io/c:1 (line 3) and of b.io/c:1 (line 4)";
     assert_eq!(map(&text, None), Err(vec![message, collision.to_owned()]));
     assert_eq!(map(&format!("a.io/{}:1", &path[1..]), None).map(|it| it.len()), Ok(1));

@@ -1,8 +1,11 @@
-//! The files that people have: a profile, the YAML of `skopeo sync`, the YAML of regsync. Which one it is, the file itself
-//! tells.
+//! The files that people have: a profile, the YAML of `skopeo sync`, the YAML of regsync, a plain list of images. Which one
+//! it is, the file itself tells.
 
-use super::{Profile, regsync, skopeo};
-use crate::yaml::{self, Node, YamlError};
+use std::fmt;
+
+use super::{Fault, Faults, Name, Product, Profile, regsync, skopeo};
+use crate::ImageList;
+use crate::yaml::{self, Node, Value};
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,19 @@ pub enum Kind {
     Skopeo,
     /// The YAML of regsync.
     Regsync,
+    /// A list of images, one on each line.
+    List,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Profile => "a profile",
+            Self::Skopeo => "the YAML of skopeo sync",
+            Self::Regsync => "the YAML of regsync",
+            Self::List => "a list of images",
+        })
+    }
 }
 
 /// What was read.
@@ -30,45 +46,76 @@ pub struct Read {
 ///
 /// # Errors
 /// When the text is none of them, or a bad one.
-pub fn read(text: &str) -> Result<Read, YamlError> {
-    let kind = kind(text);
+pub fn read(text: &str) -> Result<Read, Faults> {
+    let kind = Kind::of(text);
     let (profile, unmapped) = match kind {
         Kind::Profile => (Profile::parse(text)?, Vec::new()),
         Kind::Skopeo => map(text, skopeo::map)?,
         Kind::Regsync => map(text, regsync::map)?,
+        Kind::List => (of_list(text)?, Vec::new()),
     };
     Ok(Read { kind, profile, unmapped })
 }
 
-/// What cannot be told apart is a profile, whose errors say what is missing.
-fn kind(text: &str) -> Kind {
-    let Ok(node) = yaml::from_str::<Node>(text) else { return Kind::Profile };
-    let has = |name: &str| node.get(name).is_some();
-    if has("schema") {
-        return Kind::Profile;
+impl Kind {
+    /// Tells whose file it is. What cannot be told apart is a profile, whose errors say what is missing.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let Ok(node) = yaml::from_str::<Node>(text) else {
+            let is_list = ImageList::parse(text).is_ok_and(|list| !list.is_empty());
+            return if is_list { Self::List } else { Self::Profile };
+        };
+        let has = |name: &str| node.get(name).is_some();
+        if matches!(node.value, Value::Text(_)) {
+            return Self::List;
+        }
+        if has("schema") {
+            return Self::Profile;
+        }
+        if has("sync") && has("version") || node.get("sync").is_some_and(|it| !it.items().is_empty()) {
+            return Self::Regsync;
+        }
+        let is_registry = |node: &Node| skopeo::FIELDS.iter().any(|field| node.get(field).is_some());
+        match node.entries().iter().any(|(_, node)| is_registry(node)) {
+            true => Self::Skopeo,
+            false => Self::Profile,
+        }
     }
-    if has("sync") && has("version") || node.get("sync").is_some_and(|it| !it.items().is_empty()) {
-        return Kind::Regsync;
-    }
-    let is_registry = |node: &Node| skopeo::FIELDS.iter().any(|field| node.get(field).is_some());
-    match node.entries().iter().any(|(_, node)| is_registry(node)) {
-        true => Kind::Skopeo,
-        false => Kind::Profile,
+}
+
+/// A list is one product.
+fn of_list(text: &str) -> Result<Profile, Faults> {
+    let list = ImageList::parse(text).map_err(|errors| {
+        let fault = |line: usize, message: String| Fault::new(u64::try_from(line).ok(), "", message);
+        let faults = errors.into_iter().map(|it| fault(it.line, format!("{}: {}", it.text, it.fault)));
+        Faults(faults.take(super::FAULT_LIMIT).collect())
+    })?;
+    Ok(Profile { products: vec![Product::of(&list)], ..Profile::default() })
+}
+
+impl Product {
+    /// Makes a product of the images of a list.
+    #[must_use]
+    pub fn of(list: &ImageList) -> Self {
+        let names = list.images().iter().map(|it| Name::new(it.reference.clone(), it.line));
+        Self { images: names.collect(), ..Self::default() }
     }
 }
 
 /// Where there is nothing to take, there was no sense in the file.
-fn map(text: &str, map: fn(&Node, &mut Notes) -> Profile) -> Result<(Profile, Vec<String>), YamlError> {
+fn map(text: &str, map: fn(&Node, &mut Notes) -> Profile) -> Result<(Profile, Vec<String>), Faults> {
     let node: Node = yaml::from_str(text)?;
     let mut notes = Notes::default();
     let profile = map(&node, &mut notes);
-    let error = |message: String| YamlError { line: None, message };
     if profile.products.is_empty() {
         let first = notes.0.first().map(|it| format!(": {it}")).unwrap_or_default();
-        return Err(error(format!("nothing in it can be taken{first}")));
+        return Err(Fault::new(None, "", format!("nothing in it can be taken{first}")).into());
     }
-    profile.check().map_err(error)?;
-    Ok((profile, notes.0))
+    let misfits = profile.check();
+    match misfits.is_empty() {
+        true => Ok((profile, notes.0)),
+        false => Err(Faults(misfits.into_iter().map(|it| it.fault(None)).collect())),
+    }
 }
 
 /// What did not map.

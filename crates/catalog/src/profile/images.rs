@@ -148,6 +148,11 @@ impl Source {
     }
 }
 
+/// Says that a text is no repository with its registry.
+pub(super) fn no_source(text: &str) -> String {
+    format!("`{}` is no repository; it reads REGISTRY/PATH, without a tag", crate::image_list::shown(text))
+}
+
 impl Name {
     /// Takes an image that stands on that line.
     #[must_use]
@@ -171,12 +176,7 @@ impl Serialize for Source {
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            let shown = crate::image_list::shown(&text);
-            D::Error::custom(format_args!(
-                "`{shown}` is no repository; it reads REGISTRY/PATH, without a tag"
-            ))
-        })
+        Self::parse(&text).ok_or_else(|| D::Error::custom(no_source(&text)))
     }
 }
 

@@ -4,7 +4,9 @@
 //! says whose tags have to be listed, and [`Profile::image_list`] makes the same list of images of them that somebody could
 //! have written by hand. [`read`] also takes the files of skopeo and regsync, and says what of them has no place here.
 
+mod fault;
 mod foreign;
+mod forms;
 mod images;
 mod pattern;
 mod regsync;
@@ -17,6 +19,7 @@ use schemars::JsonSchema;
 use sealift_oci::{Platform, Registry, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
+pub use fault::{FAULT_LIMIT, Fault, Faults};
 pub use foreign::{Kind, Read, read};
 pub use images::{ExpandError, Name, Source};
 pub use pattern::{Glob, PATTERN_LIMIT, Pattern, PatternError, Range, Regex, Rule};
@@ -24,7 +27,7 @@ pub use rewrite::{Rewrite, rewritten};
 pub use tag_rules::{TagRules, Without};
 
 use crate::Group;
-use crate::yaml::{self, YamlError};
+use crate::yaml::{self, Node, YamlError};
 
 /// The most products of a profile.
 pub const PRODUCT_LIMIT: usize = 1_000;
@@ -49,7 +52,7 @@ pub struct Profile {
     pub products: Vec<Product>,
     /// Only this platform out of each multi-platform image: `linux/amd64`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "platform")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::PlatformText>")]
     pub platform: Option<Platform>,
     /// Whether signatures, attestations and SBOMs come along; they do where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +62,7 @@ pub struct Profile {
     pub rewrite: Vec<Rewrite>,
     /// What is not taken: globs over `REGISTRY/PATH` and `REGISTRY/PATH:TAG`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::GlobText>")]
     pub leave_out: Vec<Pattern<Glob>>,
 }
 
@@ -78,11 +81,11 @@ pub enum Schema {
 pub struct From {
     /// The registry that releases come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::RegistryText>")]
     pub registry: Option<Registry>,
     /// The repository there, above the images' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::RepositoryText>")]
     pub repository: Option<RepositoryName>,
     /// The user there. The password is never here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,18 +98,18 @@ pub struct From {
 pub struct To {
     /// The registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::RegistryText>")]
     pub registry: Option<Registry>,
     /// The repository there, above the images' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::RepositoryText>")]
     pub repository: Option<RepositoryName>,
     /// The user there. The password is never here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The tag there, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::TagText>")]
     pub tag: Option<Tag>,
 }
 
@@ -119,18 +122,18 @@ pub struct Product {
     pub azure_arc: Option<Releases>,
     /// A repository with its registry: `quay.io/org/app`. Which of its tags are taken, `tags` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::SourceText>")]
     pub repository: Option<Source>,
     /// Which tags of the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagRules>,
     /// Images by tag or digest: `quay.io/org/app:1.2`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::ImageText>")]
     pub images: Vec<Name>,
     /// The path at the target, below the target repository, of the repository or of these images, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::RepositoryText>")]
     pub target: Option<RepositoryName>,
 }
 
@@ -140,22 +143,22 @@ pub struct Product {
 pub struct Releases {
     /// These; the newest where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::TagText>")]
     pub tags: Vec<Tag>,
     /// Every release from this one on, in place of `tags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::TagText>")]
     pub from: Option<Tag>,
     /// Every release up to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<forms::TagText>")]
     pub to: Option<Tag>,
     /// Only these images of the releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
     /// Without the images of these groups: postgres, dashboards, test-harness.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::GroupText>")]
     pub skip_groups: Vec<Group>,
 }
 
@@ -163,11 +166,28 @@ impl Profile {
     /// Reads a profile and checks it whole.
     ///
     /// # Errors
-    /// When the text is no profile, beyond a limit, or asks for what cannot be together.
-    pub fn parse(text: &str) -> Result<Self, YamlError> {
+    /// When the text is no profile, beyond a limit, or asks for what cannot be together: everything that is wrong.
+    pub fn parse(text: &str) -> Result<Self, Faults> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Err(Fault::from("it is empty; a profile begins with `schema: sealift.profile/1`").into());
+        }
+        let file: Node = yaml::from_str(text)?;
+        let faults = fault::of(&file, Self::json_schema().as_value());
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
         let profile: Self = yaml::from_str(text)?;
-        profile.check().map_err(|message| YamlError { line: None, message })?;
-        Ok(profile)
+        let misfits = profile.check();
+        match misfits.is_empty() {
+            true => Ok(profile),
+            false => Err(Faults(misfits.into_iter().map(|it| it.fault(Some(&file))).collect())),
+        }
+    }
+
+    /// Returns the JSON Schema of the file.
+    #[must_use]
+    pub fn json_schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
     }
 
     /// Writes the profile.
@@ -190,52 +210,80 @@ impl Profile {
         !self.products.is_empty() && self.releases().is_none()
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Finds what is right by itself and cannot be together.
+    fn check(&self) -> Vec<Misfit> {
+        let misfit = |key, message: String| vec![Misfit { key, product: None, message }];
         if self.products.len() > PRODUCT_LIMIT {
-            return Err(format!("products: there are more than {PRODUCT_LIMIT}"));
+            return misfit("products", format!("there are more than {PRODUCT_LIMIT}"));
         }
         let tag_rules = self.products.iter().filter_map(|it| it.tags.as_ref()).map(TagRules::len);
         let rules = tag_rules.sum::<usize>() + self.rewrite.len() + self.leave_out.len();
         if rules > RULE_LIMIT {
-            return Err(format!(
-                "there are {rules} rules about tags and names, and at most {RULE_LIMIT} may be"
-            ));
+            let message =
+                format!("there are {rules} rules about tags and names, and at most {RULE_LIMIT} may be");
+            return misfit("", message);
         }
-        for (number, product) in (1..).zip(&self.products) {
-            product.check().map_err(|what| format!("product {number}: {what}"))?;
-        }
-        self.check_together()
+        let products = self.products.iter().enumerate().filter_map(|(number, product)| {
+            let message = format!("product {}: {}", number + 1, product.check().err()?);
+            Some(Misfit { key: "products[]", product: Some(number), message })
+        });
+        let together = self.check_together().err().map(|(key, message)| Misfit {
+            key,
+            product: None,
+            message: message.to_owned(),
+        });
+        products.chain(together).take(FAULT_LIMIT).collect()
     }
 
     /// Releases come from one place and go below another by their own rules; images of a list have theirs.
-    fn check_together(&self) -> Result<(), String> {
+    fn check_together(&self) -> Result<(), (&'static str, &'static str)> {
         let releases = self.products.iter().filter(|it| it.azure_arc.is_some()).count();
         if releases > 1 {
-            return Err("products: azure-arc is there twice; name all its releases in one".to_owned());
+            return Err(("products", "azure-arc is there twice; name all its releases in one"));
         }
         if releases == 1 && self.products.len() > 1 {
-            return Err(
-                "products: azure-arc stands alone; put the other products into a profile of their own"
-                    .to_owned(),
-            );
+            return Err((
+                "products",
+                "azure-arc stands alone; put the other products into a profile of their own",
+            ));
         }
         if releases == 1 && !(self.rewrite.is_empty() && self.leave_out.is_empty()) {
-            return Err(
-                "rewrite and leave-out are for repositories and images; azure-arc has skip-groups and images"
-                    .to_owned(),
-            );
+            let key = if self.rewrite.is_empty() { "leave-out" } else { "rewrite" };
+            return Err((
+                key,
+                "this is for repositories and images; azure-arc has skip-groups and images of its own",
+            ));
         }
         let has_source = self.source.registry.is_some() || self.source.repository.is_some();
         if self.has_images() && has_source {
-            return Err(
-                "source: the products say which registries they come from; leave registry and repository out"
-                    .to_owned(),
-            );
+            return Err((
+                "source",
+                "the products say which registries they come from; leave registry and repository out",
+            ));
         }
         match self.rewrite.iter().find(|rule| rule.from.trim_end_matches('/').is_empty()) {
-            Some(_) => Err("rewrite: from is empty; name the beginning that is to become another".to_owned()),
+            Some(_) => Err(("rewrite", "from is empty; name the beginning that is to become another")),
             None => Ok(()),
         }
+    }
+}
+
+/// What is right by itself and cannot be together.
+struct Misfit {
+    key: &'static str,
+    /// Which product, counted from 0.
+    product: Option<usize>,
+    message: String,
+}
+
+impl Misfit {
+    /// Says where that is in a file, if it came from one that has such keys.
+    fn fault(self, file: Option<&Node>) -> Fault {
+        let part = file.and_then(|file| match self.product {
+            Some(number) => file.get("products").and_then(|it| it.items().get(number)),
+            None => file.get(self.key),
+        });
+        Fault::new(part.map(|part| part.key_line), self.key, self.message)
     }
 }
 

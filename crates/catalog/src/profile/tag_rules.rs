@@ -7,7 +7,7 @@ use sealift_oci::Tag;
 use serde::{Deserialize, Serialize};
 
 use super::pattern::{Glob, Pattern, Range, Regex};
-use super::tag_version;
+use super::{forms, tag_version};
 
 /// Which tags of a repository are taken: those that any rule takes, less those that a rule of `without` takes, of these
 /// the newest.
@@ -16,15 +16,15 @@ use super::tag_version;
 pub struct TagRules {
     /// Tags by globs that the whole tag must fit: `1.*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::GlobText>")]
     pub glob: Vec<Pattern<Glob>>,
     /// Tags by regular expressions that the whole tag must fit: `v\d+`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::RegexText>")]
     pub regex: Vec<Pattern<Regex>>,
     /// Tags by ranges of semantic versions: `>=1.2, <2`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::RangeText>")]
     pub semver: Vec<Pattern<Range>>,
     /// Only so many, those that read as the newest versions. Tags that read as no version do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,15 +41,15 @@ pub struct TagRules {
 pub struct Without {
     /// Tags by globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::GlobText>")]
     pub glob: Vec<Pattern<Glob>>,
     /// Tags by regular expressions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::RegexText>")]
     pub regex: Vec<Pattern<Regex>>,
     /// Tags by ranges of semantic versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<forms::RangeText>")]
     pub semver: Vec<Pattern<Range>>,
 }
 

@@ -60,6 +60,16 @@ fn a_node_is_asked_for_its_parts() {
 }
 
 #[test]
+fn a_name_has_its_line_too() {
+    let node = nodes("a:\n  b:\n  - c: 1\n\n    d:\n      x\n  - e\n").remove(0);
+    let b = node.get("a").and_then(|a| a.get("b")).unwrap();
+    assert_eq!((node.key_line, node.get("a").map(|it| it.key_line), b.key_line), (1, Some(1), 2));
+    let [first, second] = b.items() else { panic!("{b:?}") };
+    assert_eq!((first.key_line, second.key_line), (3, 7));
+    assert_eq!(first.get("d").map(|it| (it.key_line, it.line)), Some((5, 6)));
+}
+
+#[test]
 fn what_is_no_yaml_says_where() {
     for (text, line) in [("a: b: c\n", 1), ("a:\n  - b\n\t- c\n", 2), ("a: [\n", 1), ("a: *x\n", 1)] {
         let error = documents::<Node>(text).unwrap_err();
