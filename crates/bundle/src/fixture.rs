@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::catalogue::{
     Catalogue, Content, Extent, FORMAT, HeldManifest, Image, Repository, VERSION, Volume,
 };
+use crate::delta::Made;
 use crate::entry::{self, END};
 use crate::names::{CATALOGUE, CHECKSUM, CHECKSUMS, KEY, SEALED, SIGNATURE, TRAILER, sealed_entry, volume};
 use crate::seal::{BundleKey, Lock};
@@ -23,6 +24,8 @@ use crate::writer::{behind, layout};
 pub(crate) struct Builder {
     pub(crate) content: BTreeMap<Digest, Bytes>,
     pub(crate) left_out: BTreeSet<Digest>,
+    /// What is carried of content as a delta.
+    pub(crate) deltas: BTreeMap<Digest, Made>,
     pub(crate) repositories: BTreeMap<RepositoryName, Repository>,
     pub(crate) images: Vec<Image>,
     /// The most bytes of a volume.
@@ -180,8 +183,16 @@ impl Builder {
                 listed.push(content);
                 continue;
             }
+            let delta = self.deltas.get(digest);
+            let bytes = delta.map_or(bytes, |made| &made.carried);
             let (at, stored) = self.lay(&mut laid, *digest, bytes, number);
-            listed.push(Content { at, sealed: self.key.is_some().then_some(stored), ..content });
+            listed.push(Content {
+                at,
+                sealed: self.key.is_some().then_some(stored),
+                encoding: delta.map(|made| made.encoding.clone()),
+                bases: delta.map(|made| made.bases.clone()).unwrap_or_default(),
+                ..content
+            });
         }
         (laid, listed)
     }

@@ -16,8 +16,10 @@ use sealift_store::{
 };
 
 use crate::catalogue::{Catalogue, Content};
-use crate::delta::{self, Bases, Delta, OpenBase};
-use crate::reader::{Bundle, beyond, blocking_read};
+use crate::delta::{Bases, Delta};
+use crate::reader::{Bundle, blocking_read};
+
+mod undo;
 
 /// Bundles to read as one place.
 #[derive(Clone, Debug)]
@@ -81,6 +83,13 @@ impl BundleStore {
         let checked = found.map(|(bundle, content)| bundle.check_readable(content, Operation::FetchBlob));
         checked.unwrap_or(Ok(())).map_err(|error| error.at(self.place()).object(digest))
     }
+
+    /// Tells whether content can be read with nothing but these bundles: one has it whole, or what differs from what others
+    /// have, whole or again as what differs.
+    #[must_use]
+    pub fn is_complete(&self, digest: &Digest) -> bool {
+        self.shared.has_whole(digest) || undo::is_complete(&self.shared, digest)
+    }
 }
 
 fn merge(all: &mut BTreeMap<RepositoryName, Held>, catalogue: &Catalogue) {
@@ -94,6 +103,11 @@ fn merge(all: &mut BTreeMap<RepositoryName, Held>, catalogue: &Catalogue) {
 }
 
 impl Shared {
+    /// Tells whether some bundle can give content as it lies.
+    fn has_whole(&self, digest: &Digest) -> bool {
+        self.find(digest).is_some_and(|(bundle, it)| it.encoding.is_none() && bundle.is_readable(it))
+    }
+
     /// Finds content: in the first bundle that can give it, else in the first that knows of it.
     fn find(&self, digest: &Digest) -> Option<(&Bundle, &Content)> {
         let all = || self.bundles.iter().filter_map(|bundle| Some((bundle, bundle.content(digest)?)));
@@ -104,47 +118,6 @@ impl Shared {
             .or_else(|| readable().next())
             .or_else(|| carried().next())
             .or_else(|| all().next())
-    }
-}
-
-impl Shared {
-    /// Makes the content of a delta.
-    async fn undo(
-        self: &Arc<Self>,
-        bundle: &Bundle,
-        content: &Content,
-        delta: Delta,
-        bases: &Bases,
-        offset: u64,
-    ) -> Result<BlobBody> {
-        if offset > content.size {
-            return Err(beyond(content.size, offset));
-        }
-        let carried = bundle.read_carried(content, &delta).await?;
-        let base = Builds { shared: Arc::clone(self), bundle: bundle.clone(), bases: bases.clone() };
-        delta::open((delta, content.size), offset, carried, bases, base).await
-    }
-}
-
-/// Where what a delta of a bundle builds on is.
-struct Builds {
-    shared: Arc<Shared>,
-    bundle: Bundle,
-    bases: Bases,
-}
-
-#[async_trait]
-impl OpenBase for Builds {
-    /// Opens it from another bundle, which may be a repair, or from where the content is.
-    async fn open(&self, digest: &Digest) -> Result<(BlobBody, u64)> {
-        let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest);
-        // The catalogue lists what it builds on.
-        let size = self.bundle.content(digest).map(|it| it.size).ok_or_else(missing)?;
-        let (holder, content) = self.shared.find(digest).ok_or_else(missing)?;
-        if holder.is_readable(content) && content.encoding.is_none() {
-            return Ok((holder.read(content, 0).await?, size));
-        }
-        Ok((self.bases.lookup.open(digest).await?, size))
     }
 }
 
@@ -287,8 +260,8 @@ impl Source for Reader {
         let name = self.name(&(*digest).into());
         let (bundle, content) = self.find_blob(digest, Operation::FetchBlob).map_err(&name)?;
         match (Delta::of(content), &self.shared.bases) {
-            (Some(Ok(delta)), Some(bases)) => {
-                self.shared.undo(bundle, content, delta, bases, offset).await.map_err(&name)
+            (Some(Ok(_)), Some(bases)) => {
+                undo::open(&self.shared, digest, bases, offset).await.map_err(&name)
             }
             _ => bundle.read(content, offset).await.map_err(&name),
         }

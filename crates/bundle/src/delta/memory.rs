@@ -6,27 +6,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// In what memory is counted.
 const UNIT: u64 = 1024 * 1024;
+/// How many deltas are undone at the same time at most. Each is a thread that waits for what it builds on, which others of
+/// the runtime's 512 have to read.
+pub(super) const UNDONE_AT_ONCE: usize = 128;
 
 /// Memory that is shared. Clones are the same memory.
 #[derive(Clone, Debug)]
 pub struct Memory {
     free: Arc<Semaphore>,
     total: u32,
+    threads: Arc<Semaphore>,
 }
 
 /// Memory that somebody has until this is dropped.
 pub(crate) type Share = OwnedSemaphorePermit;
+
+/// What a chain of deltas is undone with, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Undoing {
+    _memory: Option<Share>,
+    _threads: Option<OwnedSemaphorePermit>,
+}
 
 impl Memory {
     /// Begins with that many bytes, at least a MiB.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MOST);
-        Self { free: Arc::new(Semaphore::new(total as usize)), total }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { free: semaphore(total as usize), total, threads: semaphore(UNDONE_AT_ONCE) }
     }
 
     /// Tells whether so much is ever there at once.
-    pub(super) fn holds(&self, bytes: u64) -> bool {
+    pub(crate) fn holds(&self, bytes: u64) -> bool {
         bytes.div_ceil(UNIT) <= u64::from(self.total)
     }
 
@@ -40,6 +52,14 @@ impl Memory {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total);
         // It is never closed.
         Arc::clone(&self.free).acquire_many_owned(units).await.ok()
+    }
+
+    /// Waits until a chain of so many deltas can be undone that takes so much. It is taken at once: who had a part and
+    /// waited for more could wait for others who do the same.
+    pub(crate) async fn take_for(&self, deltas: usize, bytes: u64) -> Undoing {
+        let count = u32::try_from(deltas.min(UNDONE_AT_ONCE)).unwrap_or(u32::MAX);
+        let threads = Arc::clone(&self.threads).acquire_many_owned(count).await.ok();
+        Undoing { _memory: self.take(bytes).await, _threads: threads }
     }
 }
 

@@ -6,6 +6,7 @@
 //! written, so a reader never meets a delta that cannot be undone.
 
 mod base;
+mod chain;
 mod chunks;
 mod cut;
 mod decode;
@@ -29,7 +30,11 @@ pub use parameters::{Delta, DeltaBase};
 pub use plan::{DeltaPlan, PlannedBase};
 
 pub(crate) use base::OpenBase;
+pub(crate) use chain::Need;
 pub(crate) use make::Made;
+pub(crate) use memory::Undoing;
 pub(crate) use open::open;
 pub(crate) use parameters::ID;
 pub(crate) use plan::Reserved;
+#[cfg(test)]
+pub(crate) use tests::made_of;

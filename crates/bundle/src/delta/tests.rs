@@ -67,8 +67,15 @@ fn made(old: &[u8], blob: &Bytes) -> Made {
     try_make(old, blob, u64::MAX).unwrap()
 }
 
+/// A delta of content that is not compressed.
+pub(crate) fn made_of(base: &Bytes, blob: &Bytes) -> Made {
+    let mut all = Old::default();
+    all.add(Digest::sha256(base), false, base.to_vec());
+    New { blob, level: Level::Fast }.whole(&all, u64::MAX).unwrap()
+}
+
 /// The content as a catalogue lists it.
-fn listed(made: &Made, blob: &[u8]) -> Content {
+pub(super) fn listed(made: &Made, blob: &[u8]) -> Content {
     let at = vec![Extent { volume: 1, offset: 512, size: made.carried.len() as u64 }];
     let Expected { digest, size } = expected(blob);
     let (encoding, bases) = (Some(made.encoding.clone()), made.bases.clone());

@@ -19,22 +19,11 @@ pub(crate) fn store(bundles: Vec<Bundle>) -> BundleStore {
     BundleStore::with_bases(bundles, bases)
 }
 
-/// Counts the blobs that cannot be pulled, because no bundle has whole what they build on.
+/// Counts the blobs that cannot be pulled, because the bundles lack what they build on.
 pub(crate) fn unsupported(bundles: &BundleStore) -> usize {
-    let content = || {
-        bundles
-            .bundles()
-            .iter()
-            .flat_map(|bundle| bundle.catalogue().content.iter().map(move |it| (bundle, it)))
-    };
-    let is_whole = |bundle: &Bundle, digest: &Digest| {
-        bundle.content(digest).is_some_and(|it| it.encoding.is_none() && bundle.is_readable(it))
-    };
-    let is_there = |digest: &Digest| bundles.bundles().iter().any(|bundle| is_whole(bundle, digest));
-    let deltas = content().filter(|(_, it)| it.encoding.is_some() && !is_there(&it.digest));
-    let open: HashSet<Digest> =
-        deltas.filter(|(_, it)| !it.bases.iter().all(is_there)).map(|(_, it)| it.digest).collect();
-    open.len()
+    let content = bundles.bundles().iter().flat_map(|bundle| &bundle.catalogue().content);
+    let deltas: HashSet<Digest> = content.filter(|it| it.encoding.is_some()).map(|it| it.digest).collect();
+    deltas.iter().filter(|digest| !bundles.is_complete(digest)).count()
 }
 
 /// Where nothing is.
@@ -45,7 +34,7 @@ struct Nowhere;
 impl BlobLookup for Nowhere {
     async fn open(&self, digest: &Digest) -> Result<BlobBody, Error> {
         let missing = Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest);
-        Err(missing.because("a delta builds on it, and none of the bundles that are served carries it whole"))
+        Err(missing.because("a delta builds on it, and none of the bundles that are served carries it"))
     }
 }
 

@@ -133,27 +133,52 @@ async fn an_update_is_served_over_what_it_builds_on() {
     publish(&gap, 2).await;
     let run = pack_next(&gap, &["--since", RECEIPT]).await.expect(0);
     assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
-    let (first, next, new) = (gap.text("arc-dns"), gap.text("next"), release(2));
-    let layer = new.manifest.links.blobs[2].digest;
-    for (places, told) in [(&[&first, &next][..], ""), (&[&next], "2 blobs cannot be pulled")] {
-        let registry = Registry::start(
-            &[&["--read-only"], &places.iter().map(|it| it.as_str()).collect::<Vec<_>>()[..]].concat(),
-        )
-        .await;
-        let store = registry.client();
-        let all = store.admin().repositories(&PageRequest::first()).await.unwrap().items;
-        let source = store.source(&all[0]);
-        let tag: sealift_oci::Tag = KNOWN.parse().unwrap();
-        assert_eq!(source.manifest(&tag.into()).await.unwrap(), new.manifest);
-        for (blob, offset) in new.blobs.iter().zip([0, 0, 700_001]).filter(|_| told.is_empty()) {
-            let body = source.open_blob(&Digest::sha256(blob), offset).await.unwrap();
-            assert!(body.collect(blob.len()).await.unwrap() == blob[offset as usize..]);
-        }
-        let status = registry.ask("GET", &format!("/v2/{}/blobs/{layer}", all[0])).await;
-        assert_eq!(status, if told.is_empty() { 200 } else { 404 });
-        let (_, heard) = registry.stop().await;
-        assert!(heard.contains(told), "{heard}");
+    assert_served(&[&gap.text("arc-dns"), &gap.text("next")], 2, "").await;
+    assert_served(&[&gap.text("next")], 2, "2 blobs cannot be pulled").await;
+}
+
+/// A second update builds on the first, which is itself a delta.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_of_an_update_is_served_over_both() {
+    let gap = gap().await;
+    pack_one(&gap, "arc-dns", &[]).await;
+    gap.load("arc-dns", &[]).await.expect(0);
+    let mut since = RECEIPT.to_owned();
+    for (number, name) in [(2, "second"), (3, "third")] {
+        publish(&gap, number).await;
+        let run = pack_next(&gap, &["--since", &since]).await.expect(0);
+        assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+        fs::rename(gap.path("next"), gap.path(name)).unwrap();
+        gap.load(name, &[]).await.expect(0);
+        since = format!("{name}.receipt.json");
     }
+    let [first, second, third] = ["arc-dns", "second", "third"].map(|name| gap.text(name));
+    assert_served(&[&first, &second, &third], 3, "").await;
+    assert_served(&[&first, &third], 3, "2 blobs cannot be pulled").await;
+    // What never got any of them is loaded from all at once.
+    gap.target.clear();
+    gap.run(&gap.loading(&["arc-dns", "second", "third"], &[])).await.expect(0);
+    gap.assert_arrived(&["arc-dns"]).await;
+}
+
+/// A release is pulled from bundles that are served, or what is told of those that cannot give its layers.
+async fn assert_served(places: &[&str], number: usize, told: &str) {
+    let new = release(number);
+    let registry = Registry::start(&[&["--read-only"], places].concat()).await;
+    let store = registry.client();
+    let all = store.admin().repositories(&PageRequest::first()).await.unwrap().items;
+    let source = store.source(&all[0]);
+    let tag: sealift_oci::Tag = KNOWN.parse().unwrap();
+    assert_eq!(source.manifest(&tag.into()).await.unwrap(), new.manifest);
+    for (blob, offset) in new.blobs.iter().zip([0, 0, 700_001]).filter(|_| told.is_empty()) {
+        let body = source.open_blob(&Digest::sha256(blob), offset).await.unwrap();
+        assert!(body.collect(blob.len()).await.unwrap() == blob[offset as usize..]);
+    }
+    let target = format!("/v2/{}/blobs/{}", all[0], new.manifest.links.blobs[2].digest);
+    assert_eq!(registry.ask("GET", &target).await, if told.is_empty() { 200 } else { 404 });
+    let (_, heard) = registry.stop().await;
+    assert!(heard.contains(told), "{heard}");
+    assert_eq!(heard.contains("cannot be pulled"), !told.is_empty(), "{heard}");
 }
 
 /// The release before the last serves as well, and what is sealed and cut into volumes is a delta, too.
