@@ -182,6 +182,14 @@ impl Graph {
     }
 }
 
+/// Says how a manifest that has the type that it is listed under differs from that.
+pub(super) fn mislabelled(manifest: &Manifest) -> Option<String> {
+    let listed = &manifest.descriptor.media_type;
+    let bytes = Bytes::clone(&manifest.bytes);
+    let own = Manifest::parse_as(manifest.digest().algorithm(), Some(listed), bytes).ok()?;
+    differs(&own, listed)
+}
+
 /// Says how a manifest differs from the media type under which it is listed. Where its bytes name none, an index is
 /// no image.
 pub(crate) fn differs(manifest: &Manifest, listed: &str) -> Option<String> {

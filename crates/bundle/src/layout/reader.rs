@@ -13,6 +13,7 @@ use sealift_oci::{Algorithm, Descriptor, Digest, MANIFEST_LIMIT, Manifest, Manif
 use sealift_store::accept::{ObjectName, stored_manifest};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, lock, nested};
 
+use super::graph::mislabelled;
 use super::index::Index;
 use super::store::INDEX;
 use crate::entry;
@@ -234,7 +235,11 @@ impl Layout {
         let piece = self.medium.find(&descriptor.digest).map_err(|it| Error::of_file(operation, it))?;
         let piece = piece.ok_or_else(|| Error::new(ErrorKind::NotFound, operation))?;
         let bytes = piece.read(MANIFEST_LIMIT as u64).map_err(|it| Error::of_file(operation, it))?;
-        stored_manifest(descriptor, Bytes::from(bytes))
+        let manifest = stored_manifest(descriptor, Bytes::from(bytes))?;
+        match mislabelled(&manifest) {
+            Some(what) => Err(Error::new(ErrorKind::Invalid, operation).because(what)),
+            None => Ok(manifest),
+        }
     }
 
     /// Finds what a manifest is attached to. One that cannot be read is attached to nothing: fetching it would

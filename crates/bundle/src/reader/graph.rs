@@ -84,8 +84,8 @@ impl Graph {
         for held in &repository.manifests {
             let links = self.links.entry(held.digest).or_insert_with(|| {
                 // What cannot be read is told of where it is asked for.
-                let manifest = bundle.read_manifest(&held.digest, &held.media_type).ok();
-                manifest.map_or_else(Links::default, |manifest| Links {
+                let read = bundle.read_listed(&held.digest, &held.media_type).ok();
+                read.map_or_else(Links::default, |(manifest, _)| Links {
                     subject: manifest.links.subject.map(|subject| subject.digest),
                     children: manifest
                         .links

@@ -10,6 +10,7 @@ use sealift_store::{BlobBody, Error, ErrorKind, Operation, read_pieces};
 use super::{Bundle, Extents, Piece};
 use crate::catalogue::Content;
 use crate::delta::{self, Delta};
+use crate::layout::differs;
 
 /// How much longer an encrypted manifest may be than its content, in bytes: a header, and 16 bytes for each 64 KiB.
 const SEALED_ROOM: u64 = 64 * 1024;
@@ -26,6 +27,7 @@ impl Bundle {
     /// read, [`ErrorKind::Invalid`] of an offset behind the end, [`ErrorKind::Unsupported`] of a delta: see
     /// [`crate::BundleStore::with_bases`].
     pub async fn read(&self, content: &Content, offset: u64) -> Result<BlobBody> {
+        check_known(content, Operation::FetchBlob)?;
         if content.encoding.is_some() {
             let reason = "it is carried as a delta, and what it builds on is not here; load the bundle";
             return Err(Error::new(ErrorKind::Unsupported, Operation::FetchBlob).because(reason));
@@ -63,10 +65,7 @@ impl Bundle {
             let reason = "the bundle left it out, because the other side has it";
             return Err(Error::new(ErrorKind::NotFound, operation).because(reason));
         }
-        if let Some(encoding) = content.encoding.as_ref().filter(|it| it.id != delta::ID) {
-            return Err(Error::new(ErrorKind::Unsupported, operation)
-                .because(format_args!("its encoding {:?} is not known to this sealift", encoding.id)));
-        }
+        check_known(content, operation)?;
         if let Some(volume) = self.broken_volume(content) {
             let (path, problem) = (volume.path().display(), volume.problem().unwrap_or_default());
             return Err(Error::new(ErrorKind::Io, operation).because(format_args!("{path}: {problem}")));
@@ -97,8 +96,22 @@ impl Bundle {
         content.at.iter().filter_map(piece).collect()
     }
 
-    /// Reads a manifest whose bytes have its digest.
+    /// Reads a manifest whose bytes have its digest, and are of the type that it is listed under.
     pub(crate) fn read_manifest(&self, digest: &Digest, media_type: &str) -> Result<Manifest> {
+        let (mut manifest, differs) = self.read_listed(digest, media_type)?;
+        if let Some(what) = differs {
+            return Err(Error::new(ErrorKind::Invalid, Operation::FetchManifest).because(what));
+        }
+        media_type.clone_into(&mut manifest.descriptor.media_type);
+        Ok(manifest)
+    }
+
+    /// The same, whatever it is listed under; says how it differs from that.
+    pub(crate) fn read_listed(
+        &self,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<(Manifest, Option<String>)> {
         let operation = Operation::FetchManifest;
         let content = self.content(digest).ok_or_else(|| Error::new(ErrorKind::NotFound, operation))?;
         if content.size > MANIFEST_LIMIT as u64 {
@@ -112,10 +125,9 @@ impl Bundle {
                 .because(format_args!("{}: its bytes have the digest {actual}", self.place_of(content))));
         }
         let parsed = Manifest::parse_as(digest.algorithm(), Some(media_type), Bytes::from(bytes));
-        let mut manifest =
-            parsed.map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
-        media_type.clone_into(&mut manifest.descriptor.media_type);
-        Ok(manifest)
+        let manifest = parsed.map_err(|error| Error::new(ErrorKind::Invalid, operation).because(error))?;
+        let differs = differs(&manifest, media_type);
+        Ok((manifest, differs))
     }
 
     /// Reads content that is small.
@@ -143,6 +155,15 @@ impl Bundle {
             Some(Piece { path, offset, .. }) => format!("{} at byte {offset}", path.display()),
             None => self.path().display().to_string(),
         }
+    }
+}
+
+/// Refuses an encoding that is not known.
+fn check_known(content: &Content, operation: Operation) -> Result<()> {
+    match content.encoding.as_ref().filter(|it| it.id != delta::ID) {
+        Some(encoding) => Err(Error::new(ErrorKind::Unsupported, operation)
+            .because(format_args!("its encoding {:?} is not known to this sealift", encoding.id))),
+        None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use sealift_store::conformance::fixture::{artifact, image_of, index, noise};
 use sealift_store::{ErrorKind, Operation, verified};
 
 use super::*;
+use crate::catalogue::Encoding;
 use crate::fixture::Builder;
 use crate::seal::{BundleKey, Identities, Lock};
 use crate::sign::SecretKey;
@@ -364,4 +365,16 @@ async fn the_listing_counts_bytes() {
     assert_eq!((two.size - two.carried, two.shared, three.shared), (0, 3000, 0));
     assert!(three.size > 20_000 && listing.images.iter().all(|it| it.is_readable));
     assert_eq!(listing.carried, one.carried + two.carried + three.carried - 3000);
+}
+
+#[tokio::test]
+async fn an_encoding_that_is_not_known_is_refused_by_its_id() {
+    let root = tempfile::tempdir().unwrap();
+    let written = builder().write(root.path());
+    let bundle = open(root.path()).await.unwrap();
+    let encoding = Encoding { id: "other-1".to_owned(), parameters: serde_json::Value::Null };
+    let content = Content { encoding: Some(encoding), ..written.content[0].clone() };
+    let error = bundle.read(&content, 0).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("its encoding \"other-1\" is not known"), "{error}");
 }

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use sealift_oci::media_type;
 use sealift_store::conformance::fixture::{Image, artifact, docker_image, image, image_of, index, noise};
 use sealift_store::{collect_pages, verified};
 use tempfile::TempDir;
@@ -211,4 +212,23 @@ async fn altered_manifests_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     let place = format!("volume-1-of-1.tar at byte {}", content.at[0].offset);
     assert!(error.to_string().contains(&place), "{error}");
+}
+
+/// Whoever gets it from the target would be told the wrong type. What it links to is known all the same.
+#[tokio::test]
+async fn what_is_listed_under_another_type_is_refused() {
+    let one = image("one");
+    for listed in ["text/plain", media_type::OCI_INDEX, media_type::DOCKER_MANIFEST] {
+        let mut builder = Builder::default();
+        builder.image("app", "1", &one).image("other", "1", &image("two"));
+        listed.clone_into(&mut builder.repositories.get_mut(&name("app")).unwrap().manifests[0].media_type);
+        let (_roots, store) = store(&[builder]).await;
+        let error = store.source(&name("app")).manifest(&tag("1")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let words = format!("{} is listed as {listed:?}, and is an image of the type", one.digest());
+        assert!(error.to_string().contains(&words), "{error}");
+        assert_holds(store.source(&name("other")).as_ref(), &image("two")).await;
+        let bundle = &store.bundles()[0];
+        assert_eq!(bundle.reach(&bundle.catalogue().images[0]).len(), 1 + one.blobs.len());
+    }
 }

@@ -3,13 +3,11 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use sealift_oci::{Descriptor, Digest, Manifest};
 use sealift_store::ErrorKind;
 
 use super::Found;
 use crate::catalogue::{Content, Image, Repository};
-use crate::layout::differs;
 use crate::reader::Bundle;
 
 /// Compares the catalogue with the manifests that can be read.
@@ -53,9 +51,6 @@ impl Claims<'_> {
         let held: HashSet<Digest> = manifests.chain(repository.blobs.iter().copied()).collect();
         for listed in &repository.manifests {
             let Some(manifest) = self.manifest(listed.digest, &listed.media_type) else { continue };
-            if let Some(what) = differs(&manifest, &listed.media_type) {
-                self.report(listed.digest, what);
-            }
             for link in &manifest.links.blobs {
                 self.link(repository, &held, listed.digest, link, !link.is_foreign_layer());
             }
@@ -72,10 +67,12 @@ impl Claims<'_> {
         if !self.bundle.content(&digest).is_some_and(|content| self.bundle.is_readable(content)) {
             return None;
         }
-        match self.bundle.read_manifest(&digest, media_type) {
-            Ok(read) => {
-                let bytes = Bytes::clone(&read.bytes);
-                Manifest::parse_as(digest.algorithm(), Some(media_type), bytes).ok()
+        match self.bundle.read_listed(&digest, media_type) {
+            Ok((manifest, differs)) => {
+                if let Some(what) = differs {
+                    self.report(digest, what);
+                }
+                Some(manifest)
             }
             Err(error) => {
                 if error.kind() == ErrorKind::Invalid {

@@ -2,8 +2,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use sealift_oci::{Descriptor, media_type};
+use sealift_oci::{Descriptor, Tag, media_type};
 use sealift_store::conformance::fixture::{Image, image, index};
+use sealift_store::{ErrorKind, Store as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -238,4 +239,20 @@ async fn the_listing_counts_what_is_there() {
     fs::remove_file(world.blob(&Digest::sha256(&world.images[0].blobs[0]))).unwrap();
     let listing = open().await.listing().await.unwrap();
     assert_eq!(listing.images.iter().map(|it| it.is_readable).collect::<Vec<_>>(), [false, true]);
+}
+
+/// Whoever gets it from the target would be told the wrong type.
+#[tokio::test]
+async fn what_is_listed_under_another_type_is_refused() {
+    let world = World::new();
+    for listed in ["text/plain", media_type::OCI_INDEX] {
+        world.list(|list| list["manifests"][0]["mediaType"] = json!(listed));
+        let store = LayoutStore::open(world.root.path(), &"main".parse().unwrap()).await.unwrap();
+        let source = |name: &str| store.source(&name.parse().unwrap());
+        let tag = |text: &str| text.parse::<Tag>().unwrap().into();
+        let error = source("org/one").manifest(&tag("1")).await.unwrap_err();
+        let words = format!("{} is listed as {listed:?}, and is an image", world.images[0].digest());
+        assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains(&words), "{error}");
+        assert_eq!(source("org/two").manifest(&tag("2")).await.unwrap(), world.images[1].manifest);
+    }
 }
