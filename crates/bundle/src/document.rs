@@ -42,6 +42,9 @@ pub(crate) fn parse<T: DeserializeOwned>(kind: Kind, path: &Path, bytes: &[u8]) 
         let reason = format_args!("it is no {} but {:?}", kind.name, head.format);
         return Err(BundleError::damaged(path, reason));
     }
+    if head.version == 0 {
+        return Err(BundleError::damaged(path, "it has version 0, which there never was"));
+    }
     if head.version > kind.version {
         return Err(BundleError::Version { path: path.to_owned(), found: head.version, known: kind.version });
     }

@@ -244,6 +244,7 @@ pub(crate) mod tests {
         let cases: &[(&str, Value, &str)] = &[
             ("/format", json!("sealift-bundle"), "no receipt"),
             ("/version", json!(2), "version 2"),
+            ("/version", json!(0), "version 0"),
             ("/id", json!("x"), "id is malformed"),
             ("/target", json!("a\u{1b}[2J"), "cannot be shown"),
             ("/bundles/0", json!("../x"), "id is malformed"),

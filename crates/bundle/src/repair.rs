@@ -142,6 +142,7 @@ mod tests {
         let cases: &[(&str, Value, &str)] = &[
             ("/format", json!("sealift-receipt"), "no repair request"),
             ("/version", json!(9), "version 9"),
+            ("/version", json!(0), "version 0"),
             ("/id", json!(""), "id is malformed"),
             ("/bundle", json!("/etc/passwd"), "id is malformed"),
             ("/target", json!("a\nb"), "cannot be shown"),

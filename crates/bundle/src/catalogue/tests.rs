@@ -44,6 +44,7 @@ fn a_catalogue_that_lies_is_refused() {
     let cases: &[(&str, Value, &str)] = &[
         ("/format", json!("other"), "no catalogue"),
         ("/version", json!(2), "version 2"),
+        ("/version", json!(0), "version 0"),
         ("/version", json!(-1), "does not say what it is"),
         ("/id", json!("../../x"), "id is malformed"),
         ("/volumes/0/name", json!("../x"), "no plain file name"),

@@ -20,7 +20,6 @@ const KIND: Kind = Kind { format: TRAILER, name: "trailer", version: VERSION, li
 /// Where the catalogue lies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Trailer {
-    version: u64,
     pub(crate) catalogue: Place,
     /// The bundle's own identity; a sealed bundle has one.
     #[serde(default)]
@@ -72,9 +71,6 @@ impl Trailer {
     fn check(&self, length: u64) -> Result<(), String> {
         let is_inside = |offset: u64, size: u64| offset.checked_add(size).is_some_and(|end| end <= length);
         let Place { offset, size, sha256 } = &self.catalogue;
-        if self.version == 0 {
-            return Err("its trailer has version 0".to_owned());
-        }
         if *size > CATALOGUE_LIMIT || !is_inside(*offset, *size) {
             return Err(format!("its catalogue lies at {offset} with {size} bytes, which cannot be"));
         }
