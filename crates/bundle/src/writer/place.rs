@@ -1,6 +1,6 @@
 //! What lies where a bundle is to be written, and who else writes there.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,9 @@ use super::{behind, publish};
 use crate::error::{BundleError, Result};
 use crate::names::{self, CHECKSUMS, JOURNAL, LOCK};
 use crate::reader::open_file_with;
+
+/// How often the file that is locked may be gone when it is held: each time, somebody has ended a bundle there.
+const LOCK_TRIES: usize = 3;
 
 /// Where the files beside the volumes go.
 #[derive(Debug)]
@@ -62,25 +65,31 @@ impl Place {
 
     /// Keeps other processes away: a directory is locked itself, a file by another beside it.
     pub(super) fn hold(&self) -> Result<Option<File>> {
-        let (path, file) = match self {
-            Self::Directory(path) => (path.clone(), File::open(path)),
-            Self::File(path) => {
-                let beside = behind(path, LOCK);
-                let file = open_lock(&beside);
-                (beside, file)
-            }
+        let (path, open): (_, fn(&Path) -> io::Result<File>) = match self {
+            Self::Directory(path) => (path.clone(), |path| File::open(path)),
+            Self::File(path) => (behind(path, LOCK), open_lock),
             Self::Pipe => return Ok(None),
         };
-        let file = file.map_err(BundleError::io(&path))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(BundleError::NotABundle {
-                path,
-                reason: "another process is writing a bundle there".to_owned(),
-            }),
+        for _ in 0..LOCK_TRIES {
+            let file = open(&path).map_err(BundleError::io(&path))?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                break;
+            }
             // Some file systems have no locks; one process alone is still safe there.
-            _ => Ok(Some(file)),
+            if is_at(&file, &path) {
+                return Ok(Some(file));
+            }
         }
+        let reason = "another process is writing a bundle there".to_owned();
+        Err(BundleError::NotABundle { path, reason })
     }
+}
+
+/// Tells whether a name still stands for an open file. Who had the lock may have ended and taken its file away.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |metadata: io::Result<Metadata>| Some(platform::file_id(&metadata.ok()?));
+    let (open, named) = (id(file.metadata()), id(path.metadata()));
+    named.is_some() && open == named
 }
 
 /// Opens the file that is locked, or makes it. A link there is not followed: it may lead anywhere.
@@ -101,5 +110,22 @@ pub(super) fn refuse_finished(path: &Path, mark: &Path) -> Result<()> {
             reason: "a finished bundle is there already".to_owned(),
         }),
         Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_taken_away_is_no_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("release.tar.lock");
+        let first = open_lock(&path).unwrap();
+        assert!(is_at(&first, &path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&first, &path));
+        let next = open_lock(&path).unwrap();
+        assert!(is_at(&next, &path) && !is_at(&first, &path));
     }
 }

@@ -70,8 +70,9 @@ pub(super) fn file(
         fs::rename(&written.path, file).map_err(BundleError::io(file))?;
     }
     sync(parent(file))?;
-    remove(&behind(file, LOCK))?;
     remove(&behind(file, FILE_JOURNAL))?;
+    // Last of all: who found the journal beside the file, and nobody at work, would take the file back.
+    remove(&behind(file, LOCK))?;
     sync(parent(file))?;
     Ok(finished)
 }

@@ -183,3 +183,19 @@ async fn what_is_left_is_told_without_a_change() {
     held.add_left(&left);
     assert_eq!(held.get(&image().digest()).unwrap().size, image().manifest.bytes.len() as u64);
 }
+
+/// Who comes as long as the journal is there is kept away: it would take back what was finished just now.
+#[tokio::test]
+async fn the_lock_of_one_file_goes_last() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("release.tar");
+    let (journal, lock) = (place.path().join("release.tar.journal"), place.path().join("release.tar.lock"));
+    let writer = BundleWriter::open(Destination::File(file.clone()), options(None)).await.unwrap();
+    push(&writer, "one", &image()).await;
+    assert!(journal.exists() && lock.exists());
+    // What cannot be removed stops the removing there.
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    writer.finish(contents(&[("one", &image())]), None).await.unwrap_err();
+    assert!(file.exists() && !journal.exists());
+}
