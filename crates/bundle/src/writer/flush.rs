@@ -17,6 +17,8 @@ pub(super) struct Flush {
     /// Bytes that nobody told the disk about.
     written: u64,
     running: Option<JoinHandle<io::Result<()>>>,
+    /// The disk did not take something.
+    pub(super) has_failed: bool,
 }
 
 impl Flush {
@@ -37,8 +39,16 @@ impl Flush {
     /// before the volume is believed.
     pub(super) async fn settle(&mut self) -> io::Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let synced = running.await;
+        let synced = running.await.map_err(io::Error::other).flatten();
         self.running = None;
-        synced?
+        self.has_failed |= synced.is_err();
+        synced
+    }
+
+    /// A disk that does not take what it is told about next, for tests.
+    #[cfg(test)]
+    pub(super) fn failing() -> Self {
+        let running = spawn_blocking(|| Err(io::Error::other("the disk is broken")));
+        Self { running: Some(running), ..Self::default() }
     }
 }

@@ -54,7 +54,7 @@ struct State {
     next: usize,
     /// A writer was dropped in the middle of an entry.
     is_broken: bool,
-    /// What a pipe said when it took no more.
+    /// What a pipe said when it took no more, or which volume did not get to the disk.
     reason: Option<String>,
 }
 
@@ -186,9 +186,19 @@ impl Volumes {
         Ok(Volume { number, path, file, length: 0, hasher, flush })
     }
 
-    /// Takes back a volume whose entry is whole, or was cut off.
+    /// Takes back a volume whose entry is whole, or was cut off. Of one that did not get to the disk nobody knows what is
+    /// there: nothing is added to this bundle, and who goes on with it reads all of it again.
     pub(super) fn give_back(&self, volume: Volume) {
+        if volume.flush.as_ref().is_some_and(|flush| flush.has_failed) {
+            self.lose(&volume.path);
+        }
         lock(&self.state).idle.push(volume);
+    }
+
+    fn lose(&self, path: &Path) {
+        let mut state = lock(&self.state);
+        state.is_broken = true;
+        state.reason.get_or_insert_with(|| format!("the disk did not take what {} has", path.display()));
     }
 
     /// A writer went away in the middle of an entry: nobody can tell what is still being written.
@@ -223,19 +233,10 @@ impl Volumes {
     }
 
     /// Makes a volume durable; nothing is added to it any more.
-    pub(super) async fn close(&self, mut volume: Volume) -> io::Result<()> {
-        if let Some(flush) = &mut volume.flush {
-            flush.settle().await?;
-        }
-        let sync = move || {
-            if volume.flush.is_some() {
-                volume.file.sync_all()?;
-            }
-            let sha256 = volume.hasher.finish().hex();
-            Ok(Closed { number: volume.number, path: volume.path, size: volume.length, sha256 })
-        };
-        let closed: io::Result<Closed> = spawn_blocking(sync).await?;
-        lock(&self.state).closed.push(closed?);
+    pub(super) async fn close(&self, volume: Volume) -> io::Result<()> {
+        let path = volume.path.clone();
+        let closed = volume.close().await.inspect_err(|_| self.lose(&path))?;
+        lock(&self.state).closed.push(closed);
         Ok(())
     }
 
@@ -262,8 +263,13 @@ impl Volumes {
 
     /// Closes everything and returns the volumes in their order.
     pub(super) async fn close_all(&self) -> io::Result<Vec<Closed>> {
-        if lock(&self.state).is_broken {
-            return Err(io::Error::other("an entry was not finished"));
+        {
+            let state = lock(&self.state);
+            if state.is_broken {
+                return Err(io::Error::other(
+                    state.reason.clone().unwrap_or("an entry was not finished".to_owned()),
+                ));
+            }
         }
         let idle = std::mem::take(&mut lock(&self.state).idle);
         try_join_all(idle.into_iter().map(|volume| self.close(volume))).await?;
@@ -313,6 +319,20 @@ impl Volume {
         Ok(())
     }
 
+    async fn close(mut self) -> io::Result<Closed> {
+        if let Some(flush) = &mut self.flush {
+            flush.settle().await?;
+        }
+        let sync = move || {
+            if self.flush.is_some() {
+                self.file.sync_all()?;
+            }
+            let sha256 = self.hasher.finish().hex();
+            Ok(Closed { number: self.number, path: self.path, size: self.length, sha256 })
+        };
+        spawn_blocking(sync).await?
+    }
+
     pub(super) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
@@ -349,6 +369,33 @@ pub fn count_volumes(sizes: &[u64], limit: Option<u64>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What fails there is told by no later call.
+    #[tokio::test]
+    async fn what_does_not_get_to_the_disk_spoils_the_bundle() {
+        for is_closed in [false, true] {
+            let place = tempfile::tempdir().unwrap();
+            let volumes = Volumes::new(Output::Directory(place.path().to_owned()), None, 1);
+            let mut volume = volumes.claim(512).await.unwrap().volume;
+            volume.append(Arc::from([Bytes::from_static(&[7; 512])])).await.unwrap();
+            volume.flush = Some(Flush::failing());
+            match is_closed {
+                true => volumes.close(volume).await.unwrap_err(),
+                false => {
+                    let error = volume.flush.as_mut().unwrap().settle().await.unwrap_err();
+                    volumes.give_back(volume);
+                    error
+                }
+            };
+            for error in [volumes.claim(512).await.unwrap_err(), volumes.close_all().await.unwrap_err()] {
+                let words = "the disk did not take what ";
+                assert!(
+                    error.to_string().contains(words) && error.to_string().contains("volume-1"),
+                    "{error}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn volumes_are_counted_before_they_are_written() {
