@@ -51,12 +51,22 @@ impl Blob {
         self.entry.write(&[sealed]).await
     }
 
-    /// Ends the entry; its content is there to the last byte.
-    pub(super) async fn close(mut self) -> io::Result<Written> {
+    /// Ends the entry; its content is there to the last byte. See [`Entry::close`].
+    pub(super) async fn close(
+        mut self,
+        note: impl FnOnce(&Written) -> io::Result<()>,
+    ) -> io::Result<Written> {
         if let Some(sealer) = self.sealer.take() {
-            self.entry.write(&[sealer.finish()?]).await?;
+            let sealed = match sealer.finish() {
+                Ok(sealed) => self.entry.write(&[sealed]).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sealed {
+                self.entry.cut()?;
+                return Err(error);
+            }
         }
-        self.entry.close().await
+        self.entry.close(note).await
     }
 
     /// Takes the entry back.

@@ -124,8 +124,12 @@ impl Entry {
         }
     }
 
-    /// Ends the entry; its content is there to the last byte.
-    pub(super) async fn close(mut self) -> io::Result<Written> {
+    /// Ends the entry; its content is there to the last byte. It is noted before anybody else adds to its volumes: what is
+    /// not noted is written anew, and must not stand in between. So what cannot be noted is taken back.
+    pub(super) async fn close(
+        mut self,
+        note: impl FnOnce(&Written) -> io::Result<()>,
+    ) -> io::Result<Written> {
         if self.left() > 0 {
             let left = self.left();
             self.cut()?;
@@ -136,15 +140,17 @@ impl Entry {
         }
         // Volumes and headers are whole blocks, so padding never begins a volume.
         let padding = Bytes::from_static(entry::padding(self.size));
-        if !padding.is_empty() {
-            self.append(vec![padding]).await?;
+        let padded = if padding.is_empty() { Ok(()) } else { self.append(vec![padding]).await };
+        let marks = self.filled.iter().chain(&self.volume).map(|volume| (volume.number, volume.mark()));
+        let written = Written { marks: marks.collect(), at: std::mem::take(&mut self.extents) };
+        if let Err(error) = padded.and_then(|()| note(&written)) {
+            self.cut()?;
+            return Err(error);
         }
         let volumes = self.filled.drain(..).chain(self.volume.take()).collect::<Vec<_>>();
-        let marks = volumes.iter().map(|volume| (volume.number, volume.mark())).collect();
         volumes.into_iter().for_each(|volume| self.volumes.give_back(volume));
-        let at = std::mem::take(&mut self.extents);
         self.volumes.close_full().await?;
-        Ok(Written { at, marks })
+        Ok(written)
     }
 
     /// Takes the entry back.

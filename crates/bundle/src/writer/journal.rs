@@ -60,7 +60,7 @@ struct LineMark {
 /// The journal, open for more.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: File,
+    pub(super) file: File,
 }
 
 /// What an earlier process left behind.

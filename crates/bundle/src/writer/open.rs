@@ -1,5 +1,6 @@
 //! Beginning a bundle, or going on with one: what lies at the destination decides.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -66,7 +67,13 @@ impl Site {
             (Place::Directory(path), _) => {
                 sealift_store::atomic::create_dir_all(path).map_err(BundleError::io(path))
             }
-            (Place::File(path), Some(journal)) if !journal.exists() => refuse_finished(path, path),
+            (Place::File(path), journal) => {
+                refuse_name(path)?;
+                match journal {
+                    Some(journal) if !journal.exists() => refuse_finished(path, path),
+                    _ => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -79,14 +86,29 @@ pub(super) fn check(destination: &Destination, shape: &Shape) -> Result<()> {
         Destination::File(path) => (Place::File(path.clone()), behind(path, FILE_JOURNAL)),
         Destination::Pipe(_) => return Ok(()),
     };
-    if let Place::Directory(path) = &place {
-        refuse_file(path)?;
+    match &place {
+        Place::Directory(path) => refuse_file(path)?,
+        Place::File(path) => refuse_name(path)?,
+        Place::Pipe => {}
     }
     if let Some(left) = journal::head(&journal)? {
         return shape.check(&journal, &left);
     }
     let is_new = matches!(&place, Place::Directory(path) if !path.is_dir());
     if is_new { Ok(()) } else { place.refuse_others() }
+}
+
+/// Its checksum stands beside one file, in a list that names it: a line of text.
+fn refuse_name(path: &Path) -> Result<()> {
+    let name = path.file_name().and_then(OsStr::to_str);
+    match name.is_some_and(|name| !name.contains(char::is_control)) {
+        true => Ok(()),
+        false => Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            reason: "its name cannot stand in a list of checksums; give it a name of letters and digits"
+                .to_owned(),
+        }),
+    }
 }
 
 /// A file that is there is no directory, and none takes its place.

@@ -13,6 +13,7 @@ use sealift_store::{
 
 use super::Shared;
 use super::blob::Blob;
+use super::entry::Written;
 use super::state::State;
 use super::upload::{Arriving, Session};
 use crate::catalogue::Content;
@@ -135,14 +136,17 @@ impl Shared {
 
     /// Closes an entry, notes it and shows it; `listed` is what the catalogue says besides where it lies.
     pub(super) async fn keep(&self, blob: Blob, listed: Content) -> io::Result<()> {
-        let sealed = blob.sealed;
-        let written = blob.close().await?;
-        let digest = listed.digest;
-        let content = Content { at: written.at, sealed, ..listed };
-        if let Some(journal) = &self.journal {
-            lock(journal).note(&content, &written.marks)?;
-        }
-        self.state().content.insert(digest, content);
+        let (sealed, digest) = (blob.sealed, listed.digest);
+        let content = Content { sealed, ..listed };
+        let note = |written: &Written| match &self.journal {
+            Some(journal) => {
+                let content = Content { at: written.at.clone(), ..content.clone() };
+                lock(journal).note(&content, &written.marks)
+            }
+            None => Ok(()),
+        };
+        let at = blob.close(note).await?.at;
+        self.state().content.insert(digest, Content { at, ..content });
         Ok(())
     }
 

@@ -467,3 +467,46 @@ async fn volumes_of_another_bundle_are_left_alone() {
     assert!(error.to_string().contains("volume-7-of-9.tar: it is a volume of another bundle"), "{error}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
+
+/// Its checksum would be a list that nobody reads.
+#[tokio::test]
+async fn a_file_has_a_name_that_a_list_of_checksums_can_have() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = tempfile::tempdir().unwrap();
+    for name in [&b"a\nb.tar"[..], b"a\tb.tar", b"\xff.tar"] {
+        let path = place.path().join(std::ffi::OsStr::from_bytes(name));
+        let destination = || Destination::File(path.clone());
+        let checked = BundleWriter::check(&destination(), &Shape::default()).unwrap_err();
+        let opened = BundleWriter::open(destination(), options(None)).await.unwrap_err();
+        for error in [checked, opened] {
+            assert!(error.to_string().contains("cannot stand in a list of checksums"), "{error}");
+        }
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+/// Else it would lie in the middle of a volume without being known, and once more behind.
+#[tokio::test]
+async fn what_the_journal_does_not_take_is_taken_back() {
+    let place = tempfile::tempdir().unwrap();
+    let writer = directory(&place, None).await;
+    let (lost, kept) = (fixture::noise("lost", 70_000), fixture::noise("kept", 5_000));
+    let name = "one".parse().unwrap();
+    let target = writer.target(&name).unwrap();
+    let put = |content: Bytes| {
+        let (target, digest) = (Arc::clone(&target), Digest::sha256(&content));
+        let size = content.len() as u64;
+        async move { put_blob(target.as_ref(), &digest, size, BlobBody::from(content)).await }
+    };
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let journal = writer.shared.journal.as_ref().unwrap();
+    let whole = std::mem::replace(&mut lock(journal).file, full);
+    put(lost.clone()).await.unwrap_err();
+    lock(journal).file = whole;
+    put(kept.clone()).await.unwrap();
+    assert!(!writer.has(&Digest::sha256(&lost)) && writer.has(&Digest::sha256(&kept)));
+    put(lost.clone()).await.unwrap();
+    let finished = writer.finish(Contents::default(), None).await.unwrap();
+    let entries = entries(&joined(&finished));
+    assert_eq!(entries[&crate::entry::name(&Digest::sha256(&lost))], lost);
+}
