@@ -21,9 +21,9 @@ pub struct PageQuery {
 /// another repository").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadStart {
-    /// The blob to link instead of uploading it.
+    /// The blob to link instead of uploading it; none where it is no digest that is known.
     pub mount: Option<Digest>,
-    /// The repository to link it from.
+    /// The repository to link it from; none where it is no name.
     pub from: Option<RepositoryName>,
     /// The digest of the whole blob, which is the body of this very request.
     pub digest: Option<Digest>,
@@ -70,6 +70,11 @@ impl Query<'_> {
         let value = self.get(key)?.filter(|value| !value.is_empty());
         value.map(|value| value.parse().map_err(|_| error)).transpose()
     }
+
+    /// What cannot be read as it should be counts as absent.
+    fn wish<T: FromStr>(self, key: &str) -> Option<T> {
+        self.get(key).ok().flatten().and_then(|value| value.parse().ok())
+    }
 }
 
 impl PageQuery {
@@ -90,10 +95,12 @@ fn parse_limit(text: &str) -> Result<usize, RouteError> {
 }
 
 impl UploadStart {
+    /// Who is "unable to mount the requested blob" is to open an upload ("Mounting a blob from another repository"),
+    /// whatever the reason; the digest that counts comes with its end.
     pub(super) fn parse(query: Query<'_>) -> Result<Self, RouteError> {
         Ok(Self {
-            mount: query.parse("mount", RouteError::Digest)?,
-            from: query.parse("from", RouteError::Name)?,
+            mount: query.wish("mount"),
+            from: query.wish("from"),
             digest: query.parse("digest", RouteError::Digest)?,
             algorithm: query.parse("digest-algorithm", RouteError::Digest)?,
         })
