@@ -27,6 +27,8 @@ pub trait Keeper: Debug + Send + Sync + 'static {
 /// Where something came from, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// What it lies in, where that is nothing that the server writes.
+    pub within: Option<String>,
     /// When it came.
     pub arrived: Option<SystemTime>,
     /// When the bundle was written that has it, as that says (RFC 3339).

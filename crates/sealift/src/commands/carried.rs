@@ -2,6 +2,7 @@
 //! they hold, and which of them has an image.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,12 @@ impl Carried {
     }
 }
 
+/// What a place is called, without where on this machine it lies: pages may be for everybody.
+pub(crate) fn file_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    whole.file_name().unwrap_or(path.as_os_str()).display().to_string()
+}
+
 #[async_trait]
 impl Keeper for Carried {
     async fn usage(&self) -> sealift_store::Result<Usage> {
@@ -73,6 +80,7 @@ impl Keeper for Carried {
         let Some((bundle, source)) = self.find(repository, digest) else { return Origin::default() };
         let catalogue = bundle.catalogue();
         Origin {
+            within: Some(format!("the bundle {}", file_name(bundle.path()))),
             arrived: None,
             written: Some(catalogue.created.clone()),
             bundle: Some(catalogue.id.clone()),

@@ -19,6 +19,7 @@ mod inspect;
 mod job;
 mod keygen;
 mod kit;
+mod laid_out;
 mod load;
 mod lock;
 mod login;

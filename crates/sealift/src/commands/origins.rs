@@ -72,7 +72,7 @@ impl Keeper for Origins {
     async fn origin(&self, repository: &RepositoryName, digest: &Digest) -> Origin {
         let (bundle, source) = self.known.get(digest).cloned().unzip();
         let arrived = self.directory.arrived(repository, digest).await;
-        Origin { arrived, written: None, bundle, source }
+        Origin { within: None, arrived, written: None, bundle, source }
     }
 
     async fn age(&self, repository: &RepositoryName, tag: &Tag) -> Option<Duration> {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use super::carried::{self, Carried};
 use super::freight::open_layout;
 use super::guard::{self, Guard};
+use super::laid_out::LaidOut;
 use super::mirror::write;
 use super::origins::Origins;
 use super::{Result, bundle, hosts_toml, sockets, upstreams};
@@ -95,6 +96,7 @@ struct Opened {
 enum Kept {
     Directory(Arc<DirectoryStore>),
     Bundles(BundleStore),
+    Layout(LaidOut),
     #[default]
     Nothing,
 }
@@ -172,7 +174,7 @@ async fn open_to_read(
             return Err(error);
         }
         return match open_layout(path).await? {
-            Some(layout) => Ok((Arc::new(layout), Kept::Nothing)),
+            Some(layout) => Ok((Arc::new(layout.clone()), Kept::Layout(LaidOut::new(layout, path)))),
             None if path.is_dir() => open_directory(ui, path).await,
             None => Err(error),
         };
@@ -240,6 +242,7 @@ fn keeper(opened: &Opened, receipts: &[PathBuf]) -> Result<Option<Arc<dyn Keeper
             Some(Arc::new(Origins::read(Arc::clone(directory), receipts)?.read_only()))
         }
         Kept::Bundles(bundles) => Some(Arc::new(Carried(bundles.clone()))),
+        Kept::Layout(layout) => Some(Arc::new(layout.clone())),
         Kept::Nothing => None,
     })
 }

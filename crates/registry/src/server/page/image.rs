@@ -130,7 +130,7 @@ impl Shown<'_> {
     fn facts(&self) -> Markup {
         let Description { descriptor, .. } = &self.description;
         let platforms = self.description.platforms();
-        let Origin { arrived, written, bundle, source } = &self.origin;
+        let Origin { within, arrived, written, bundle, source } = &self.origin;
         html! {
             section aria-labelledby="facts" {
                 h2 #facts { "About" }
@@ -143,6 +143,7 @@ impl Shown<'_> {
                     @if let Some(created) = self.description.created().and_then(words::written_time) {
                         div { dt { "Built" } dd { (created) } }
                     }
+                    @if let Some(within) = within { div { dt { "Lies in" } dd { (within) } } }
                     @if let Some(arrived) = arrived {
                         div { dt { "Arrived here" } dd { (words::time(*arrived)) } }
                     }

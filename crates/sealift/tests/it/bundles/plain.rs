@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use sealift_oci::Digest;
+use sealift_store::PageRequest;
 use sealift_store::conformance::fixture;
 use serde_json::json;
 
 use super::scene::{Gap, image};
+use crate::serve::Registry;
 use crate::site::KNOWN;
 
 /// Writes a layout as skopeo does: one image under its tag.
@@ -44,6 +46,42 @@ async fn a_layout_and_an_archive_are_loaded_under_their_own_name() {
         assert_eq!(run.outcomes().len(), 1);
     }
     gap.assert_arrived(&["arc-dns", "arc-sqlmi"]).await;
+}
+
+/// What the page knows of a layout is what it is called, when it came, and where its names say that it is from.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_is_served_and_says_where_it_lies() {
+    let gap = Gap::new().await;
+    write_layout(&gap.path("arc-dns"), "arc-dns");
+    tar(&gap.path("arc-dns"), &gap.path("arc-dns.tar")).await;
+    gap.pack("oci:packed", &[]).await.expect(0);
+    let source = gap.source.address().to_string();
+    for (place, from) in [("arc-dns", ""), ("arc-dns.tar", ""), ("packed", source.as_str())] {
+        let registry = Registry::start(&["--read-only", &gap.text(place)]).await;
+        let (found, client) = (image("arc-dns"), registry.client());
+        let repositories = client.admin().repositories(&PageRequest::first()).await.unwrap().items;
+        let repository = repositories.iter().find(|it| it.as_str().ends_with("arc-dns")).unwrap();
+        let read = client.source(repository).manifest(&KNOWN.parse().unwrap()).await.unwrap();
+        assert_eq!(read, found.manifest, "{place}");
+        let page = registry.page(&format!("/repository/{repository}?image={KNOWN}")).await;
+        for fact in [&format!("the OCI image layout {place}<"), "Arrived here", from] {
+            assert!(page.contains(fact), "{fact} {page}");
+        }
+        assert_eq!(page.contains("<dt>From"), !from.is_empty(), "{page}");
+        let root = gap.path("").display().to_string();
+        assert!(!page.contains(&root), "nobody is told where it lies on this machine: {page}");
+        let figures = registry.page("/metrics").await;
+        let bytes: u64 = figures
+            .lines()
+            .find_map(|line| line.strip_prefix("sealift_store_bytes "))
+            .and_then(|number| number.parse().ok())
+            .expect(&figures);
+        let least: usize = found.blobs.iter().map(bytes::Bytes::len).sum();
+        assert!(bytes >= least as u64 && !figures.contains("sealift_store_repositories 0\n"), "{figures}");
+        assert_eq!(registry.ask("GET", "/readyz").await, 200);
+        assert_eq!(registry.ask("POST", &format!("/v2/{repository}/blobs/uploads/")).await, 405);
+        registry.kill().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ async fn a_bundle_is_served_from_its_volumes() {
     }
     let looked = gap.inspect("release", &["--output", "json"]).await.expect(0).json();
     let page = registry.page(&format!("/repository/{}?image={KNOWN}", all[0])).await;
-    for fact in ["Packed", looked["id"].as_str().unwrap(), "From"] {
+    for fact in ["the bundle release<", "Packed", looked["id"].as_str().unwrap(), "From"] {
         assert!(page.contains(fact), "{fact} {page}");
     }
     let figures = registry.page("/metrics").await;
