@@ -34,7 +34,8 @@ pub(crate) fn render(columns: &[Column], rows: &[Row], width: Option<usize>) -> 
     let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
     let line = |cells: &[String]| {
         let cells = kept.iter().map(|&at| pad(&cells[at], widths[at], columns[at].align));
-        cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+        // A cell is one line, whatever a place or a file says of itself.
+        cells.collect::<Vec<_>>().join(GAP).trim_end().replace(char::is_control, "?")
     };
     let mut lines = vec![line(&titles)];
     lines.extend(rows.iter().map(|row| match row {
@@ -111,6 +112,15 @@ mod tests {
         a         1  x
         long  12345
         ");
+    }
+
+    /// A file may say of itself what it likes.
+    #[test]
+    fn a_row_is_one_line() {
+        let cells = ["a", "1", "linux\nforged \u{1b}[2J"].map(str::to_owned).to_vec();
+        let text = render(&COLUMNS, &[Row::Cells(cells)], None);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("linux?forged ?[2J\n"), "{text}");
     }
 
     #[test]
