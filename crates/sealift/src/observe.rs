@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use sealift_mirror::{Carried, Event, ImageReport, ImageRequest, Observer, Outcome, PlanTotals};
 use sealift_store::lock;
 
-use crate::ends::SourceNames;
+use crate::ends::{Ends, SourceEnd, SourceNames};
 use crate::output::units::{bytes, count, seconds};
 use crate::progress::lines::{What, milliseconds};
 use crate::progress::{Board, Phase, Way};
@@ -17,14 +17,17 @@ use crate::ui::{ShowId, Ui};
 pub(crate) struct Progress {
     ui: Arc<Ui>,
     names: SourceNames,
+    /// Blobs alone are brought: they are not told as images.
+    is_of_blobs: bool,
     board: Arc<Mutex<Board>>,
     show: Mutex<Option<ShowId>>,
 }
 
 impl Progress {
-    pub(crate) fn new(ui: Arc<Ui>, names: SourceNames) -> Self {
+    pub(crate) fn new(ui: Arc<Ui>, ends: &Ends) -> Self {
         let board = Arc::new(Mutex::new(Board::new(Phase::Moving, 0, 0)));
-        Self { ui, names, board, show: Mutex::default() }
+        let is_of_blobs = matches!(ends.source, SourceEnd::Repair(_));
+        Self { ui, names: ends.names.clone(), is_of_blobs, board, show: Mutex::default() }
     }
 
     fn begin(&self, board: Board) {
@@ -40,12 +43,13 @@ impl Progress {
     fn started(&self, totals: PlanTotals) {
         let PlanTotals { images, blobs, bytes: planned } = totals;
         let is_told = self.ui.tell(|| What::Start { images, blobs, bytes: planned });
-        if !is_told && images > 0 {
+        let (size, blobs) = (bytes(planned), count(blobs, "blob"));
+        if !is_told && self.is_of_blobs {
+            self.ui.status(format_args!("Bringing {blobs}: {size}, less what is there already."));
+        } else if !is_told && images > 0 {
             self.ui.status(format_args!(
-                "Bringing {}: {} in {}, less what is there already.",
-                count(images, "image"),
-                bytes(planned),
-                count(blobs, "blob")
+                "Bringing {}: {size} in {blobs}, less what is there already.",
+                count(images, "image")
             ));
         }
         self.begin(Board::new(Phase::Moving, images, planned));

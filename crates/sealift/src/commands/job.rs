@@ -157,7 +157,7 @@ impl Job {
             },
             ..Options::default()
         };
-        let observer = Arc::new(Progress::new(Arc::clone(ui), ends.names.clone()));
+        let observer = Arc::new(Progress::new(Arc::clone(ui), &ends));
         let requests = Arc::clone(&connection.requests);
         Self { ends, selection, mirror: Mirror { source, target, options, observer }, requests }
     }

@@ -57,6 +57,8 @@ async fn a_bundle_that_was_lost_is_repaired() {
     gap.source.clear();
     let run = gap.run(&["pack", "--repair", REPAIR, "--to", "repair", "--source-anonymous"]).await.expect(0);
     assert!(run.stdout.starts_with("1 blob: 1 arrived.\n"), "{}", run.stdout);
+    let begun = "\nBringing 1 blob: 300 kB, less what is there already.\n";
+    assert!(run.stderr.contains(begun), "{}", run.stderr);
     assert_eq!(gap.source.count(|it| it.head.path.contains("/blobs/")), 1);
     gap.run(&gap.loading(&["arc-sqlmi", "repair"], &[])).await.expect(0);
     gap.assert_arrived(&["arc-sqlmi"]).await;
