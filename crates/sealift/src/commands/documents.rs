@@ -9,6 +9,7 @@ use sealift_store::platform;
 
 use super::{Result, bundle, since};
 use crate::args::LoadArgs;
+use crate::ends::TargetEnd;
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::ui::Ui;
@@ -22,6 +23,8 @@ pub(super) struct Documents {
     pub(super) request: Option<PathBuf>,
     /// Who signs both.
     pub(super) key: Option<SecretKey>,
+    /// The target that they speak of.
+    pub(super) target: String,
 }
 
 impl Documents {
@@ -48,14 +51,16 @@ impl Documents {
             false => None,
         };
         let key = args.sign.as_deref().map(|path| bundle::signing_key(path, environment)).transpose()?;
-        Ok(Self { receipt, request, key })
+        Ok(Self { receipt, request, key, target: String::new() })
     }
 
     /// Refuses to write over what is no such document, and over the receipt of another target: it may stand nowhere else.
-    pub(super) fn keep_others(&self, target: &str) -> Result<()> {
+    pub(super) fn keep_others(&mut self, end: &TargetEnd) -> Result<()> {
+        self.target = name_of(end);
+        let target = &self.target;
         if let Some((path, content)) = there(self.receipt.as_deref(), RECEIPT_LIMIT)? {
             match Receipt::parse(path, &content) {
-                Ok(receipt) if receipt.target == target => {}
+                Ok(receipt) if receipt.target == *target => {}
                 Ok(receipt) => {
                     let what = format!("the receipt of {} is there", receipt.target);
                     return Err(occupied(path, &what, "--receipt"));
@@ -70,6 +75,17 @@ impl Documents {
             _ => Ok(()),
         }
     }
+}
+
+/// Names a target; a directory so that it has one name, from wherever it is named.
+fn name_of(end: &TargetEnd) -> String {
+    let TargetEnd::Directory(named) = end else { return end.to_string() };
+    let path = std::path::absolute(named).unwrap_or_else(|_| PathBuf::from(named));
+    // The directory itself may be missing yet.
+    let mut above = path.ancestors();
+    let known = above.find_map(|it| Some(it.canonicalize().ok()?.join(path.strip_prefix(it).ok()?)));
+    let whole: PathBuf = known.unwrap_or(path).components().collect();
+    TargetEnd::Directory(whole.display().to_string()).to_string()
 }
 
 /// Reads what a document would be written over; an empty file is nothing.
@@ -140,6 +156,25 @@ pub(super) fn check_writable(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_has_one_name() {
+        let root = tempfile::tempdir().unwrap();
+        let whole = root.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&whole, whole.join("link")).unwrap();
+        let expected = format!("the directory {}", whole.join("store").display());
+        for is_there in [false, true] {
+            for name in ["store", "./store", "store/", "link/store", "link/./store"] {
+                let named = format!("{}/{name}", whole.display());
+                assert_eq!(name_of(&TargetEnd::Directory(named)), expected, "{name}");
+            }
+            if !is_there {
+                std::fs::create_dir(whole.join("store")).unwrap();
+            }
+        }
+        let here = name_of(&TargetEnd::Directory("store".to_owned()));
+        assert!(here.starts_with("the directory /") && here.ends_with("/store"), "{here}");
+    }
 
     #[test]
     fn places_are_tried_without_writing() {

@@ -46,7 +46,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, outlet: &Outlet, environment: &mut 
     let freight = stop.unless_asked(opened).await??;
     check_images(freight.bundles())?;
     documents::check_asked(args, freight.bundles())?;
-    let documents = match args.limits.dry_run {
+    let mut documents = match args.limits.dry_run {
         true => Documents::default(),
         false => Documents::settle(ui, args, freight.bundles(), environment)?,
     };
@@ -57,7 +57,7 @@ async fn load(ui: &Arc<Ui>, args: &LoadArgs, outlet: &Outlet, environment: &mut 
     };
     let below = to.below.clone();
     let mut job = job(ui, args, &freight, to, &connection).await?;
-    documents.keep_others(&job.ends.target.to_string())?;
+    documents.keep_others(&job.ends.target)?;
     job.mirror.options.recheck = args.recheck;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
@@ -102,7 +102,7 @@ async fn bring(
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
-    let receipt = write_receipt(ui, args, job, freight.bundles(), &transfer.report, documents).await;
+    let receipt = write_receipt(ui, args, freight.bundles(), &transfer.report, documents).await;
     let bundles = freight.bundles().iter().map(BundleFacts::of_read).collect();
     let exit = tell(ui, job, &transfer, &missing, bundles, outlet)?;
     deltas.iter().for_each(|carried| ui.status(carried));
@@ -125,6 +125,12 @@ fn check_images(bundles: &[Bundle]) -> Result<()> {
     }
     let path = first.path().display();
     let repaired = first.catalogue().builds_on.join(", ");
+    if repaired.is_empty() {
+        return Err(CommandError::usage(
+            format_args!("{path}: it has no images"),
+            "Have it packed again: `sealift pack` writes none without.",
+        ));
+    }
     Err(CommandError::usage(
         format_args!("{path}: it has content that repairs another bundle, and no images of its own"),
         format_args!("Load it together with the bundle {repaired}: `sealift load BUNDLE {path}`."),
@@ -143,7 +149,7 @@ async fn check_base(
     let missing = proof::prove(job, plan, bundles, below).await?;
     let Some(first) = bundles.first().filter(|_| !missing.content.is_empty()) else { return Ok(()) };
     proof::tell(ui, &missing.content, bundles);
-    proof::request(ui, job, plan, &missing, first, documents)?;
+    proof::request(ui, plan, &missing, first, documents)?;
     if args.all_or_nothing {
         return Err(proof::refusal(documents.request.as_deref()));
     }
@@ -155,7 +161,6 @@ async fn check_base(
 async fn write_receipt(
     ui: &Ui,
     args: &LoadArgs,
-    job: &Job,
     bundles: &[Bundle],
     report: &Report,
     documents: &Documents,
@@ -169,7 +174,7 @@ async fn write_receipt(
         .collect();
     let with_attachments = !args.no_attachments;
     let created = bundle::now()?;
-    let target = job.ends.target.to_string();
+    let target = documents.target.clone();
     let mut receipt = Receipt::new(bundle::random_id()?, created.clone(), bundle::tool(), target);
     let opened = bundles.to_vec();
     let filled = tokio::task::spawn_blocking(move || {

@@ -222,7 +222,6 @@ fn named(ids: &[&str]) -> String {
 /// Writes a repair request.
 pub(super) fn request(
     ui: &Ui,
-    job: &Job,
     plan: &Plan,
     missing: &Missing,
     opened: &Bundle,
@@ -234,9 +233,8 @@ pub(super) fn request(
         );
         return Ok(());
     };
-    let target = job.ends.target.to_string();
-    let mut request =
-        RepairRequest::new(bundle::random_id()?, bundle::now()?, target, opened.catalogue().id.clone());
+    let (target, id) = (documents.target.clone(), opened.catalogue().id.clone());
+    let mut request = RepairRequest::new(bundle::random_id()?, bundle::now()?, target, id);
     let is_missing = |at: usize| missing.blobs.contains_key(&plan.blobs[at].descriptor.digest);
     let images = plan.groups.iter().flat_map(|group| &group.images);
     let hit = images.filter(|image| needs(image).any(is_missing));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sealift_oci::Digest;
 use serde_json::Value;
 
 use super::scene::{Gap, NAMES, files, own_layer, volumes};
@@ -238,4 +239,43 @@ async fn an_altered_catalogue_is_refused_without_any_key() {
     assert!(run.stderr.contains("error: release: it has no SHA256SUMS"), "{}", run.stderr);
     gap.assert_untouched();
     assert_eq!(files(&gap.path("")), ["release"], "nothing else was written");
+}
+
+/// Puts another catalogue in the place of a bundle's, with its checksum.
+fn alter(gap: &Gap, change: impl Fn(&mut Value)) {
+    let (path, list) = (gap.path("release/catalogue.json"), gap.path("release/SHA256SUMS"));
+    let before = fs::read(&path).unwrap();
+    let mut catalogue: Value = serde_json::from_slice(&before).unwrap();
+    change(&mut catalogue);
+    let after = catalogue.to_string();
+    fs::write(path, &after).unwrap();
+    let sum = |bytes: &[u8]| Digest::sha256(bytes).hex();
+    let sums = fs::read_to_string(&list).unwrap().replace(&sum(&before), &sum(after.as_bytes()));
+    fs::write(list, sums).unwrap();
+}
+
+/// What `verify` says is true: an image whose manifest is listed under another type is left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_is_listed_under_another_type_is_not_loaded() {
+    let gap = Gap::packed(&[]).await;
+    alter(&gap, |catalogue| {
+        let all = catalogue["repositories"].as_array_mut().unwrap();
+        let dns = all.iter_mut().find(|it| it["name"] == "arc-dns").unwrap();
+        dns["manifests"][0]["media_type"] = "text/plain".into();
+    });
+    let words = "is listed as \"text/plain\", and is an image of the type";
+    let run = gap.run(&["verify", "release"]).await.expect(5);
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    let run = gap.load("release", &[]).await;
+    assert!(run.code != Some(0) && run.stderr.contains(words), "{run:?}");
+    gap.assert_arrived(&rest(&["arc-dns"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_without_images_is_refused() {
+    let gap = Gap::packed(&[]).await;
+    alter(&gap, |catalogue| catalogue["images"] = Value::Array(Vec::new()));
+    let run = gap.load("release", &[]).await.expect(2);
+    assert!(run.stderr.contains("error: release: it has no images\n"), "{}", run.stderr);
+    gap.assert_untouched();
 }
