@@ -38,7 +38,8 @@ pub(crate) async fn run(ui: &Arc<Ui>, args: &KeygenArgs, environment: &mut Envir
     let key = SecretKey::generate().map_err(failed)?;
     let text = key.to_text(passphrase.as_ref()).map_err(failed)?;
     write(&secret, text.as_bytes(), PRIVATE)?;
-    write(&public, key.public().to_text().as_bytes(), PUBLIC)?;
+    let told = write(&public, key.public().to_text().as_bytes(), PUBLIC);
+    told.inspect_err(|_| _ = std::fs::remove_file(&secret))?;
     ui.status(format_args!("{}: keep it secret; `sealift pack --sign` wants it", secret.display()));
     ui.status(format_args!(
         "{}: give it to the other side; `sealift load --trust` wants it. Key {}",
@@ -61,8 +62,11 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     platform::set_mode(&mut options, mode);
-    let written =
-        options.open(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    let written = options.open(path).and_then(|mut file| {
+        let written = file.write_all(content).and_then(|()| file.sync_all());
+        // Half a key is none, and would be in the way of the next one.
+        written.inspect_err(|_| _ = std::fs::remove_file(path))
+    });
     written.map_err(|error| {
         let error = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         CommandError::Machine("the key cannot be written", error)

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use sealift::Exit;
+use sealift_testbed::peers::interop_wanted;
+use sealift_testbed::small_disk::SmallDisk;
 
 use super::scene::{Gap, NAMES, files};
 use super::trust::{CAPTAIN, SECRETS};
@@ -41,6 +43,21 @@ async fn a_key_that_cannot_be_written_is_told() {
     let gap = Gap::new().await;
     let run = gap.run(&["keygen", "--out", "nowhere/ship", "--no-passphrase"]).await.expect(1);
     assert!(run.stderr.contains("nowhere/ship.key"), "{}", run.stderr);
+}
+
+/// Half a key would be in the way of a whole one.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_no_half_of_a_key_stays() {
+    if !interop_wanted() {
+        return;
+    }
+    let (gap, disk) = (Gap::new().await, SmallDisk::new(1_000_000).await.unwrap());
+    let out = disk.path().join("ship").display().to_string();
+    disk.fill().unwrap();
+    let before = files(disk.path());
+    let run = gap.run(&["keygen", "--out", &out, "--no-passphrase"]).await.expect(1);
+    assert!(run.stderr.contains("No space left"), "{}", run.stderr);
+    assert_eq!(files(disk.path()), before);
 }
 
 /// A bundle under a passphrase, signed with a key that has one, too.
