@@ -160,6 +160,18 @@ impl Bundle {
         &self.0.volumes
     }
 
+    /// Returns the name that the checksum beside one file gives it, where that is another: one of the two was renamed, or
+    /// altered.
+    #[must_use]
+    pub fn other_name(&self) -> Option<&str> {
+        let medium = &self.0.medium;
+        let (_, checksums) = medium.checksums.as_ref().filter(|_| medium.whole.is_some())?;
+        checksums
+            .only()
+            .map(|(name, _)| name)
+            .filter(|name| medium.path.file_name().is_none_or(|it| it != *name))
+    }
+
     /// Tells whether a signature was asked for and fits.
     #[must_use]
     pub fn is_trusted(&self) -> bool {

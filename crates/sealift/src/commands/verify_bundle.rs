@@ -108,7 +108,15 @@ fn exit(verified: &Verified) -> Exit {
 
 /// Names what is wrong, where, and the images that it hits.
 fn tell_findings(ui: &Ui, verified: &Verified) {
-    verified.bundle.iter().for_each(|opened| bundle::tell_passed_over(ui, opened));
+    if let Some(opened) = &verified.bundle {
+        bundle::tell_passed_over(ui, opened);
+        if let Some(name) = opened.other_name() {
+            let path = opened.path().display();
+            ui.warning(format_args!(
+                "{path}.sha256: it names {name:?}, so `sha256sum -c` does not find {path}: one of the two was renamed, or altered"
+            ));
+        }
+    }
     for finding in &verified.findings {
         ui.error(place(finding));
         for image in finding.images.iter().filter_map(|at| verified.images.get(*at)) {

@@ -55,6 +55,19 @@ async fn a_flip_in_any_file_is_found() {
     verify(&gap, "release", &["--trust", "sealift.pub"]).await.expect(0);
 }
 
+/// `sha256sum -c` would not find it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_the_checksum_that_is_not_the_files_is_told() {
+    let gap = Gap::new().await;
+    gap.pack("one.tar", &[]).await.expect(0);
+    let run = verify(&gap, "one.tar", &[]).await.expect(0);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    let list = gap.path("one.tar.sha256");
+    fs::write(&list, fs::read_to_string(&list).unwrap().replace("one.tar", "ono.tar")).unwrap();
+    let run = verify(&gap, "one.tar", &[]).await.expect(0);
+    assert!(run.stderr.contains("one.tar.sha256: it names \"ono.tar\", so "), "{}", run.stderr);
+}
+
 /// A bundle that is one file, with its checksum beside it and without, and whatever happens to its last 2048 bytes: it is
 /// never taken for the layout that it is as well.
 #[tokio::test(flavor = "multi_thread")]
