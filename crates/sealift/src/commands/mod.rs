@@ -10,6 +10,7 @@ mod discover;
 mod doctor;
 mod documents;
 mod dry_run;
+mod fits;
 mod freight;
 mod gc;
 mod guard;
