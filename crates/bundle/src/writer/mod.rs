@@ -117,6 +117,11 @@ impl BundleWriter {
         self.shared.has_content(digest) || self.shared.state().base.get(digest).is_some()
     }
 
+    /// Tells whether blobs of these sizes may fit into as many volumes as a bundle can have.
+    pub fn fits(sizes: impl IntoIterator<Item = u64>, volume_size: Option<u64>) -> bool {
+        volumes::fits(sizes, volume_size)
+    }
+
     /// Finds what forbids to write a bundle of that shape at the destination, before anything is made there. Whether a
     /// passphrase is the one of what is unfinished there, only [`BundleWriter::open`] can tell.
     ///

@@ -366,6 +366,15 @@ pub fn count_volumes(sizes: &[u64], limit: Option<u64>) -> usize {
     volumes.len().max(1)
 }
 
+/// Tells whether entries of these sizes may fit: full volumes are the fewest there can be.
+pub(super) fn fits(sizes: impl IntoIterator<Item = u64>, limit: Option<u64>) -> bool {
+    let Some(limit) = limit.map(|limit| limit / BLOCK * BLOCK).filter(|limit| *limit > 0) else {
+        return true;
+    };
+    let total = sizes.into_iter().map(crate::entry::length).fold(0, u64::saturating_add);
+    total.div_ceil(limit) <= VOLUME_LIMIT as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,6 +403,22 @@ mod tests {
                     "{error}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn more_volumes_than_there_can_be_are_known_before() {
+        let (most, limit) = (VOLUME_LIMIT as u64, 1024);
+        for (sizes, limit, expected) in [
+            (vec![512; VOLUME_LIMIT], Some(limit), true),
+            (vec![512; VOLUME_LIMIT + 1], Some(limit), false),
+            (vec![most * limit - 512], Some(limit), true),
+            (vec![most * limit], Some(limit + 511), false),
+            (vec![u64::MAX, 1], Some(limit), false),
+            (vec![u64::MAX], None, true),
+            (Vec::new(), Some(limit), true),
+        ] {
+            assert_eq!(fits(sizes.iter().copied(), limit), expected, "{:?}", sizes.len());
         }
     }
 

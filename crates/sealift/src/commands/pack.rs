@@ -20,7 +20,7 @@ use super::mirror::{
     Begun, Terms, Transfer, begin, pace, report_errors, survey, tell, tell_failures, tell_reports, write,
 };
 use super::record::Outlet;
-use super::{prefix, repair, since};
+use super::{fits, prefix, repair, since};
 use crate::args::{AnswerArgs, Format, PackArgs};
 use crate::ends::SourceEnd;
 use crate::environment::Environment;
@@ -97,6 +97,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, outlet: &Outlet, environment: &mut 
         Some(_) => None,
         None => stop.unless_asked(deltas::plan(&job, &plan, &since, args)).await?,
     };
+    fits::check_volumes(args, &plan, &since, deltas.is_some())?;
     deltas::hold(&job, &mut plan, deltas.as_ref(), args.limits.max_bytes, &stop).await?;
     let base = (&since, deltas.as_ref());
     let writer = open(args, &to, &id, &chest, base, environment).await?;
@@ -211,6 +212,7 @@ async fn rehearse(
         None => {
             let plan = Plan::new(survey(ui, job, stop).await?);
             let deltas = stop.unless_asked(deltas::plan(job, &plan, since, args)).await?;
+            fits::check_volumes(args, &plan, since, deltas.is_some())?;
             (plan, bundle(deltas))
         }
     };
@@ -235,6 +237,7 @@ fn left(to: Option<&Path>) -> BTreeMap<Digest, u64> {
 /// Refuses what makes no sense together, before anything is asked.
 fn check(args: &PackArgs, is_terminal: bool) -> Result<()> {
     args.to.as_deref().map_or(Ok(()), prefix::refuse_foreign)?;
+    args.to.as_deref().map_or(Ok(()), fits::refuse_compressed)?;
     let is_pipe = args.to.as_deref() == Some(Path::new(PIPE));
     let is_layout = args.to.as_deref().is_some_and(|to| layout_of(to).is_some());
     let is_closed = args.sign.is_some() || !args.encrypt_to.is_empty() || args.encrypt_passphrase;

@@ -15,6 +15,8 @@ async fn what_makes_no_sense_is_refused_before_anything_moves() {
         ("oci-archive:x.tar", &[], "does not write to oci-archive:\n  Hint: Name a file that ends in .tar: "),
         ("docker-archive:q", &["--dry-run"], "does not write to docker-archive:\n  Hint: Name a directory, "),
         ("docker://host/name", &[], "does not write to docker:\n"),
+        ("a.tar.gz", &[], "--to a.tar.gz: a bundle is not compressed, since layers are\n"),
+        ("a\nb.tar", &[], "its name cannot stand in a list of checksums"),
         ("oci:", &[], "--to oci: names no directory\n"),
         ("oci:", &["--dry-run"], "--to oci: names no directory\n"),
         ("a", &["--volume-size", "1MB"], "a volume has at least 1 MiB"),
