@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use sealift_mirror::ImageRequest;
@@ -88,6 +89,11 @@ impl Ends {
     /// Says what an error means for the user; where credentials are at fault, also where they came from.
     pub(crate) fn advice(&self, error: &Error) -> Advice {
         match (&self.source, error.side()) {
+            (_, Some(Side::Target)) if is_too_large(error) => Advice {
+                hint: "The file system there takes no larger file: pack into volumes, `--volume-size fat32`."
+                    .to_owned(),
+                ..Advice::of(error)
+            },
             (_, Some(Side::Target)) => {
                 self.target.place().map_or_else(|| Advice::of(error), |it| it.advice(error))
             }
@@ -105,6 +111,12 @@ impl Ends {
     }
 }
 
+/// Tells whether a file grew larger than its file system takes.
+fn is_too_large(error: &Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+    causes.any(|it| it.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::FileTooLarge))
+}
+
 fn advice_on_bundle(error: &Error) -> Advice {
     let mut advice = Advice::of(error);
     match error.kind() {
@@ -114,6 +126,7 @@ fn advice_on_bundle(error: &Error) -> Advice {
         ErrorKind::Mismatch | ErrorKind::Invalid | ErrorKind::Io => {
             advice.hint = "Copy the volume again from where it came; `sealift verify BUNDLE` finds everything that is wrong.".to_owned();
         }
+        ErrorKind::Unsupported => advice.hint = "Update sealift on this side.".to_owned(),
         _ => {}
     }
     advice

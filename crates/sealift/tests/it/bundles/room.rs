@@ -191,6 +191,21 @@ async fn a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room() {
     }
 }
 
+/// FAT32 has such a bound at 4 GiB; here it is one of the process, in blocks of 512 bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_not_grow_is_told() {
+    let gap = Gap::new().await;
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sealift")]);
+    let output =
+        command.args(gap.packing("release.tar", &[])).current_dir(gap.path("")).output().await.unwrap();
+    let stderr = gap.redact(&String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("File too large") && stderr.contains("`--volume-size fat32`"), "{stderr}");
+    assert!(!stderr.contains("Make room"), "{stderr}");
+    gap.pack("release.tar", &[]).await.expect(0);
+}
+
 /// A pipe whose reader goes away, and one that takes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_takes_nothing_is_told() {
