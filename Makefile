@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DENY_VERSION := 0.20.2
 # Debian's packages that the interop tests run against.
-PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium kubernetes-client
+PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium kubernetes-client fish zsh
 
 # What `make fuzz` runs, and for how many seconds each.
 FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream images layout_archive layout_index link manifest minisign range receipt \

@@ -15,5 +15,6 @@ mod page;
 mod report;
 mod round_trip;
 mod secured;
+mod shells;
 mod site;
 mod spool;
