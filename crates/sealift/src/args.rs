@@ -6,6 +6,7 @@ mod guard;
 mod help;
 mod kit;
 mod record;
+mod schema;
 mod serve;
 mod shell;
 mod upstream;
@@ -18,6 +19,7 @@ use sealift_catalog::Group as ImageGroup;
 use sealift_oci::{Platform, Registry, Tag};
 
 use crate::answers::Answer;
+use crate::profile::Kept;
 use crate::progress::Wish;
 use crate::size::{Rate, Size};
 use crate::ui::Level;
@@ -30,6 +32,7 @@ pub(crate) use guard::{AccessLogFormat, GuardArgs};
 pub(crate) use help::parse;
 pub(crate) use kit::{Consumer, ImagesArgs, KitArgs, LockArgs, LockSide};
 pub(crate) use record::RecordArgs;
+pub(crate) use schema::SchemaArgs;
 pub(crate) use serve::{GcArgs, ServeArgs};
 pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use upstream::{UpstreamArgs, UpstreamName};
@@ -85,6 +88,8 @@ pub(crate) enum Command {
     Whoami(RegistryArgs),
     /// Show it all on this machine: needs no registry, network or Docker
     Quickstart(QuickstartArgs),
+    /// Print the JSON Schema of profiles, or check some
+    Schema(SchemaArgs),
     /// Print what a shell needs to complete words
     Completions(CompletionsArgs),
     /// Write the manual pages
@@ -121,6 +126,7 @@ impl Command {
             Self::Login(args) => args.talk,
             Self::Logout(args) | Self::Whoami(args) => args.talk,
             Self::Quickstart(args) => args.talk,
+            Self::Schema(args) => args.talk,
             Self::Man(args) => args.talk,
             Self::Completions(_) => TalkArgs::default(),
         }
@@ -136,6 +142,7 @@ Examples:
       --target-registry registry.ship.lan:5000 --target-repository arcdata
   sealift mirror --images-file images.txt \\
       --target-registry registry.ship.lan:5000 --target-repository mirrored
+  sealift mirror --profile site.yaml
   pass ship | sealift mirror --target-username captain --target-password-stdin \\
       --target-registry registry.ship.lan:5000 --target-repository arcdata")]
 pub(crate) struct MirrorArgs {
@@ -143,6 +150,10 @@ pub(crate) struct MirrorArgs {
     pub(crate) answers: AnswerArgs,
     #[command(flatten)]
     pub(crate) what: WhatArgs,
+    /// Keep the answers of this run in a profile, without passwords, for the next
+    /// run with --profile
+    #[arg(long, value_name = "FILE", help_heading = "What to take")]
+    pub(crate) save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     /// Go on without images that the source lacks; still ends with code 3
@@ -202,7 +213,7 @@ Examples:
   sealift verify ./store")]
 pub(crate) struct VerifyArgs {
     /// A bundle to check in place of a registry, or the directory of one
-    #[arg(value_name = "BUNDLE", conflicts_with_all = ["target_registry", "target_repository", "images_file"])]
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["target_registry", "target_repository", "images_file", "profile"])]
     pub(crate) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) open: OpenArgs,
@@ -300,7 +311,7 @@ pub(crate) struct QuickstartArgs {
     pub(crate) talk: TalkArgs,
 }
 
-/// The ten answers, as flags. A flag beats the variable, the variable beats the question.
+/// The ten answers, as flags. A flag beats the variable, the variable beats the profile, the profile beats the question.
 #[derive(Clone, Debug, Default, Group)]
 #[command(next_help_heading = "Where from and where to (a flag beats its variable)")]
 pub(crate) struct AnswerArgs {
@@ -313,6 +324,9 @@ pub(crate) struct AnswerArgs {
     pub(crate) source_tag: Vec<String>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// The answers of the profile that was named, below all of these.
+    #[arg(skip)]
+    pub(crate) kept: Kept,
 }
 
 /// The answers about the source, as flags.
@@ -374,9 +388,14 @@ impl AnswerArgs {
     }
 }
 
-#[derive(Debug, Default, Group)]
+#[derive(Clone, Debug, Default, Group)]
 #[command(next_help_heading = "What to take")]
 pub(crate) struct WhatArgs {
+    /// Take what this profile says, and its answers where no flag and no variable
+    /// gives one (`-` is standard input). Also read: the YAML of `skopeo sync` and
+    /// of regsync, and lists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
     /// The images that FILE lists, of any product, one reference on each line
     /// (`-` is standard input); each goes to its own path below the target
     /// repository

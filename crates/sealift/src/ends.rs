@@ -132,7 +132,8 @@ fn advice_on_bundle(error: &Error) -> Advice {
     advice
 }
 
-fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) -> Advice {
+/// Says what an error of one of the registries of a list means.
+pub(crate) fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) -> Advice {
     let place = error.place().unwrap_or_default();
     let registry = registries.iter().find(|(registry, _)| registry.as_str() == place);
     let mut advice = match registry {
@@ -140,7 +141,7 @@ fn advice_on_list(registries: &BTreeMap<Registry, Identities>, error: &Error) ->
         None => Advice::of(error),
     };
     if error.kind() == ErrorKind::NotFound {
-        advice.hint = format!("Check the line of the list: {place} lacks it, or hides it from who asks.");
+        advice.hint = format!("Check its name: {place} lacks it, or hides it from who asks.");
     }
     advice
 }

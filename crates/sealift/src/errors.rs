@@ -67,6 +67,13 @@ pub(crate) enum CommandError {
         /// What to do instead.
         hint: String,
     },
+    /// What is wanted is not at the source.
+    Missing {
+        /// What is not there.
+        message: String,
+        /// What to do instead.
+        hint: String,
+    },
     /// A place failed, and this is what that means.
     Place(Error, Advice),
     /// A bundle cannot be used, and this is what that means.
@@ -86,6 +93,7 @@ impl CommandError {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Refused { .. } => Exit::Refused,
+            Self::Missing { .. } => Exit::Missing,
             Self::Place(_, advice) | Self::Bundle(_, advice) => advice.exit,
             Self::Interrupted => Exit::Interrupted,
             Self::Machine(..) => Exit::Failed,

@@ -31,12 +31,24 @@ pub(crate) enum KnownFrom {
     Kept(Origin),
     /// Nobody was named, and nobody is kept.
     Nowhere,
+    /// A profile names this user, and no password is there.
+    Named(String),
 }
 
 impl Identity {
     /// Somebody who was typed.
     pub(crate) fn typed(credentials: Credentials) -> Self {
         Self { credentials, known_from: KnownFrom::Answer }
+    }
+
+    /// Somebody whom a profile names, whose password can be looked up.
+    pub(crate) fn named(username: String) -> Self {
+        Self { credentials: Credentials::Anonymous, known_from: KnownFrom::Named(username) }
+    }
+
+    /// Tells whether somebody may be looked up.
+    fn is_open(&self) -> bool {
+        matches!(self.known_from, KnownFrom::Nowhere | KnownFrom::Named(_))
     }
 
     /// Nobody, for whom somebody can be looked up.
@@ -53,6 +65,9 @@ impl Identity {
             }
             KnownFrom::Nowhere => Some(format!(
                 "No credentials are kept for {registry}; `sealift login {registry}` keeps some."
+            )),
+            KnownFrom::Named(user) => Some(format!(
+                "The profile names {user}, and no password is there; `sealift login {registry}` keeps one."
             )),
         }
     }
@@ -110,7 +125,7 @@ impl<'a> Lookup<'a> {
         repositories: &BTreeSet<RepositoryName>,
     ) -> Result<Identities, CommandError> {
         let mut paths = BTreeSet::new();
-        if identity.known_from == KnownFrom::Nowhere {
+        if identity.is_open() {
             paths = self.keyring.paths(registry, repositories);
         }
         let is_rest = |it: &RepositoryName| !paths.iter().any(|path| is_within(it, path));
@@ -131,7 +146,7 @@ impl<'a> Lookup<'a> {
         registry: &Registry,
         repository: Option<&RepositoryName>,
     ) -> Result<(), CommandError> {
-        if identity.known_from != KnownFrom::Nowhere {
+        if !identity.is_open() {
             return Ok(());
         }
         let lookup = self.keyring.find(registry, repository).await?;
@@ -150,8 +165,27 @@ impl<'a> Lookup<'a> {
         if self.is_new(&what) {
             self.ui.detail(what);
         }
+        self.tell_other(identity, &credentials, registry, &origin);
         *identity = Identity { credentials, known_from: KnownFrom::Kept(origin) };
         Ok(())
+    }
+
+    /// Warns where somebody else is kept than a profile names.
+    fn tell_other(
+        &self,
+        named: &Identity,
+        found: &Credentials,
+        registry: &Registry,
+        origin: &impl fmt::Display,
+    ) {
+        let (KnownFrom::Named(user), Credentials::Basic { username, .. }) = (&named.known_from, found) else {
+            return;
+        };
+        let what =
+            format!("the profile names {user} for {registry}, and {username} asks, who is kept in {origin}");
+        if user != username && self.is_new(&what) {
+            self.ui.warning(what);
+        }
     }
 
     fn is_new(&self, what: &impl fmt::Display) -> bool {
@@ -174,6 +208,10 @@ mod tests {
             (KnownFrom::Answer, None),
             (kept, Some("came from /home/me/.docker/config.json; `sealift login reg.lan`")),
             (KnownFrom::Nowhere, Some("No credentials are kept for reg.lan;")),
+            (
+                KnownFrom::Named("me".to_owned()),
+                Some("names me, and no password is there; `sealift login reg"),
+            ),
         ];
         for (known_from, words) in cases {
             let identity = Identity { credentials: credentials.clone(), known_from };

@@ -26,6 +26,7 @@ mod observe;
 mod output;
 mod places;
 mod platform;
+mod profile;
 mod progress;
 mod prompt;
 mod proxies;

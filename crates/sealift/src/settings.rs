@@ -1,4 +1,4 @@
-//! What the answers mean: flag before variable, variable before question, question before default.
+//! What the answers mean: flag before variable, variable before profile, profile before question, question before default.
 //!
 //! [`Given::read`] takes what is there without asking and refuses what makes no sense, before anyone waits
 //! for anything. [`Asker`] then fills the gaps, in the order of the script. A variable that is set counts
@@ -75,12 +75,26 @@ pub(crate) struct Given {
     /// The users that are to be nobody.
     anonymous: Vec<Answer>,
     tags: Option<Vec<Tag>>,
+    /// There is a profile, so nothing that has a default is asked.
+    has_profile: bool,
+    /// The answers that are the profile's.
+    kept: Vec<Answer>,
+}
+
+/// The answers as they were settled, without passwords: what a profile keeps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settled {
+    /// The answers but for the source tags.
+    pub(crate) texts: BTreeMap<Answer, String>,
+    /// The source tags, where somebody named some.
+    pub(crate) tags: Vec<Tag>,
 }
 
 impl Given {
     /// Takes the wanted answers from flags, variables and, where flags say so, from standard input.
     pub(crate) fn read(wanted: &[Answer], args: &AnswerArgs, environment: &mut Environment) -> Result<Self> {
-        let mut given = Self { anonymous: args.anonymous(), ..Self::default() };
+        let (anonymous, has_profile) = (args.anonymous(), args.kept.is_there);
+        let mut given = Self { anonymous, has_profile, ..Self::default() };
         given.read_stdin(args, environment)?;
         for &answer in wanted {
             let variable = variable(&environment.variables, answer)?;
@@ -90,17 +104,38 @@ impl Given {
                         given.passwords.entry(answer).or_insert_with(|| Secret::new(password));
                     }
                 }
-                Answer::SourceTag => given.tags = source_tags(&args.source_tag, variable)?,
+                Answer::SourceTag => {
+                    let kept = (!args.kept.tags.is_empty()).then(|| args.kept.tags.clone());
+                    given.tags = source_tags(&args.source_tag, variable)?.or(kept);
+                }
                 _ => {
                     if let Some(text) = args.get(answer).map(str::to_owned).or(variable) {
                         check(answer, &text)?;
                         given.texts.insert(answer, text);
+                    } else if let Some(text) = args.kept.get(answer) {
+                        given.texts.insert(answer, text.to_owned());
+                        given.kept.push(answer);
                     }
                 }
             }
         }
+        given.forget_users(args);
         given.check_target_tag()?;
         Ok(given)
+    }
+
+    /// Who is somebody at the profile's registry is nobody at another.
+    fn forget_users(&mut self, args: &AnswerArgs) {
+        let sides = [
+            (Answer::SourceRegistry, Answer::SourceUsername),
+            (Answer::TargetRegistry, Answer::TargetUsername),
+        ];
+        for (registry, user) in sides {
+            let is_other = args.kept.get(registry).is_some() && !self.kept.contains(&registry);
+            if is_other && self.kept.contains(&user) {
+                self.texts.remove(&user);
+            }
+        }
     }
 
     fn read_stdin(&mut self, args: &AnswerArgs, environment: &mut Environment) -> Result<()> {
@@ -156,13 +191,13 @@ impl Given {
     }
 
     /// Refuses answers that mean nothing beside a list of images.
-    pub(crate) fn refuse_beside_list(environment: &Environment) -> Result<()> {
+    pub(crate) fn refuse_beside_list(noun: &str, flag: &str, environment: &Environment) -> Result<()> {
         let beside = [Answer::SourceRegistry, Answer::SourceRepository, Answer::SourceTag];
         let set = |answer: &Answer| environment.variables.contains_key(OsStr::new(answer.variable()));
         match beside.into_iter().find(set) {
             Some(answer) => Err(CommandError::usage(
-                format_args!("{} is set, and the list says where its images come from", answer.variable()),
-                format_args!("Unset {}, or leave out --images-file.", answer.variable()),
+                format_args!("{} is set, and the {noun} says where its images come from", answer.variable()),
+                format_args!("Unset {}, or leave out {flag}.", answer.variable()),
             )),
             None => Ok(()),
         }
@@ -179,12 +214,18 @@ pub(crate) struct Asker<'a> {
     given: Given,
     prompter: Option<&'a mut (dyn Prompter + 'static)>,
     ui: &'a Ui,
+    settled: Settled,
 }
 
 impl<'a> Asker<'a> {
     /// Without a `prompter` nobody is asked and defaults are taken.
     pub(crate) fn new(given: Given, prompter: Option<&'a mut (dyn Prompter + 'static)>, ui: &'a Ui) -> Self {
-        Self { given, prompter, ui }
+        Self { given, prompter, ui, settled: Settled::default() }
+    }
+
+    /// Returns the answers, behind the last question.
+    pub(crate) fn into_settled(self) -> Settled {
+        self.settled
     }
 
     /// Settles where from.
@@ -209,8 +250,18 @@ impl<'a> Asker<'a> {
     /// Settles which releases; `newest` is what there is without an answer.
     pub(crate) fn tags(&mut self, newest: Option<Tag>) -> Result<Vec<Tag>> {
         match (self.given.tags.take(), newest) {
-            (Some(tags), _) => Ok(tags),
-            (None, Some(newest)) => Ok(vec![self.settle(Answer::SourceTag, newest.as_str())?]),
+            (Some(tags), _) => {
+                self.settled.tags.clone_from(&tags);
+                Ok(tags)
+            }
+            (None, Some(newest)) => {
+                let tags = vec![self.settle(Answer::SourceTag, newest.as_str())?];
+                // Who takes the newest now takes the newest the next time.
+                if self.settled.texts.remove(&Answer::SourceTag).is_some() {
+                    self.settled.tags.clone_from(&tags);
+                }
+                Ok(tags)
+            }
             (None, None) => Err(CommandError::usage(
                 "the source tag is not given, and no release is known",
                 format_args!("Set {}.", names(Answer::SourceTag)),
@@ -234,7 +285,11 @@ impl<'a> Asker<'a> {
             return Ok(None);
         }
         let settled: Tag = self.settle(Answer::TargetTag, tag.as_str())?;
-        Ok((settled != *tag).then_some(settled))
+        if settled == *tag {
+            self.settled.texts.remove(&Answer::TargetTag);
+            return Ok(None);
+        }
+        Ok(Some(settled))
     }
 
     /// Settles who asks at the registries of a list; nobody is asked about that.
@@ -246,13 +301,15 @@ impl<'a> Asker<'a> {
     }
 
     /// Settles the one tag for every image of a list or a bundle; nobody is asked about that.
-    pub(crate) fn listed_tag(&self) -> Result<Option<Tag>> {
+    pub(crate) fn listed_tag(&mut self) -> Result<Option<Tag>> {
         let text = self.given.texts.get(&Answer::TargetTag).filter(|text| !text.is_empty());
-        text.map(|text| parse(Answer::TargetTag, text)).transpose()
+        let Some(text) = text else { return Ok(None) };
+        self.settled.texts.insert(Answer::TargetTag, text.clone());
+        parse(Answer::TargetTag, text).map(Some)
     }
 
     /// Settles which tags images of a list get: beside a list, `--tag` is for what has a digest alone.
-    pub(crate) fn tag_rule(&self, typed: &[String]) -> Result<TagRule> {
+    pub(crate) fn tag_rule(&mut self, typed: &[String]) -> Result<TagRule> {
         let digest_only = match typed {
             [] => None,
             [tag] => Some(parse(Answer::SourceTag, tag)?),
@@ -269,17 +326,34 @@ impl<'a> Asker<'a> {
     /// Settles one answer; an answer from the terminal that makes no sense is asked for again.
     fn settle<T: FromStr<Err: Display>>(&mut self, answer: Answer, default: &str) -> Result<T> {
         if let Some(text) = self.given.texts.get(&answer) {
+            self.settled.texts.insert(answer, text.clone());
             return parse(answer, text);
         }
-        let Some(prompter) = self.prompter.as_deref_mut() else { return parse(answer, default) };
+        let is_asked = !self.given.has_profile || default.is_empty();
+        let Some(prompter) = self.prompter.as_deref_mut().filter(|_| is_asked) else {
+            return self.take_default(answer, default);
+        };
         loop {
             let typed = prompter.text(&answer.question(default))?;
-            let text = if typed.is_empty() { default } else { &typed };
-            match parse(answer, text) {
-                Ok(value) => return Ok(value),
+            if typed.is_empty() && !default.is_empty() {
+                return self.take_default(answer, default);
+            }
+            match parse(answer, &typed) {
+                Ok(value) => {
+                    self.settled.texts.insert(answer, typed);
+                    return Ok(value);
+                }
                 Err(error) => self.ui.usage(&error),
             }
         }
+    }
+
+    /// Takes the default. Where that is a place, it stays one also when the default becomes another.
+    fn take_default<T: FromStr<Err: Display>>(&mut self, answer: Answer, default: &str) -> Result<T> {
+        if !matches!(answer, Answer::SourceTag | Answer::TargetTag) {
+            self.settled.texts.insert(answer, default.to_owned());
+        }
+        parse(answer, default)
     }
 
     /// Settles who asks. Where that stays open, somebody who is kept may be looked up.
@@ -287,18 +361,26 @@ impl<'a> Asker<'a> {
         if self.given.is_anonymous(user) {
             return Ok(Identity::default());
         }
+        let has_profile = self.given.has_profile;
         let username = match self.given.texts.remove(&user) {
             Some(username) => username,
+            None if has_profile => String::new(),
             None => self.ask(|prompter| prompter.text(&user.question("")))?.unwrap_or_default(),
         };
+        if !username.is_empty() {
+            self.settled.texts.insert(user, username.clone());
+        }
+        let nobodys = has_profile && username.is_empty();
         let secret = match self.given.passwords.remove(&password) {
             Some(secret) => secret,
+            None if nobodys => Secret::new(String::new()),
             None => self
                 .ask(|prompter| prompter.secret(&password.question("")))?
                 .unwrap_or_else(|| Secret::new(String::new())),
         };
         match (username.is_empty(), secret.expose().is_empty()) {
             (true, true) => Ok(Identity::unknown()),
+            (false, true) if self.given.kept.contains(&user) => Ok(Identity::named(username)),
             (false, _) => Ok(Identity::typed(Credentials::Basic { username, password: secret })),
             (true, false) => Err(CommandError::usage(
                 format_args!("there is a {} and no {}", password.noun(), user.noun()),

@@ -29,6 +29,8 @@ pub use tag_rules::{TagRules, Without};
 use crate::Group;
 use crate::yaml::{self, Node, YamlError};
 
+/// What each profile begins with, less its version.
+pub const NAME: &str = "sealift.profile/";
 /// The most products of a profile.
 pub const PRODUCT_LIMIT: usize = 1_000;
 /// The most rules about tags and names of a profile: each is compiled.

@@ -51,7 +51,7 @@ pub(crate) struct PackArgs {
     pub(crate) identity: Vec<PathBuf>,
     /// Take what this repair request asks for, and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "images_file", "source_tag", "from_tag", "images", "since", "skip_groups", "platform",
+        "images_file", "profile", "source_tag", "from_tag", "images", "since", "skip_groups", "platform",
     ], help_heading = "What to take")]
     pub(crate) repair: Option<PathBuf>,
     /// The most bytes of a volume: 4000MiB, or fat32, or dvd

@@ -27,7 +27,7 @@ Start with `sealift quickstart`: it needs no registry, network or Docker.
 const COMMANDS: &[(&str, &[&str])] = &[
     ("Find", &["images", "releases", "inspect", "lock"]),
     ("Carry", &["mirror", "pack", "load"]),
-    ("Check", &["verify", "doctor"]),
+    ("Check", &["verify", "doctor", "schema"]),
     ("Hand on", &["kit"]),
     ("Serve", &["serve", "gc"]),
     ("Sign in", &["login", "logout", "whoami"]),
@@ -46,6 +46,7 @@ const WANTED: &[(&str, &[(&str, &str)])] = &[
             ("source_registry", "Registry to take from"),
             ("source_tag", "Release to take; --tag"),
             ("images_file", "Take the images that this file lists"),
+            ("profile", "Take what this profile says"),
             ("ca_files", "Trust these certificates, too"),
             ("dry_run", "Show what would be moved"),
             ("reports", "Keep a report: .html, .json"),
@@ -306,6 +307,7 @@ mod tests {
     fn what_is_misspelt_is_suggested() {
         for (typed, suggested) in [
             (&["sealift", "miror"][..], "mirror"),
+            (&["sealift", "mirorr"], "mirror"),
             (&["sealift", "verfy"], "verify"),
             (&["sealift", "quick-start"], "quickstart"),
             (&["sealift", "mirror", "--target-registy", "a"], "--target-registry"),

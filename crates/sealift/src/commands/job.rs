@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use sealift_catalog::profile::{self, Profile};
 use sealift_catalog::{ImageList, RangeError, between, misprint};
 use sealift_mirror::{Mirror, Options, RetryPolicy, Selection};
 use sealift_oci::{Registry, Tag};
@@ -16,12 +17,13 @@ use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::identity::Lookup;
-use crate::list;
+use crate::list::{self, Wanted};
 use crate::observe::Progress;
 use crate::output::units::count;
 use crate::places::{Connection, newest_release, release_tags};
+use crate::profile::Wish;
 use crate::selection::select;
-use crate::settings::{Asker, Given, PlaceSettings, Settings};
+use crate::settings::{Asker, Given, PlaceSettings, Settings, Settled};
 use crate::ui::Ui;
 
 /// Where a command brings images.
@@ -54,6 +56,8 @@ pub(super) struct Job {
     pub(super) mirror: Mirror,
     /// How many requests were answered so far.
     pub(super) requests: Arc<AtomicU64>,
+    /// The answers, as a profile keeps them.
+    pub(super) kept: Profile,
 }
 
 impl Job {
@@ -66,16 +70,30 @@ impl Job {
         environment: &mut Environment,
         goal: Goal,
     ) -> Result<Self> {
-        match &what.images_file {
-            Some(file) => {
-                let list = read_list(file, answers, environment)?;
-                Self::of_list(ui, &list, answers, what, connection, environment, goal).await
+        let profile = profile(ui, answers, what, environment)?;
+        let wish = Wish::new(profile, answers, what, &environment.variables);
+        let wanted = match &what.images_file {
+            Some(file) => Wanted::List(read_list(file, answers, environment)?),
+            None if wish.profile.has_images() => {
+                refuse_beside_products(answers, what, environment)?;
+                Wanted::Products
             }
-            None => {
-                let settings = settle_releases(ui, answers, what, connection, environment, &goal).await?;
-                Self::of_settings(ui, settings, what, connection, goal)
-            }
-        }
+            None => return Self::of_wish(ui, &wish, connection, environment, goal).await,
+        };
+        Self::of_list(ui, &wanted, &wish, connection, environment, goal).await
+    }
+
+    async fn of_wish(
+        ui: &Arc<Ui>,
+        wish: &Wish,
+        connection: &Connection,
+        environment: &mut Environment,
+        goal: Goal,
+    ) -> Result<Self> {
+        let (settings, settled) = settle_releases(ui, wish, connection, environment, &goal).await?;
+        let kept = wish.kept_releases(&settled);
+        let job = Self::of_settings(ui, settings, &wish.what, connection, goal)?;
+        Ok(Self { kept, ..job })
     }
 
     /// Opens both ends for releases that go from registry to registry.
@@ -105,13 +123,13 @@ impl Job {
 
     async fn of_list(
         ui: &Arc<Ui>,
-        images: &ImageList,
-        answers: &AnswerArgs,
-        what: &WhatArgs,
+        wanted: &Wanted,
+        wish: &Wish,
         connection: &Connection,
         environment: &mut Environment,
         goal: Goal,
     ) -> Result<Self> {
+        let Wish { answers, what, profile } = wish;
         let given = Given::read(&goal.narrow(&Answer::BESIDE_LIST), answers, environment)?;
         if matches!(goal, Goal::Registry) {
             given.demand_target(environment.is_interactive)?;
@@ -124,16 +142,24 @@ impl Job {
             Goal::Registry => Some(asker.target()?),
             Goal::Bundle { .. } => None,
         };
-        let prefix = target.as_ref().map(|target| &target.repository);
-        let mapped = list::map(images, prefix, &asker.tag_rule(&answers.source_tag)?)?;
-        let registries = list::identities(&lookup, images, &identity).await?;
+        let rule = asker.tag_rule(&answers.source_tag)?;
+        let list = match wanted {
+            Wanted::List(list) => Some(list),
+            Wanted::Products => None,
+        };
+        let kept = wish.kept_images(&asker.into_settled(), list, rule.digest_only.as_ref());
+        let registries = list::identities(&lookup, wanted.repositories(profile), &identity).await?;
+        let mut clients = list::Clients::new(connection, &registries);
+        let images = wanted.images(profile, &mut clients).await?;
+        let mapped = list::map(&images, target.as_ref().map(|target| &target.repository), &rule)?;
         if let Some(target) = &mut target {
             look_up(&lookup, target).await?;
         }
-        let (source, names) = list::connect(&mapped, &registries, connection)?;
+        let (source, names) = list::connect(&mapped, &mut clients)?;
         let (target, store) = open_target(goal, target, connection)?;
         let ends = Ends { source: SourceEnd::List(registries), names, target };
-        Ok(Self::new(ui, ends, list::select(&mapped), (source, store), what, connection))
+        let job = Self::new(ui, ends, list::select(&mapped), (source, store), what, connection);
+        Ok(Self { kept, ..job })
     }
 
     /// Puts a job together of both ends, open.
@@ -159,7 +185,8 @@ impl Job {
         };
         let observer = Arc::new(Progress::new(Arc::clone(ui), &ends));
         let requests = Arc::clone(&connection.requests);
-        Self { ends, selection, mirror: Mirror { source, target, options, observer }, requests }
+        let mirror = Mirror { source, target, options, observer };
+        Self { ends, selection, mirror, requests, kept: Profile::default() }
     }
 
     /// Returns the registry within whose bounds foreign layers are fetched. Their addresses do not tell which
@@ -204,28 +231,81 @@ fn open_target(
     }
 }
 
-/// A list on standard input leaves no room for passwords there.
+/// Reads the profile that is named, and tells what of a file of another tool it has no place for.
+fn profile(
+    ui: &Ui,
+    answers: &AnswerArgs,
+    what: &WhatArgs,
+    environment: &mut Environment,
+) -> Result<Option<Profile>> {
+    let Some(path) = what.profile.as_deref() else { return Ok(None) };
+    refuse_shared_input("profile", path, answers)?;
+    if path == Path::new("-") && what.images_file.as_deref() == Some(path) {
+        return Err(CommandError::usage(
+            "both the list and the profile are to be read from standard input",
+            "Put one of them into a file.",
+        ));
+    }
+    let read = list::read_profile("--profile", path, environment)?;
+    tell_unmapped(ui, path, &read);
+    Ok(Some(read.profile))
+}
+
+/// Tells what of a file of another tool has no place in a profile.
+pub(super) fn tell_unmapped(ui: &Ui, path: &Path, read: &profile::Read) {
+    if !read.unmapped.is_empty() {
+        let what = format!("{}: of {} this is not taken over:", path.display(), read.kind);
+        ui.warning(list::together(&what, &read.unmapped));
+    }
+}
+
 fn read_list(file: &Path, answers: &AnswerArgs, environment: &mut Environment) -> Result<ImageList> {
-    Given::refuse_beside_list(environment)?;
+    Given::refuse_beside_list("list", "--images-file", environment)?;
+    refuse_shared_input("list", file, answers)?;
+    list::read(file, environment)
+}
+
+/// A file on standard input leaves no room for passwords there.
+fn refuse_shared_input(noun: &str, file: &Path, answers: &AnswerArgs) -> Result<()> {
     let passwords = [Answer::SourcePassword, Answer::TargetPassword];
     match passwords.into_iter().find(|answer| file == Path::new("-") && answers.is_on_stdin(*answer)) {
         Some(answer) => Err(CommandError::usage(
-            format_args!("both the list and the {} are to be read from standard input", answer.noun()),
-            format_args!("Set {}, or put the list into a file.", answer.variable()),
+            format_args!("both the {noun} and the {} are to be read from standard input", answer.noun()),
+            format_args!("Set {}, or put the {noun} into a file.", answer.variable()),
         )),
-        None => list::read(file, environment),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what is about releases beside a profile that has none.
+fn refuse_beside_products(answers: &AnswerArgs, what: &WhatArgs, environment: &Environment) -> Result<()> {
+    let typed = [
+        ("--source-registry", answers.source.source_registry.is_some()),
+        ("--source-repository", answers.source.source_repository.is_some()),
+        ("--from-tag", what.from_tag.is_some()),
+        ("--image", !what.images.is_empty()),
+        ("--skip-group", !what.skip_groups.is_empty()),
+    ];
+    match typed.into_iter().find(|(_, is_typed)| *is_typed) {
+        Some((flag, _)) => Err(CommandError::usage(
+            format_args!(
+                "{flag} is for releases, and the profile lists other images, and where they come from"
+            ),
+            format_args!("Leave out {flag} or --profile."),
+        )),
+        None => Given::refuse_beside_list("profile", "--profile", environment),
     }
 }
 
 /// Settles the ten answers.
 async fn settle_releases(
     ui: &Ui,
-    answers: &AnswerArgs,
-    what: &WhatArgs,
+    wish: &Wish,
     connection: &Connection,
     environment: &mut Environment,
     goal: &Goal,
-) -> Result<Settings> {
+) -> Result<(Settings, Settled)> {
+    let Wish { answers, what, .. } = wish;
     let range = what.from_tag.as_ref().zip(what.to_tag.as_ref());
     let is_wanted = |answer: &Answer| range.is_none() || *answer != Answer::SourceTag;
     let wanted: Vec<Answer> = goal.narrow(&Answer::ALL).into_iter().filter(is_wanted).collect();
@@ -253,6 +333,7 @@ async fn settle_releases(
         target = Some(place);
         target_tag = asker.target_tag(&tags)?;
     }
+    let settled = asker.into_settled();
     let settings = Settings { source, target, tags, target_tag };
     settings.check()?;
     for tag in &settings.tags {
@@ -260,7 +341,7 @@ async fn settle_releases(
             ui.warning(format_args!("{tag}: {what}"));
         }
     }
-    Ok(settings)
+    Ok((settings, settled))
 }
 
 /// Finds out who asks at a place where no answer says so.

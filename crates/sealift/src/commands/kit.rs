@@ -147,9 +147,9 @@ fn of_list(
     path: &Path,
     environment: &mut Environment,
 ) -> Result<(Place, Vec<Mapping>)> {
-    Given::refuse_beside_list(environment)?;
+    Given::refuse_beside_list("list", "--images-file", environment)?;
     let list = list::read(path, environment)?;
-    let settled = settle(ui, args, &TARGET, None, environment)?;
+    let mut settled = settle(ui, args, &TARGET, None, environment)?;
     let rule = settled.asker.tag_rule(&args.answers.source_tag)?;
     let mapped = list::map(&list, Some(&settled.target.repository), &rule)?;
     let images = mapped.into_iter().map(|Mapped { reference, target, tag }| {

@@ -13,7 +13,7 @@ use super::creation::Creation;
 use super::dry_run::DryRun;
 use super::job::{Goal, Job};
 use super::record::Outlet;
-use super::{Result, dry_run};
+use super::{Result, dry_run, save};
 use crate::args::{BundleLimitArgs, Format, MirrorArgs};
 use crate::ends::{Ends, SourceEnd};
 use crate::environment::Environment;
@@ -54,10 +54,12 @@ async fn mirror(
     outlet: &Outlet,
     environment: &mut Environment,
 ) -> Result<Exit> {
+    args.save.as_deref().map(save::check).transpose()?;
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
     let mut job = stop.unless_asked(settled).await??;
+    args.save.as_deref().map(|path| save::save(ui, path, &job.kept)).transpose()?;
     job.mirror.options.recheck = args.recheck;
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
@@ -327,7 +329,7 @@ fn tell_missing(ui: &Ui, job: &Job, missing: &[ImageRequest], is_named: bool, tr
 fn missing_hint(ends: &Ends, transfer: &Transfer) -> Option<String> {
     let outcomes: Vec<&Outcome> = transfer.report.wanted().map(|image| &image.outcome).collect();
     if matches!(ends.source, SourceEnd::List(_)) {
-        let hint = "check their lines in the list; --allow-missing goes on without them.";
+        let hint = "check their names; --allow-missing goes on without them.";
         return transfer.is_refused.then(|| hint.to_owned());
     }
     if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Missing)) {

@@ -35,6 +35,8 @@ mod record;
 mod rehearsal;
 mod releases;
 mod repair;
+mod save;
+mod schema;
 mod serve;
 mod shell;
 mod since;
@@ -80,6 +82,7 @@ pub(crate) async fn run(ui: &Arc<Ui>, command: Command, environment: &mut Enviro
         Command::Logout(args) => logout::run(ui, &args, environment).await,
         Command::Whoami(args) => whoami::run(ui, &args, environment).await,
         Command::Quickstart(args) => quickstart::run(ui, &args).await,
+        Command::Schema(args) => schema::run(ui, &args, environment),
         Command::Completions(args) => shell::completions(ui, &args),
         Command::Man(args) => shell::man(ui, &args),
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{BundleWriter, Contents, MissingContent, REPAIR_LIMIT, RepairRequest};
+use sealift_catalog::profile::Profile;
 use sealift_catalog::{ImageList, TagRule};
 use sealift_mirror::{
     ImageRequest, Plan, PlannedBlob, PlannedGroup, PlannedImage, PlannedRoot, Selection, Step,
@@ -20,7 +21,7 @@ use crate::ends::{Ends, SourceEnd, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::identity::Lookup;
-use crate::list;
+use crate::list::{self, Wanted};
 use crate::output::units::count;
 use crate::places::Connection;
 use crate::settings::{Asker, Given};
@@ -59,8 +60,9 @@ pub(super) async fn job(
     let lookup = Lookup::new(environment, ui);
     let identity = Asker::new(given, None, ui).listed_identity()?;
     let mapped = list::map(&images, None, &TagRule::default())?;
-    let registries = list::identities(&lookup, &images, &identity).await?;
-    let (source, names) = list::connect(&mapped, &registries, connection)?;
+    let (wanted, profile) = (Wanted::List(images), Profile::default());
+    let registries = list::identities(&lookup, wanted.repositories(&profile), &identity).await?;
+    let (source, names) = list::connect(&mapped, &mut list::Clients::new(connection, &registries))?;
     let Goal::Bundle { path, store } = goal else {
         return Err(CommandError::usage("a repair goes into a bundle", "Name it with --to."));
     };

@@ -71,7 +71,7 @@ fn tell(ui: &Ui, job: &Job, found: &Verification) {
         ui.error(format_args!("images are missing at the source {}", job.ends.source.registries()));
         ui.note(match &job.ends.source {
             SourceEnd::Place(_) => "Hint: --image NAME names the images to look at.",
-            SourceEnd::List(_) | SourceEnd::Repair(_) => "Hint: check their lines in the list.",
+            SourceEnd::List(_) | SourceEnd::Repair(_) => "Hint: check their names.",
             SourceEnd::Bundle(_) => "Hint: `sealift inspect` shows what the bundle has.",
         });
     }

@@ -165,7 +165,9 @@ impl Ui {
     /// Tells why a command could not do its work.
     pub(crate) fn command_error(&self, error: &CommandError) {
         match error {
-            CommandError::Usage { .. } | CommandError::Refused { .. } => self.usage(error),
+            CommandError::Usage { .. } | CommandError::Refused { .. } | CommandError::Missing { .. } => {
+                self.usage(error);
+            }
             CommandError::Place(error, advice) => {
                 place_error(self, error, &error.to_string(), &[], &advice.hint);
             }
@@ -183,7 +185,10 @@ impl Ui {
 
     /// Tells what is wrong with an answer, or which limit is reached.
     pub(crate) fn usage(&self, error: &CommandError) {
-        if let CommandError::Usage { message, hint } | CommandError::Refused { message, hint } = error {
+        if let CommandError::Usage { message, hint }
+        | CommandError::Refused { message, hint }
+        | CommandError::Missing { message, hint } = error
+        {
             self.error(message);
             self.note(format_args!("Hint: {hint}"));
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::identity::KnownFrom;
 use crate::progress::Manner;
 use crate::prompt::PromptError;
 use crate::ui::Level;
@@ -233,6 +234,84 @@ fn passwords_are_lines_of_standard_input_the_source_first() {
     assert!(message(&error).contains("no line for the target password"), "{}", message(&error));
     let error = settle(&args, &mut surroundings(&variables, "", Some(&[]))).unwrap_err();
     assert!(message(&error).contains("standard input is a terminal"), "{}", message(&error));
+}
+
+const PROFILE: &str = "\
+schema: sealift.profile/1
+source: {registry: kept.lan, repository: kept, username: reader}
+target: {registry: site.lan, repository: site, username: captain, tag: approved}
+products:
+- azure-arc: {tags: [v7]}
+";
+
+fn kept(yaml: &str) -> AnswerArgs {
+    let profile = sealift_catalog::profile::Profile::parse(yaml).unwrap();
+    let (answers, what) = (AnswerArgs::default(), crate::args::WhatArgs::default());
+    crate::profile::Wish::new(Some(profile), &answers, &what, &HashMap::new()).answers
+}
+
+#[test]
+fn flag_and_variable_beat_the_profile_and_that_beats_the_default() {
+    let mut surroundings = surroundings(
+        &[
+            ("SOURCE_DOCKER_REPOSITORY", "set"),
+            ("TARGET_DOCKER_PASSWORD", "p w"),
+            ("TARGET_DOCKER_REPOSITORY", "elsewhere"),
+        ],
+        "",
+        None,
+    );
+    let settings = settle(&kept(PROFILE), &mut surroundings).unwrap();
+    assert_eq!(line(&settings), "kept.lan/set - v7 > site.lan/elsewhere captain:p w approved");
+    // The profile has no password for its user, so one that is kept may be looked up.
+    assert_eq!(settings.source.identity.known_from, KnownFrom::Named("reader".to_owned()));
+    let mut args = kept(PROFILE);
+    args.source.source_registry = Some("typed.lan".to_owned());
+    args.source_tag = vec!["v8".to_owned()];
+    args.target.target_username = Some(String::new());
+    args.target.target_tag = Some(String::new());
+    let settings = settle(&args, &mut self::surroundings(&[], "", None)).unwrap();
+    assert_eq!(line(&settings), "typed.lan/kept - v8 > site.lan/site - =");
+    // Whoever the profile names is somebody at its own registry.
+    assert_eq!(settings.source.identity.known_from, KnownFrom::Nowhere);
+}
+
+#[test]
+fn with_a_profile_only_what_nobody_knows_is_asked() {
+    let mut asked = surroundings(&[], "", Some(&["hush", "secret"]));
+    let settings = settle(&kept(PROFILE), &mut asked).unwrap();
+    assert_eq!(line(&settings), "kept.lan/kept reader:hush v7 > site.lan/site captain:secret approved");
+    let mut asked = surroundings(&[], "", Some(&["ship.lan", "site"]));
+    let settings = settle(&kept("schema: sealift.profile/1"), &mut asked).unwrap();
+    assert_eq!(line(&settings), "mcr.microsoft.com/arcdata - v1.42.0_2025-10-14 > ship.lan/site - =");
+    assert_eq!(asked.script.questions.lock().unwrap().len(), 2);
+}
+
+/// arguments, what is typed → the answers that a profile keeps.
+#[test]
+fn answers_are_kept_without_passwords_and_the_newest_stays_the_newest() {
+    let questions = ["", "", "", "", "", "ship.lan", "arcdata", "captain", "secret", ""];
+    let asked = "mcr.microsoft.com arcdata ship.lan arcdata captain |";
+    let typed = ["", "a", "me", "hush", "v1", "ship.lan", "b", "", "", "v2"];
+    for (args, answers, expected) in [
+        (AnswerArgs::default(), &questions[..], asked),
+        (AnswerArgs::default(), &typed, "mcr.microsoft.com a me ship.lan b v2 | v1"),
+        (kept(PROFILE), &["x", "y"], "kept.lan kept reader site.lan site captain approved | v7"),
+    ] {
+        let mut surroundings = surroundings(&[], "", Some(answers));
+        let environment = &mut surroundings.environment;
+        let given = Given::read(&Answer::ALL, &args, environment).unwrap();
+        let ui = Ui::of(environment, Level::Quiet, Manner::PLAIN);
+        let mut asker = Asker::new(given, Some(environment.prompter.as_mut()), &ui);
+        asker.source().unwrap();
+        let tags = asker.tags("v1.42.0_2025-10-14".parse().ok()).unwrap();
+        asker.target().unwrap();
+        asker.target_tag(&tags).unwrap();
+        let Settled { texts, tags } = asker.into_settled();
+        let texts: Vec<&str> = texts.values().map(String::as_str).collect();
+        let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+        assert_eq!(format!("{} | {}", texts.join(" "), tags.join(" ")).trim_end(), expected);
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod mirror;
 mod network;
 mod pages;
 mod platforms;
+mod profile;
 mod progress;
 mod prompts;
 mod quickstart;

@@ -76,6 +76,7 @@ pub(super) async fn credentials(end: &End<'_>, identity: &Identity) -> Check {
         KnownFrom::Answer => ", as was typed or set".to_owned(),
         KnownFrom::Kept(origin) => format!(", kept in {origin}"),
         KnownFrom::Nowhere => ": none are kept".to_owned(),
+        KnownFrom::Named(user) => format!(": the profile names {user}, and no password is there"),
     };
     match end.client.authenticate().await {
         Ok(()) => Check::ok("credentials", format!("{who}{from}")),

@@ -121,6 +121,7 @@ impl Failure {
             }
             CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
             CommandError::Refused { message, hint } => plain("refused", message, Vec::new(), hint),
+            CommandError::Missing { message, hint } => plain("not-found", message, Vec::new(), hint),
             CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),
             CommandError::Machine(what, error) => plain("io", what, vec![error.to_string()], ""),
         }
