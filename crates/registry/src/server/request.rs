@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::header::{EXPECT, HOST};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -96,6 +96,16 @@ pub(super) fn asked_registry<B>(request: &http::Request<B>) -> Option<Registry> 
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let named = request.uri().authority().map(http::uri::Authority::as_str).or(named);
     named.and_then(|name| name.parse().ok())
+}
+
+/// Refuses a request that does not say once for which server it is: RFC 9112, section 3.2. Over HTTP/2 its address does.
+pub(super) fn check_host<B>(request: &http::Request<B>) -> Result<(), WireError> {
+    let count = request.headers().get_all(HOST).iter().count();
+    if request.version() != Version::HTTP_11 || count == 1 {
+        return Ok(());
+    }
+    let error = WireError::new(ErrorCode::Unsupported).status(StatusCode::BAD_REQUEST);
+    Err(error.because(format_args!("HTTP/1.1 wants one Host header, and {count} came")))
 }
 
 /// Lets go of a request that is refused before anybody looks at its body.

@@ -50,7 +50,11 @@ async fn run(
         request::discard(request, connection);
         return answer;
     }
-    let caller = match auth::admit(&request, connection, resource.door()).await {
+    let admitted = match request::check_host(&request) {
+        Ok(()) => auth::admit(&request, connection, resource.door()).await,
+        Err(error) => Err(error),
+    };
+    let caller = match admitted {
         Ok(caller) => caller,
         Err(error) => {
             request::discard(request, connection);

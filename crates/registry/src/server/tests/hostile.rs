@@ -35,6 +35,30 @@ async fn hostile_paths() {
     }
 }
 
+/// Who names no server, or two, means something else than was understood.
+#[tokio::test]
+async fn a_request_says_once_for_which_server_it_is() {
+    let fixture = Fixture::new().await;
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: a\r\nHost: b\r\n", 400),
+        ("1.1", "Host: a\r\nHost: a\r\n", 400),
+        ("1.1", "Host:\r\n", 200),
+        ("1.1", "Host: a\r\n", 200),
+        ("1.0", "", 200),
+    ] {
+        for path in ["/v2/", "/"] {
+            let request = format!("GET {path} HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+            let reply = fixture.raw(request.as_bytes()).await.unwrap();
+            assert_eq!(reply.status, status, "{request}");
+        }
+    }
+    let upload =
+        "POST /v2/a/blobs/uploads/?digest=x HTTP/1.1\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+    let reply = fixture.raw(upload.as_bytes()).await.unwrap();
+    assert_eq!((reply.status, reply.code().as_str()), (400, "UNSUPPORTED"), "{reply:?}");
+}
+
 #[tokio::test]
 async fn methods_that_are_not_there() {
     let fixture = Fixture::new().await;
