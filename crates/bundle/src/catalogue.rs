@@ -88,6 +88,9 @@ pub struct Content {
     /// What the encoding builds on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Digest>,
+    /// Of what might have been a delta: why it is carried as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_whole: Option<String>,
 }
 
 /// A run of bytes in a volume.
@@ -164,7 +167,7 @@ impl Content {
     /// Describes content that the other side has.
     pub(crate) fn elsewhere(digest: Digest, size: u64) -> Self {
         let (at, held, bases) = (Vec::new(), Vec::new(), Vec::new());
-        Self { digest, size, at, held, sealed: None, encoding: None, bases }
+        Self { digest, size, at, held, sealed: None, encoding: None, bases, why_whole: None }
     }
 }
 
@@ -204,6 +207,7 @@ impl Catalogue {
         }
         let mut known = HashMap::new();
         for content in &self.content {
+            check_text("why content is carried whole", content.why_whole.as_deref().unwrap_or_default())?;
             self.check_content(content)?;
             if known.insert(content.digest, content.size).is_some() {
                 return Err(format!("{} is listed twice", content.digest));

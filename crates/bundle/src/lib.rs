@@ -25,7 +25,10 @@ mod verify;
 mod writer;
 
 pub use catalogue::{Catalogue, Content, Encoding, Extent, HeldManifest, Image, Repository, Volume};
-pub use delta::{Bases, BlobLookup, Delta, DeltaBase, DeltaPlan, Level as DeltaLevel, Memory, PlannedBase};
+pub use delta::{
+    Bases, BlobLookup, Candidates, Delta, DeltaBase, DeltaPlan, Level as DeltaLevel, Memory, PlannedBase,
+    Unplanned,
+};
 pub use error::{BundleError, Result};
 pub use held::{Held, HeldContent};
 pub use layout::{LayoutImage, LayoutNames, LayoutStore, LayoutWriter};

@@ -84,6 +84,13 @@ impl BundleStore {
         checked.unwrap_or(Ok(())).map_err(|error| error.at(self.place()).object(digest))
     }
 
+    /// Returns the bundle that content is read from, where one carries it.
+    #[must_use]
+    pub fn holder(&self, digest: &Digest) -> Option<&Bundle> {
+        let found = self.shared.find(digest).filter(|(_, content)| !content.at.is_empty());
+        found.map(|(bundle, _)| bundle)
+    }
+
     /// Tells whether content can be read with nothing but these bundles: one has it whole, or what differs from what others
     /// have, whole or again as what differs.
     #[must_use]

@@ -11,8 +11,11 @@ use super::cut::{Cutter, Frames, Index};
 use super::decode::decode;
 use super::encode::encode;
 use super::parameters::{Frame, PLAIN_LIMIT, RECIPE_LIMIT, Run};
-use super::{Delta, DeltaBase};
+use super::{Delta, DeltaBase, Unplanned};
 use crate::catalogue::Encoding;
+
+/// Of how many parts of content a delta has to save one.
+const GAIN: usize = 50;
 
 /// How hard zstd tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,9 @@ impl Made {
 /// Why content is carried as it is.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Raw {
+    /// Nothing was tried.
+    #[error(transparent)]
+    Unplanned(#[from] Unplanned),
     /// What it would build on cannot be read.
     #[error("what it would build on cannot be read: {0}")]
     NoBase(sealift_store::Error),
@@ -76,7 +82,7 @@ pub(super) enum Raw {
     #[error("nothing that the other side has is like it")]
     Unlike,
     /// There is nothing to win.
-    #[error("a delta would not be smaller")]
+    #[error("a delta would hardly be smaller")]
     NotSmaller,
     /// The proof failed, or zstd did.
     #[error("a delta did not stand the proof: {0}")]
@@ -179,12 +185,13 @@ impl New<'_> {
         Ok(Made::new(carried, &delta))
     }
 
-    /// How many bytes a delta may have at most: with a recipe it has to be smaller than the content.
+    /// How many bytes a delta may have at most: with a recipe it has to be smaller than the content, and not just by what
+    /// zstd saves where nothing is alike.
     fn room(&self, gzip: Option<&Recipe>) -> Result<usize, Raw> {
         let text = gzip.map_or(0, |recipe| recipe.to_string().len());
         match text > RECIPE_LIMIT {
             true => Err(Raw::NotSmaller),
-            false => self.blob.len().checked_sub(text).ok_or(Raw::NotSmaller),
+            false => (self.blob.len() - self.blob.len() / GAIN).checked_sub(text).ok_or(Raw::NotSmaller),
         }
     }
 

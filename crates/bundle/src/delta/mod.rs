@@ -27,7 +27,7 @@ pub use lookup::{Bases, BlobLookup};
 pub use make::Level;
 pub use memory::Memory;
 pub use parameters::{Delta, DeltaBase};
-pub use plan::{DeltaPlan, PlannedBase};
+pub use plan::{Candidates, DeltaPlan, PlannedBase, Unplanned};
 
 pub(crate) use base::OpenBase;
 pub(crate) use chain::Need;

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::base::{Joined, OpenBase, Plain, Streams};
 use super::decode::{self, DeltaError};
 use super::make::{Level, New, Old, Raw};
-use super::{Bases, BlobLookup, Delta, DeltaPlan, ID, Made, Memory, PlannedBase};
+use super::{Bases, BlobLookup, Candidates, Delta, DeltaPlan, ID, Made, Memory, PlannedBase, Unplanned};
 use crate::catalogue::{Content, Encoding, Extent};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
@@ -247,12 +247,13 @@ async fn a_base_is_read_whatever_its_form() {
 struct Shelf {
     blobs: Arc<HashMap<Digest, Bytes>>,
     opened: Arc<AtomicUsize>,
+    read: Arc<AtomicU64>,
 }
 
 impl Shelf {
     fn of(blobs: &[&Bytes]) -> Self {
         let blobs = blobs.iter().map(|blob| (Digest::sha256(blob), (*blob).clone())).collect();
-        Self { blobs: Arc::new(blobs), opened: Arc::default() }
+        Self { blobs: Arc::new(blobs), ..Self::default() }
     }
 }
 
@@ -261,7 +262,11 @@ impl BlobLookup for Shelf {
     async fn open(&self, digest: &Digest) -> sealift_store::Result<BlobBody> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let missing = || Error::new(ErrorKind::NotFound, Operation::FetchBlob);
-        Ok(BlobBody::from(self.blobs.get(digest).ok_or_else(missing)?.clone()))
+        let read = Arc::clone(&self.read);
+        let body = BlobBody::from(self.blobs.get(digest).ok_or_else(missing)?.clone());
+        Ok(body.inspect(move |piece| {
+            read.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }))
     }
 }
 
@@ -281,17 +286,30 @@ async fn planned(old: &Bytes, blob: &Bytes, memory: u64) -> Result<Made, String>
 
 /// What a plan makes of content that may build on each of some.
 async fn planned_of(old: &[&Bytes], blob: &Bytes, memory: u64) -> Result<Made, String> {
-    let lookup = Arc::new(Shelf::of(old));
-    let base = |old: &&Bytes| PlannedBase { digest: Digest::sha256(old), size: old.len() as u64 };
-    let bases = old.iter().map(base).collect();
-    let with = Bases { lookup, memory: Memory::new(memory), threads: ONE };
+    let bases = old.iter().map(|old| base(old, true));
+    let choice = Candidates::choose(blob.len() as u64, None, bases);
+    chosen(Shelf::of(old), choice, blob, memory).await
+}
+
+fn base(blob: &Bytes, is_at_hand: bool) -> PlannedBase {
+    PlannedBase { digest: Digest::sha256(blob), size: blob.len() as u64, is_at_hand }
+}
+
+/// What a plan makes of content of which it is known what it may build on.
+async fn chosen(
+    shelf: Shelf,
+    choice: Result<Candidates, Unplanned>,
+    blob: &Bytes,
+    memory: u64,
+) -> Result<Made, String> {
+    let with = Bases { lookup: Arc::new(shelf), memory: Memory::new(memory), threads: ONE };
     let wanted = expected(blob);
-    let plan = DeltaPlan::new(HashMap::from([(wanted.digest, bases)]), Level::Fast, with);
+    let plan = DeltaPlan::new(HashMap::from([(wanted.digest, choice)]), Level::Fast, with);
     let made = match plan.reserve(&wanted).await {
         Some(reserved) => plan.make(&wanted, blob.clone(), reserved).await,
         None => None,
     };
-    made.ok_or_else(|| plan.raw()[&wanted.digest].clone())
+    made.ok_or_else(|| plan.why_raw(&wanted.digest).unwrap())
 }
 
 /// Two releases whose parts moved, of letters that compress to half, with something new here and there.
@@ -364,6 +382,47 @@ async fn what_is_most_alike_is_the_base() {
     assert!(undone.await.unwrap().unwrap() == both);
     let raw = planned_of(&[&unlike, &some], &whole, 1 << 30).await.unwrap_err();
     assert!(raw.contains("nothing that the other side has is like it"), "{raw}");
+}
+
+/// What is far is never read more often than it was said, whatever comes of it; nor is anything read where nothing comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_read_than_it_is_worth() {
+    let parts = [1, 2, 3].map(|seed| noise(seed, 300_000));
+    let blobs = |parts: &[&[u8]]| gzip(&parts.concat(), ENCODERS[0]);
+    let [unlike, some, most, huge] = [
+        blobs(&[&noise(9, 500_000)]),
+        blobs(&[&parts[0], &noise(8, 200_000)]),
+        blobs(&[&parts[1], &parts[2]]),
+        blobs(&[&parts[1], &noise(7, 2_700_000)]),
+    ];
+    let whole = blobs(&[&parts[1], &noise(6, 2000), &parts[2]]);
+    let (size, memory) = (whole.len() as u64, 1 << 30);
+    let [u, s, m, h] = [&unlike, &some, &most, &huge].map(|blob| base(blob, false));
+    let near = base(&most, true);
+    // First, others, memory; how much is read, and why it is carried as it is.
+    let cases: [(_, &[PlannedBase], u64, u64, &str); 9] = [
+        (Some(m), &[u, s], memory, m.size, ""),
+        (Some(u), &[s, m], memory, u.size, "would hardly be smaller"),
+        (Some(u), &[near], memory, u.size + m.size, ""),
+        (None, &[u, s, m], memory, u.size + s.size + 2 * m.size, ""),
+        (None, &[u, s], memory, u.size + s.size, "has is like it"),
+        (None, &[m], memory, m.size, ""),
+        (Some(h), &[], memory, 0, "more of what it could build on would be read than it is worth"),
+        (None, &[], memory, 0, "nothing that it could build on"),
+        (Some(m), &[], 1 << 20, 0, "more memory"),
+    ];
+    for (first, others, memory, expected, why) in cases {
+        let shelf = Shelf::of(&[&unlike, &some, &most, &huge]);
+        let read = Arc::clone(&shelf.read);
+        let choice = Candidates::choose(size, first, others.iter().copied());
+        let most = choice.as_ref().map_or(0, Candidates::reads) + if others == [near] { m.size } else { 0 };
+        let made = chosen(shelf, choice, &whole, memory).await;
+        let raw = made.as_ref().err().map_or("", String::as_str);
+        assert!(raw.contains(why) && made.is_ok() == why.is_empty(), "{first:?} {others:?}: {raw}");
+        let read = read.load(Ordering::Relaxed);
+        assert_eq!(read, expected, "{first:?} {others:?}");
+        assert!(read <= most && most <= 5 * size, "{read} of {most}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sealift_oci::Digest;
 
 use super::{Bundle, blocking};
-use crate::catalogue::{Content, Image, Repository};
+use crate::catalogue::{Catalogue, Content, Image, Repository};
 use crate::delta::Delta;
 use crate::error::Result;
 
@@ -39,7 +39,7 @@ pub struct ListedImage {
     pub is_readable: bool,
 }
 
-/// A blob of a bundle that has deltas.
+/// A blob of a bundle that was made with deltas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedDelta {
     /// Its digest.
@@ -52,22 +52,25 @@ pub struct ListedDelta {
     pub encoder: Option<String>,
     /// What it builds on; nothing where it is carried as it is.
     pub bases: Vec<Digest>,
+    /// Why it is carried as it is, where it might have been a delta.
+    pub why_whole: Option<String>,
+}
+
+impl Catalogue {
+    /// Lists every blob that is carried, if any of them is a delta or was to be one.
+    #[must_use]
+    pub fn deltas(&self) -> Vec<ListedDelta> {
+        if self.content.iter().all(|content| content.encoding.is_none() && content.why_whole.is_none()) {
+            return Vec::new();
+        }
+        let manifests = self.repositories.iter().flat_map(|it| &it.manifests);
+        let manifests: HashSet<Digest> = manifests.map(|held| held.digest).collect();
+        let is_listed = |it: &&Content| !it.at.is_empty() && !manifests.contains(&it.digest);
+        self.content.iter().filter(is_listed).map(ListedDelta::of).collect()
+    }
 }
 
 impl Bundle {
-    /// Lists every blob that is carried, if any of them is a delta.
-    #[must_use]
-    pub fn deltas(&self) -> Vec<ListedDelta> {
-        let catalogue = self.catalogue();
-        if catalogue.content.iter().all(|content| content.encoding.is_none()) {
-            return Vec::new();
-        }
-        let manifests = catalogue.repositories.iter().flat_map(|it| &it.manifests);
-        let manifests: HashSet<Digest> = manifests.map(|held| held.digest).collect();
-        let is_listed = |it: &&Content| !it.at.is_empty() && !manifests.contains(&it.digest);
-        catalogue.content.iter().filter(is_listed).map(ListedDelta::of).collect()
-    }
-
     /// Lists the images with their sizes. The manifests are read for it.
     ///
     /// # Errors
@@ -142,6 +145,7 @@ impl ListedDelta {
             carried: delta.as_ref().map_or(content.size, Delta::carried),
             encoder: encoders.map(|member| member.encoder().to_string()).next(),
             bases: content.bases.clone(),
+            why_whole: content.why_whole.clone(),
         }
     }
 }

@@ -137,7 +137,9 @@ impl Shared {
     /// Closes an entry, notes it and shows it; `listed` is what the catalogue says besides where it lies.
     pub(super) async fn keep(&self, blob: Blob, listed: Content) -> io::Result<()> {
         let (sealed, digest) = (blob.sealed, listed.digest);
-        let content = Content { sealed, ..listed };
+        let deltas = self.deltas.as_ref().filter(|_| listed.encoding.is_none());
+        let why_whole = deltas.and_then(|deltas| deltas.why_raw(&digest));
+        let content = Content { sealed, why_whole, ..listed };
         let note = |written: &Written| match &self.journal {
             Some(journal) => {
                 let content = Content { at: written.at.clone(), ..content.clone() };

@@ -40,13 +40,21 @@ pub(crate) struct PackArgs {
     /// other side has: off, fast, better, or best, which is slow
     #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "What to take")]
     pub(crate) delta: DeltaArg,
+    /// Read earlier layers from this bundle, layout or directory of a registry,
+    /// and not at the source; repeatable
+    #[arg(long, value_name = "PATH", requires = "since", help_heading = "What to take")]
+    pub(crate) base: Vec<PathBuf>,
+    /// Volumes of such bundles lie here, too; repeatable
+    #[arg(long, value_name = "DIRECTORY", requires = "base", help_heading = "What to take")]
+    pub(crate) volume_dir: Vec<PathBuf>,
     /// Take for granted that the bundles that --since names have arrived
     #[arg(long, requires = "since", help_heading = "What to take")]
     pub(crate) assume_delivered: bool,
     /// Refuse receipts, bundles and requests that this key did not sign
     #[arg(long, value_name = "PUBKEY", help_heading = "What to take")]
     pub(crate) trust: Option<String>,
-    /// Open encrypted bundles that --since names with this age identity file
+    /// Open encrypted bundles that --since or --base names with this age
+    /// identity file
     #[arg(long, value_name = "FILE", requires = "since", help_heading = "What to take")]
     pub(crate) identity: Vec<PathBuf>,
     /// Take what this repair request asks for, and nothing else

@@ -26,7 +26,7 @@ pub(super) fn store(
     memory: Option<Size>,
 ) -> BundleStore {
     let lookup = Arc::new(AtTarget { target: Arc::clone(target), places: places(bundles, below) });
-    let bases = Bases { lookup, memory: deltas::memory(memory), threads: deltas::threads() };
+    let bases = Bases { lookup, memory: deltas::memory(memory, 1), threads: deltas::threads() };
     BundleStore::with_bases(bundles.to_vec(), bases)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealift_bundle::{Bases, BlobLookup, Bundle, BundleStore};
+use sealift_bundle::{Bases, BlobLookup, Bundle, BundleStore, Memory};
 use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_registry::server::{Keeper, Origin};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Usage};
@@ -15,8 +15,8 @@ use sealift_store::{BlobBody, Error, ErrorKind, Operation, Usage};
 use super::deltas;
 
 /// Makes one place of bundles. What a delta builds on is in them or nowhere.
-pub(crate) fn store(bundles: Vec<Bundle>) -> BundleStore {
-    let bases = Bases { lookup: Arc::new(Nowhere), memory: deltas::memory(None), threads: deltas::threads() };
+pub(crate) fn store(bundles: Vec<Bundle>, memory: Memory) -> BundleStore {
+    let bases = Bases { lookup: Arc::new(Nowhere), memory, threads: deltas::threads() };
     BundleStore::with_bases(bundles, bases)
 }
 

@@ -1,23 +1,17 @@
 //! Layers that travel as deltas, in numbers: a bundle carries less of them than arrives, and packing them reads more.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use sealift_bundle::Bundle;
+use sealift_bundle::{Bundle, BundleStore, ListedDelta};
 use sealift_mirror::Plan;
+use sealift_oci::Digest;
 
-use super::proof;
+use super::Result;
+use super::mirror::write;
+use crate::output::layers;
 use crate::output::units::{bytes, count};
-
-/// What bundles carry of layers as deltas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DeltasCarried {
-    /// How many layers.
-    pub(crate) layers: usize,
-    /// How many bytes they have.
-    pub(crate) whole: u64,
-    /// How many bytes lie in the bundles of them.
-    pub(crate) carried: u64,
-}
+use crate::ui::Ui;
 
 /// What deltas may come to when a bundle is packed; how large they are is only known when they are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,31 +24,31 @@ pub(crate) struct DeltasPlanned {
     pub(crate) earlier: u64,
 }
 
-impl DeltasCarried {
-    /// Counts the deltas among what a plan brings; `None` where there are none.
-    pub(super) fn of(bundles: &[Bundle], plan: &Plan) -> Option<Self> {
-        let digests = plan.blobs.iter().map(|blob| &blob.descriptor.digest);
-        let deltas = digests.filter_map(|digest| proof::delta_of(bundles, digest));
-        let sum = deltas.fold(Self::default(), |sum, delta| Self {
-            layers: sum.layers + 1,
-            whole: sum.whole.saturating_add(delta.size),
-            carried: delta.at.iter().map(|at| at.size).fold(sum.carried, u64::saturating_add),
-        });
-        (sum.layers > 0).then_some(sum)
-    }
+/// Lists what is read of each bundle of what is wanted, and how it lies there; nothing of a bundle without deltas.
+pub(super) fn listed(bundles: &[Bundle], is_wanted: impl Fn(&Digest) -> bool) -> Vec<Vec<ListedDelta>> {
+    let store = BundleStore::new(bundles.to_vec());
+    let of_one = |bundle: &Bundle| {
+        let holder = |digest: &Digest| store.holder(digest).map(|it| it.catalogue().id.as_str());
+        let is_read =
+            |it: &ListedDelta| is_wanted(&it.digest) && holder(&it.digest) == Some(&bundle.catalogue().id);
+        bundle.catalogue().deltas().into_iter().filter(is_read).collect()
+    };
+    bundles.iter().map(of_one).collect()
 }
 
-impl fmt::Display for DeltasCarried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layers, whole, carried } = *self;
-        write!(
-            f,
-            "{} as deltas: {} carried in place of {}",
-            count(layers, "layer"),
-            bytes(carried),
-            bytes(whole)
-        )
+/// Lists what a plan brings.
+pub(super) fn planned(bundles: &[Bundle], plan: &Plan) -> Vec<ListedDelta> {
+    let wanted: HashSet<Digest> = plan.blobs.iter().map(|blob| blob.descriptor.digest).collect();
+    listed(bundles, |digest| wanted.contains(digest)).concat()
+}
+
+/// Tells which layers are deltas, where a bundle was made with some: each in the report that people read, else all in a line.
+pub(super) fn tell(ui: &Ui, blobs: &[ListedDelta], is_shown: bool) -> Result<()> {
+    if is_shown {
+        return write(ui, &layers::text(blobs));
     }
+    layers::sentence(blobs).into_iter().for_each(|sentence| ui.status(sentence));
+    Ok(())
 }
 
 impl fmt::Display for DeltasPlanned {

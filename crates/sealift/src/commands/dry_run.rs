@@ -7,7 +7,7 @@ use std::time::Duration;
 use sealift_bundle::Held;
 use sealift_mirror::{ImageRequest, Lead, Plan, PlannedImage, Step, Weight, Weights};
 
-use super::delta_sums::{DeltasCarried, DeltasPlanned};
+use super::delta_sums::DeltasPlanned;
 use super::job::Job;
 use super::mirror::{survey, write};
 use super::{Result, bundle};
@@ -15,6 +15,7 @@ use crate::args::{BundleLimitArgs, Format};
 use crate::ends::Ends;
 use crate::errors::{CommandError, Exit, exit_of};
 use crate::output::failures::{self, Failure};
+use crate::output::layers::Coverage;
 use crate::output::units::bytes;
 use crate::output::{json, plan};
 use crate::size::{Rate, Size, VolumeSize};
@@ -57,7 +58,7 @@ pub(crate) enum Volumes {
         /// How many of them cannot be read.
         unreadable: usize,
         /// What lies in them as deltas.
-        deltas: Option<DeltasCarried>,
+        deltas: Option<Coverage>,
     },
 }
 

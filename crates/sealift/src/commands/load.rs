@@ -1,15 +1,17 @@
 //! `sealift load`: from bundles, or plain OCI image layouts, into a registry, or the directory of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_bundle::{Bundle, Image, LayoutImage, Receipt};
-use sealift_mirror::{Group, ImageReport, ImageRequest, Lead, Outcome, Plan, Report, Selection};
+use sealift_bundle::{Bundle, Image, LayoutImage, ListedDelta, Receipt};
+use sealift_mirror::{
+    BlobReport, Carried, Group, ImageReport, ImageRequest, Lead, Outcome, Plan, Report, Selection,
+};
 use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
-use super::delta_sums::DeltasCarried;
+use super::delta_sums;
 use super::documents::{self, Documents};
 use super::dry_run::DryRun;
 use super::freight::{self, Freight};
@@ -19,13 +21,15 @@ use super::record::Outlet;
 use super::rehearsal::{self, Load};
 use super::{Result, bases, bundle, proof, verify_bundle};
 use crate::answers::Answer;
-use crate::args::{AnswerArgs, LoadArgs, TargetArgs, WhatArgs};
+use crate::args::{AnswerArgs, Format, LoadArgs, TargetArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
 use crate::identity::Lookup;
 use crate::output::json::BundleFacts;
+use crate::output::layers;
 use crate::places::Connection;
+use crate::progress::lines::What;
 use crate::settings::{Asker, Given};
 use crate::size::Rate;
 use crate::stop::Stop;
@@ -89,23 +93,24 @@ async fn bring(
         outlet: outlet.clone(),
     };
     let Begun { missing, plan } = begin(ui, job, &mut terms, stop).await?;
-    let mut deltas = None;
     let transfer = match plan {
         Err(refused) => refused,
         Ok(mut plan) => {
-            deltas = DeltasCarried::of(freight.bundles(), &plan);
             let checked = check_base(ui, args, job, freight.bundles(), (&mut plan, below), documents);
             stop.unless_asked(checked).await??;
             if let Some(directory) = &args.into {
                 stop.unless_asked(make_directory(job, &mut plan, directory)).await??;
             }
+            announce(ui, &delta_sums::planned(freight.bundles(), &plan));
             Transfer { report: job.mirror.run(plan, stop.receiver()).await, is_refused: false }
         }
     };
     let receipt = write_receipt(ui, args, freight.bundles(), &transfer.report, documents).await;
-    let bundles = freight.bundles().iter().map(BundleFacts::of_read).collect();
+    let loaded = loaded(freight.bundles(), &transfer.report);
+    let bundles = freight.bundles().iter().zip(&loaded).map(|(it, from)| BundleFacts::of_read(it, from));
+    let bundles = bundles.collect();
     let exit = tell(ui, job, &transfer, &missing, bundles, outlet)?;
-    deltas.iter().for_each(|carried| ui.status(carried));
+    delta_sums::tell(ui, &loaded.concat(), outlet.format == Format::Text)?;
     stop.unless_asked(locate(ui, freight, &transfer.report)).await??;
     // What arrived is there, also where nothing can be written down about it.
     match receipt {
@@ -115,6 +120,23 @@ async fn bring(
         }
         Ok(()) => Ok(exit),
     }
+}
+
+/// Says of each layer that is to come how it is carried.
+fn announce(ui: &Ui, layers: &[ListedDelta]) {
+    let tell_one = |layer: &ListedDelta| ui.tell(|| What::layer(layer));
+    // Where nobody reads lines of JSON, all are told in one.
+    if !layers.iter().all(tell_one) {
+        layers::sentence(layers).into_iter().for_each(|sentence| ui.status(sentence));
+    }
+}
+
+/// Lists what was moved from each bundle, and how it lies there.
+fn loaded(bundles: &[Bundle], report: &Report) -> Vec<Vec<ListedDelta>> {
+    let is_moved = |blob: &&BlobReport| blob.carried.values().any(|how| *how == Carried::Moved);
+    let moved: HashSet<Digest> =
+        report.blobs.iter().filter(is_moved).map(|blob| blob.descriptor.digest).collect();
+    delta_sums::listed(bundles, |digest| moved.contains(digest))
 }
 
 /// What repairs other bundles has content and no images.

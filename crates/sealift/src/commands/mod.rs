@@ -1,5 +1,6 @@
 //! The commands, one file each; [`job`] has what `mirror` and `verify` share.
 
+mod alike;
 mod bases;
 mod bundle;
 mod carried;
@@ -10,6 +11,7 @@ mod discover;
 mod doctor;
 mod documents;
 mod dry_run;
+mod earlier;
 mod fits;
 mod freight;
 mod gc;

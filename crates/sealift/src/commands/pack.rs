@@ -13,8 +13,10 @@ use sealift_oci::{Digest, Registry, RepositoryName};
 
 use super::Result;
 use super::bundle::{self, Chest};
+use super::delta_sums::{self, DeltasPlanned};
 use super::deltas::{self, Deltas};
 use super::dry_run::{self, DryRun, Packing};
+use super::earlier::{self, Shelves};
 use super::job::{Goal, Job};
 use super::mirror::{
     Begun, Terms, Transfer, begin, pace, report_errors, survey, tell, tell_failures, tell_reports, write,
@@ -55,6 +57,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, outlet: &Outlet, environment: &mut 
     let stop = Stop::listen(ui);
     let connection = Connection::read(&args.connection, environment)?;
     let since = since::read(args, environment).await?;
+    let shelves = earlier::open(ui, args, environment).await?;
     let request = args.repair.as_deref().map(|path| repair::read(path, args.trust.as_deref())).transpose()?;
     let id = bundle::random_id()?;
     let to = args.to.clone().unwrap_or_else(|| PathBuf::from("a bundle"));
@@ -66,7 +69,7 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, outlet: &Outlet, environment: &mut 
     let mut job = stop.unless_asked(settled).await??;
     job.mirror.options.bandwidth = args.limits.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
     if args.limits.dry_run {
-        return rehearse(ui, args, &job, (&since, request.as_ref()), &stop).await;
+        return rehearse(ui, args, &job, (&since, shelves, request.as_ref()), &stop).await;
     }
     let chest = Chest::of(args, environment)?;
     let mut terms = Terms {
@@ -95,9 +98,10 @@ async fn pack(ui: &Arc<Ui>, args: &PackArgs, outlet: &Outlet, environment: &mut 
     }
     let deltas = match request {
         Some(_) => None,
-        None => stop.unless_asked(deltas::plan(&job, &plan, &since, args)).await?,
+        None => stop.unless_asked(deltas::plan(&job, &plan, &since, shelves, args)).await?,
     };
-    fits::check_volumes(args, &plan, &since, deltas.is_some())?;
+    let may_be_less = deltas.as_ref().is_some_and(|deltas| deltas.promise.layers > 0);
+    fits::check_volumes(args, &plan, &since, may_be_less)?;
     deltas::hold(&job, &mut plan, deltas.as_ref(), args.limits.max_bytes, &stop).await?;
     let base = (&since, deltas.as_ref());
     let writer = open(args, &to, &id, &chest, base, environment).await?;
@@ -145,7 +149,9 @@ impl Packed<'_> {
     ) -> Result<Exit> {
         let is_to_pipe = self.to == Path::new(PIPE);
         let Chest { key, lock } = self.chest;
-        let facts = |it| BundleFacts::of_written(self.to, it, key.is_some(), lock.is_some());
+        let earlier = deltas.map_or(0, Deltas::read);
+        let facts =
+            |it| BundleFacts::of_written(self.to, it, key.is_some(), lock.is_some()).with_earlier(earlier);
         let bundles: Vec<BundleFacts> = finished.map(facts).into_iter().collect();
         let exit = match self.request {
             Some(_) => self.tell_repair(report, bundles, is_to_pipe)?,
@@ -163,7 +169,14 @@ impl Packed<'_> {
         match finished {
             Some(finished) => {
                 tell_finished(self.ui, self.to, finished);
-                deltas::tell(self.ui, finished, deltas);
+                let is_shown = !is_to_pipe && self.outlet.format == Format::Text;
+                delta_sums::tell(self.ui, &finished.catalogue.deltas(), is_shown)?;
+                if earlier > 0 {
+                    self.ui.status(format_args!(
+                        "{} of earlier layers were read at the source for that",
+                        bytes(earlier)
+                    ));
+                }
             }
             None => self.ui.error(format_args!("{}: the bundle is not finished", self.to.display())),
         }
@@ -190,7 +203,7 @@ async fn rehearse(
     ui: &Ui,
     args: &PackArgs,
     job: &Job,
-    (since, request): (&Held, Option<&RepairRequest>),
+    (since, shelves, request): (&Held, Shelves, Option<&RepairRequest>),
     stop: &Stop,
 ) -> Result<Exit> {
     let layout = args.to.as_deref().and_then(layout_of);
@@ -200,8 +213,7 @@ async fn rehearse(
         bundle: None,
         room: layout.or(args.to.as_deref()),
     };
-    let bundle = |deltas: Option<Deltas>| {
-        let deltas = deltas.map(|deltas| deltas.promise);
+    let bundle = |deltas: Option<DeltasPlanned>| {
         layout.is_none().then_some(Packing { volume_size: args.volume_size, since, deltas })
     };
     let (plan, bundle) = match request {
@@ -211,7 +223,8 @@ async fn rehearse(
         }
         None => {
             let plan = Plan::new(survey(ui, job, stop).await?);
-            let deltas = stop.unless_asked(deltas::plan(job, &plan, since, args)).await?;
+            let deltas = stop.unless_asked(deltas::plan(job, &plan, since, shelves, args)).await?;
+            let deltas = deltas.map(|deltas| deltas.promise).filter(|promise| promise.layers > 0);
             fits::check_volumes(args, &plan, since, deltas.is_some())?;
             (plan, bundle(deltas))
         }

@@ -4,12 +4,13 @@ use sealift_bundle::{Bundle, BundleStore};
 use sealift_mirror::Plan;
 use sealift_oci::RepositoryName;
 
-use super::delta_sums::DeltasCarried;
+use super::delta_sums;
 use super::dry_run::{self, DryRun, Volumes};
 use super::job::Job;
 use super::mirror::survey;
 use super::{Result, proof};
 use crate::errors::Exit;
+use crate::output::layers::Coverage;
 use crate::stop::Stop;
 use crate::ui::Ui;
 
@@ -57,7 +58,7 @@ async fn prove(ui: &Ui, job: &Job, load: &Load<'_>, plan: &mut Plan) -> Result<(
 }
 
 fn volumes(bundles: &[Bundle], plan: &Plan) -> Option<Volumes> {
-    let deltas = DeltasCarried::of(bundles, plan);
+    let deltas = Coverage::of(&delta_sums::planned(bundles, plan)).filter(|it| it.deltas > 0);
     let volumes = || bundles.iter().flat_map(Bundle::volumes);
     let unreadable = volumes().filter(|volume| volume.problem().is_some()).count();
     (!bundles.is_empty()).then(|| Volumes::Present { all: volumes().count(), unreadable, deltas })

@@ -179,7 +179,7 @@ async fn open_to_read(
             None => Err(error),
         };
     }
-    let store = carried::store(bundles);
+    let store = carried::store(bundles, super::deltas::memory(None, 1));
     let unsupported = carried::unsupported(&store);
     if unsupported > 0 {
         ui.warning(format_args!(

@@ -1,9 +1,9 @@
 //! What is in a bundle or a layout, as a table.
 
-use sealift_bundle::{Bundle, LayoutStore, ListedDelta, ListedImage, Listing};
-use sealift_oci::Digest;
+use sealift_bundle::{Bundle, LayoutStore, ListedImage, Listing};
 use sealift_store::Store as _;
 
+use super::layers;
 use super::table::{Align, Column, Row, render};
 use super::units::{bytes, count, narrow_bytes};
 use crate::commands::{Inspected, Inspection};
@@ -97,38 +97,5 @@ fn of_bundle(bundle: &Bundle, listing: &Listing) -> String {
             catalogue.builds_on.join(", ")
         ));
     }
-    text + &of_deltas(&bundle.deltas())
-}
-
-/// Says of each blob whether it is a delta; nothing of a bundle without any.
-fn of_deltas(blobs: &[ListedDelta]) -> String {
-    let deltas = || blobs.iter().filter(|it| !it.bases.is_empty());
-    if deltas().next().is_none() {
-        return String::new();
-    }
-    let (size, carried) = (deltas().map(|it| it.size).sum(), deltas().map(|it| it.carried).sum());
-    let mut text = format!(
-        "{} of {} are deltas: {} in place of {}.\n",
-        deltas().count(),
-        count(blobs.len(), "blob"),
-        bytes(carried),
-        bytes(size)
-    );
-    for blob in blobs {
-        let bases: Vec<String> = blob.bases.iter().map(Digest::short).collect();
-        let line = match bases.is_empty() {
-            true => format!("  {} {} as it is\n", blob.digest.short(), bytes(blob.size)),
-            false => format!(
-                "  {} {} as {} ({} %), {}, builds on {}\n",
-                blob.digest.short(),
-                bytes(blob.size),
-                bytes(blob.carried),
-                blob.carried.saturating_mul(100) / blob.size.max(1),
-                blob.encoder.as_deref().unwrap_or("not compressed"),
-                bases.join(", ")
-            ),
-        };
-        text.push_str(&line);
-    }
-    text
+    text + &layers::text(&catalogue.deltas())
 }

@@ -7,6 +7,7 @@ pub(crate) mod failures;
 pub(crate) mod html;
 pub(crate) mod images;
 pub(crate) mod json;
+pub(crate) mod layers;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod table;

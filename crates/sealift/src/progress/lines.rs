@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use sealift_bundle::ListedDelta;
 use serde::Serialize;
 
 use super::board::{Phase, Snapshot};
+use crate::output::json::ratio;
 
 /// The version of these lines.
 const SCHEMA: &str = "sealift.progress/1";
@@ -50,6 +52,23 @@ pub(crate) enum What {
         message: String,
         /// How long it waits first.
         wait_milliseconds: u64,
+    },
+    /// How a bundle carries a layer that is to come. What the target has already is told, too.
+    Layer {
+        /// Its digest.
+        digest: String,
+        /// Its bytes.
+        bytes: u64,
+        /// How many the bundle carries of it.
+        bytes_carried: u64,
+        /// The second as a part of the first, with four digits.
+        ratio: f64,
+        /// What its plain bytes are compressed with; null where it is carried as it is, or not compressed.
+        encoder: Option<String>,
+        /// The digests of what it builds on; empty where it is carried as it is.
+        bases: Vec<String>,
+        /// Why it is carried as it is, where it might have been a delta.
+        reason: Option<String>,
     },
     /// What people would read.
     Message {
@@ -114,6 +133,21 @@ pub(crate) fn line(what: What) -> String {
 /// Writes a time in whole milliseconds.
 pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl What {
+    /// Tells of a layer.
+    pub(crate) fn layer(listed: &ListedDelta) -> Self {
+        Self::Layer {
+            digest: listed.digest.to_string(),
+            bytes: listed.size,
+            bytes_carried: listed.carried,
+            ratio: ratio(listed),
+            encoder: listed.encoder.clone(),
+            bases: listed.bases.iter().map(ToString::to_string).collect(),
+            reason: listed.why_whole.clone(),
+        }
+    }
 }
 
 impl Progress {

@@ -81,6 +81,10 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
             .map_or_else(|| listed(report.images.iter().map(|it| it.source.as_str())), place);
         facts.extend([("From", source), ("To", place(target))]);
     }
+    let coverages = report.bundles.iter().filter_map(|bundle| bundle.coverage.as_ref());
+    facts.extend(coverages.map(|it| ("Carried as what differs", it.message.clone())));
+    let earlier = report.bundles.iter().filter_map(|bundle| bundle.bytes_of_earlier_layers);
+    facts.extend(earlier.filter(|count| *count > 0).map(|count| ("Read of earlier layers", bytes(count))));
     facts.extend([
         ("Fetched", format!("{} in {}", bytes(totals.bytes_moved), count(totals.blobs_moved, "blob"))),
         ("Linked within the target", bytes(totals.bytes_mounted.saturating_add(totals.bytes_read_back))),

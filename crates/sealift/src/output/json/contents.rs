@@ -1,10 +1,11 @@
 //! `sealift.contents/1`: what is in a bundle.
 
 use schemars::JsonSchema;
-use sealift_bundle::{Bundle, Damage, ListedDelta, ListedImage};
+use sealift_bundle::{Bundle, Damage, ListedImage};
 use serde::Serialize;
 
 use super::common::{Failure, VERSION};
+use super::layers::{Coverage, Delta};
 use crate::commands::Inspection;
 use crate::errors::{CommandError, Exit};
 
@@ -47,8 +48,10 @@ pub(crate) struct Contents {
     bytes_left_out: u64,
     /// The bytes of content that more than one image needs, each counted once.
     bytes_shared: u64,
-    /// Of a bundle with deltas, every blob that it carries, and how.
+    /// Of a bundle that was made with deltas, every blob that it carries, and how.
     deltas: Vec<Delta>,
+    /// How many layers are deltas; null of a bundle that was made without.
+    coverage: Option<Coverage>,
     /// Volumes that cannot be read.
     damage: Vec<DamagedVolume>,
     /// Why the bundle could not be looked at.
@@ -91,22 +94,6 @@ struct Image {
     bytes_shared: u64,
     /// Whether everything that the bundle carries of it can be read.
     is_readable: bool,
-}
-
-/// A blob of a bundle that has deltas.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Delta {
-    /// Its digest.
-    digest: String,
-    /// Its bytes.
-    bytes: u64,
-    /// How many the bundle carries of it.
-    bytes_carried: u64,
-    /// What its plain bytes are compressed with; null where it is carried as it is, or not compressed.
-    encoder: Option<String>,
-    /// The digests of what it builds on; empty where it is carried as it is.
-    bases: Vec<String>,
 }
 
 /// A volume of a bundle.
@@ -153,6 +140,7 @@ impl Contents {
             return Self { kind: Some(KindName::OciLayout), ..head };
         };
         let catalogue = bundle.catalogue();
+        let deltas = catalogue.deltas();
         let volume = |volume: &sealift_bundle::Volume| Volume {
             name: volume.name.clone(),
             bytes: volume.size,
@@ -167,7 +155,8 @@ impl Contents {
             is_trusted: bundle.is_trusted(),
             builds_on: catalogue.builds_on.clone(),
             volumes: catalogue.volumes.iter().map(volume).collect(),
-            deltas: bundle.deltas().iter().map(Delta::of).collect(),
+            deltas: deltas.iter().map(Delta::of).collect(),
+            coverage: Coverage::of(&deltas),
             damage: inspection.damage.iter().map(|it| DamagedVolume::of(it, bundle)).collect(),
             ..head
         }
@@ -189,18 +178,6 @@ impl Image {
             bytes_carried: listed.carried,
             bytes_shared: listed.shared,
             is_readable: listed.is_readable,
-        }
-    }
-}
-
-impl Delta {
-    fn of(listed: &ListedDelta) -> Self {
-        Self {
-            digest: listed.digest.to_string(),
-            bytes: listed.size,
-            bytes_carried: listed.carried,
-            encoder: listed.encoder.clone(),
-            bases: listed.bases.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -207,7 +207,7 @@ fn deltas(volumes: Volumes) -> Option<Deltas> {
             bytes_of_earlier_layers: Some(it.earlier),
         }),
         Volumes::Present { deltas, .. } => deltas.map(|it| Deltas {
-            layers: it.layers,
+            layers: it.deltas,
             bytes: it.whole,
             bytes_carried: Some(it.carried),
             bytes_of_earlier_layers: None,

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
-use sealift_bundle::{Bundle, Finished};
+use sealift_bundle::{Bundle, Finished, ListedDelta};
 use sealift_mirror::{ImageReport, Outcome};
 use serde::Serialize;
 
 use super::common::{Failure, Place, VERSION, milliseconds};
+use super::layers::{Coverage, Delta};
 use super::run::{Attached, Blob, Check, CheckName, Run};
 use crate::commands::Transfer;
 use crate::ends::Ends;
@@ -104,6 +105,12 @@ pub(crate) struct BundleFacts {
     pub(in crate::output) volumes: Vec<VolumeFacts>,
     /// SHA-256 of one file that is the whole bundle, where it was written.
     pub(in crate::output) sha256: Option<String>,
+    /// Where it was made with deltas: every blob that was packed, or that was loaded from it, and how it carries that.
+    pub(in crate::output) deltas: Vec<Delta>,
+    /// How many of those layers are deltas; null where it was made without.
+    pub(in crate::output) coverage: Option<Coverage>,
+    /// How many bytes of earlier layers `pack` read at the source to make deltas; null of a bundle that was read.
+    pub(in crate::output) bytes_of_earlier_layers: Option<u64>,
 }
 
 /// One file of a bundle.
@@ -240,6 +247,7 @@ fn checks(report: &sealift_mirror::Report) -> Vec<Check> {
 impl BundleFacts {
     /// A bundle that was written.
     pub(crate) fn of_written(path: &Path, finished: &Finished, is_signed: bool, is_encrypted: bool) -> Self {
+        let deltas = finished.catalogue.deltas();
         let volumes = finished.volumes.iter().map(|(path, size)| VolumeFacts {
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             bytes: Some(*size),
@@ -253,11 +261,19 @@ impl BundleFacts {
             is_encrypted,
             volumes: volumes.collect(),
             sha256: checksum.map(str::to_owned),
+            deltas: deltas.iter().map(Delta::of).collect(),
+            coverage: Coverage::of(&deltas),
+            bytes_of_earlier_layers: Some(0),
         }
     }
 
-    /// A bundle that was read.
-    pub(crate) fn of_read(bundle: &Bundle) -> Self {
+    /// The same, and how much of earlier layers was read for it.
+    pub(crate) fn with_earlier(self, bytes: u64) -> Self {
+        Self { bytes_of_earlier_layers: Some(bytes), ..self }
+    }
+
+    /// A bundle that was read, and what was loaded from it.
+    pub(crate) fn of_read(bundle: &Bundle, loaded: &[ListedDelta]) -> Self {
         Self {
             path: bundle.path().display().to_string(),
             id: bundle.catalogue().id.clone(),
@@ -266,6 +282,9 @@ impl BundleFacts {
             is_encrypted: bundle.catalogue().sealed,
             volumes: Vec::new(),
             sha256: None,
+            deltas: loaded.iter().map(Delta::of).collect(),
+            coverage: Coverage::of(loaded),
+            bytes_of_earlier_layers: None,
         }
     }
 }

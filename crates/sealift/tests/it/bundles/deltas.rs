@@ -16,13 +16,13 @@ use super::trust::CAPTAIN;
 use crate::serve::Registry;
 use crate::site::KNOWN;
 
-const RECEIPT: &str = "arc-dns.receipt.json";
+pub(super) const RECEIPT: &str = "arc-dns.receipt.json";
 const REPAIR: &str = "next.repair.json";
 /// How many plain bytes the larger layer has.
 const LARGE: usize = 900_000;
 
 /// Compresses as Docker does.
-fn gzip(plain: &[u8]) -> Bytes {
+pub(super) fn gzip(plain: &[u8]) -> Bytes {
     let recipe = format!("1f8b08000000000000ff go-1.19:level=6 {}\n", plain.len());
     let mut stream = Vec::new();
     regzip::rebuild(&recipe.parse().unwrap(), plain, &mut stream, NonZeroUsize::MIN).unwrap();
@@ -41,32 +41,32 @@ fn release_layers(number: usize) -> [Bytes; 2] {
     [layer("system", 300_000), layer("program", LARGE)]
 }
 
-fn release(number: usize) -> Image {
+pub(super) fn release(number: usize) -> Image {
     image_of(&format!("release {number}"), &release_layers(number))
 }
 
 /// A source with the first release.
-async fn gap() -> Gap {
+pub(super) async fn gap() -> Gap {
     let gap = Gap::of(Arc::new(MemoryStore::new("memory"))).await;
     publish(&gap, 1).await;
     gap
 }
 
 /// Gives the tag to another release.
-async fn publish(gap: &Gap, number: usize) {
+pub(super) async fn publish(gap: &Gap, number: usize) {
     let repository = "arcdata/arc-dns".parse().unwrap();
     release(number).push(gap.site.source.store.as_ref(), &repository, Some(KNOWN)).await;
 }
 
 /// Packs what came after.
-async fn pack_next(gap: &Gap, more: &[&str]) -> crate::site::Run {
+pub(super) async fn pack_next(gap: &Gap, more: &[&str]) -> crate::site::Run {
     let source = gap.source.address().to_string();
     let args = ["pack", "--tag", KNOWN, "--source-registry", &source, "--to", "next", "--image", "arc-dns"];
     gap.run(&[&args[..], more].concat()).await
 }
 
 /// How many bytes the layers of a release have.
-fn layers(number: usize) -> u64 {
+pub(super) fn layers(number: usize) -> u64 {
     release(number).manifest.links.blobs[1..].iter().map(|layer| layer.size).sum()
 }
 
@@ -97,7 +97,7 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
         .expect(0);
     for (how, part) in [("fast", 20), ("best", 20)] {
         let run = pack_next(&gap, &["--since", RECEIPT, "--delta", how]).await.expect(0);
-        assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+        assert!(run.stdout.contains("2 of 2 layers as deltas: "), "{}", run.stdout);
         let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
         let carried = looked["bytesCarried"].as_u64().unwrap();
         assert!(carried < layers(2) / part, "{how}: {carried} of {}", layers(2));
@@ -109,7 +109,7 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
         gap.run(&["verify", "next"]).await.expect(0);
         fs::rename(gap.path("next"), gap.path(how)).unwrap();
     }
-    gap.target.clear();
+    let new_layers = release(2).manifest.links.blobs[1..].to_vec();
     let dry = gap.load("best", &["--dry-run", "--output", "json"]).await.expect(0).json();
     let carried = dry["deltas"]["bytesCarried"].as_u64().unwrap();
     assert_eq!(dry["deltas"], deltas(layers(2), Some(carried), None));
@@ -119,8 +119,28 @@ async fn an_update_is_a_fraction_and_arrives_as_it_was() {
         "{}",
         dry.stdout
     );
-    let run = gap.load("best", &[]).await.expect(0);
-    assert!(carried < layers(2) / 20 && run.stderr.contains("2 layers as deltas: "), "{}", run.stderr);
+    assert!(carried < layers(2) / 20, "{carried}");
+    let run = gap.load("best", &["--output", "json", "--progress", "json"]).await.expect(0);
+    let bundle = &run.json()["bundles"][0];
+    let coverage = &bundle["coverage"];
+    assert_eq!(
+        (&coverage["layers"], &coverage["deltas"], &coverage["bytes"], &coverage["bytesCarried"]),
+        (&2.into(), &2.into(), &layers(2).into(), &carried.into())
+    );
+    assert!(coverage["message"].as_str().unwrap().starts_with("2 of 2 layers as deltas: "), "{coverage}");
+    let lines = run.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<Value> = lines.filter(|line| line["type"] == "layer").collect();
+    let loaded = bundle["deltas"].as_array().unwrap();
+    assert_eq!((loaded.len(), told.len()), (3, 3), "the configuration came, too");
+    for layer in &new_layers {
+        let is_it = |it: &&Value| it["digest"] == layer.digest.to_string();
+        for it in [loaded.iter().find(is_it).unwrap(), told.iter().find(is_it).unwrap()] {
+            let ratio = it["bytesCarried"].as_u64().unwrap() as f64 / layer.size as f64;
+            assert!((it["ratio"].as_f64().unwrap() - ratio).abs() < 0.0002, "{it}");
+            assert_eq!((&it["encoder"], &it["bytes"]), (&"go-1.19:level=6".into(), &layer.size.into()));
+            assert_eq!((it["bases"].as_array().unwrap().len(), &it["reason"]), (1, &Value::Null));
+        }
+    }
     gap.assert_arrived(&["arc-dns"]).await;
 }
 
@@ -132,7 +152,7 @@ async fn an_update_is_served_over_what_it_builds_on() {
     gap.load("arc-dns", &[]).await.expect(0);
     publish(&gap, 2).await;
     let run = pack_next(&gap, &["--since", RECEIPT]).await.expect(0);
-    assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+    assert!(run.stdout.contains("2 of 2 layers as deltas: "), "{}", run.stdout);
     assert_served(&[&gap.text("arc-dns"), &gap.text("next")], 2, "").await;
     assert_served(&[&gap.text("next")], 2, "2 blobs cannot be pulled").await;
 }
@@ -147,7 +167,7 @@ async fn an_update_of_an_update_is_served_over_both() {
     for (number, name) in [(2, "second"), (3, "third")] {
         publish(&gap, number).await;
         let run = pack_next(&gap, &["--since", &since]).await.expect(0);
-        assert!(run.stderr.contains("2 of 2 layers as deltas: "), "{}", run.stderr);
+        assert!(run.stdout.contains("2 of 2 layers as deltas: "), "{}", run.stdout);
         fs::rename(gap.path("next"), gap.path(name)).unwrap();
         gap.load(name, &[]).await.expect(0);
         since = format!("{name}.receipt.json");
@@ -194,10 +214,13 @@ async fn a_sealed_update_skips_a_release() {
     let closed = ["--trust", "sealift.pub", "--sign", "sealift.key", "--encrypt-to", CAPTAIN.recipient];
     let more = ["--since", RECEIPT, "--volume-size", "1MiB"];
     let run = pack_next(&gap, &[&more[..], &closed].concat()).await.expect(0);
-    assert!(run.stderr.contains("2 of 2 layers as deltas"), "{}", run.stderr);
+    assert!(run.stdout.contains("2 of 2 layers as deltas"), "{}", run.stdout);
     let open = ["--trust", "sealift.pub", "--identity", "captain.txt"];
     gap.run(&[&["verify", "next"], &open[..]].concat()).await.expect(0);
-    gap.load("next", &open).await.expect(0);
+    let run = gap.load("next", &open).await.expect(0);
+    assert!(run.stdout.contains("2 of 2 layers as deltas: "), "{}", run.stdout);
+    let line = |it: &&str| it.contains(", go-1.19:level=6, builds on ");
+    assert_eq!(run.stdout.lines().filter(line).count(), 2, "{}", run.stdout);
     gap.assert_arrived(&["arc-dns"]).await;
 }
 
@@ -211,11 +234,12 @@ async fn what_is_not_wanted_or_not_alike_is_carried_as_it_is() {
         let run = pack_next(&gap, &[&["--since", RECEIPT], more].concat()).await.expect(0);
         let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
         assert!(looked["bytesCarried"].as_u64().unwrap() >= LARGE as u64, "{more:?}: {looked}");
+        let told = run
+            .stdout
+            .contains("0 of 2 layers as deltas; 2 as they are, because a delta would take more memory");
         assert_eq!(
-            run.stderr.contains("more memory than deltas may"),
-            more[0] == "--memory",
-            "{}",
-            run.stderr
+            (told, &looked["coverage"]["layers"] == 2),
+            (more[0] == "--memory", more[0] == "--memory")
         );
         fs::remove_dir_all(gap.path("next")).unwrap();
     }
@@ -257,8 +281,8 @@ async fn layers_that_moved_are_found_by_what_they_have_in_common() {
     let repository = "arcdata/arc-dns".parse().unwrap();
     moved.push(gap.site.source.store.as_ref(), &repository, Some(KNOWN)).await;
     let run = pack_next(&gap, &["--since", RECEIPT]).await.expect(0);
-    assert!(run.stderr.contains("2 of 3 layers as deltas: "), "{}", run.stderr);
-    assert!(run.stderr.contains("nothing that the other side has is like it"), "{}", run.stderr);
+    assert!(run.stdout.contains("2 of 3 layers as deltas: "), "{}", run.stdout);
+    assert!(run.stdout.contains("1 as it is, because a delta would hardly be smaller"), "{}", run.stdout);
     let looked = gap.inspect("next", &["--output", "json"]).await.expect(0).json();
     assert!(looked["bytesCarried"].as_u64().unwrap() < 300_000, "{looked}");
     gap.load("next", &[]).await.expect(0);

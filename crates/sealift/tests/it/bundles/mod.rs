@@ -1,5 +1,6 @@
 //! Bundles: what `pack`, `load`, `inspect` and `keygen` do together, from registry to registry.
 
+mod bases;
 mod damage;
 mod deltas;
 mod documents;
