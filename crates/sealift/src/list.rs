@@ -14,14 +14,14 @@ use sealift_catalog::{ImageList, Mapped, SIZE_LIMIT, TagRule, profile};
 use sealift_mirror::{Group, ImageRequest, Selection};
 use sealift_oci::{ManifestRef, Reference, Registry, RepositoryName, Tag};
 use sealift_registry::client::Credentials;
-use sealift_store::{Connections, Operation, Side, Store, Switchboard, alias_of, collect_pages};
+use sealift_store::{Connections, Side, Store, Switchboard, alias_of};
 
 use crate::ends::{SourceNames, advice_on_list};
 use crate::environment::Environment;
 use crate::errors::CommandError;
 use crate::identity::{Identities, Identity, KnownFrom, Lookup};
 use crate::output::units::count;
-use crate::places::Connection;
+use crate::places::{Connection, all_tags};
 
 type Result<T> = std::result::Result<T, CommandError>;
 
@@ -59,10 +59,7 @@ pub(crate) fn read_profile(flag: &str, path: &Path, environment: &mut Environmen
     })?;
     profile::read(&text).map_err(|Faults(faults)| {
         let what = format!("{} in it", count(faults.len(), "mistake"));
-        refuse(
-            &together(&what, &faults),
-            "docs/PROFILE.md explains each key; `sealift schema --check FILE` tells again what is wrong.",
-        )
+        refuse(&together(&what, &faults), "docs/PROFILE.md explains each key. Nothing was done.")
     })
 }
 
@@ -265,28 +262,17 @@ impl<'a> Clients<'a> {
             open.extend(store.map(|store| ((*source).clone(), store)));
         }
         let asked = stream::iter(open).map(|(source, store)| async move {
-            let tags = listed_tags(store.as_ref(), &source.repository).await;
+            let tags = all_tags(store.as_ref(), &source.repository).await;
             (source, tags)
         });
         let asked: Vec<(Source, sealift_store::Result<Vec<Tag>>)> =
             asked.buffered(CONCURRENCY).collect().await;
         let refusal = |error: sealift_store::Error| {
-            let error = error.on(Side::Source);
             let advice = advice_on_list(self.registries, &error);
             CommandError::Place(error, advice)
         };
         asked.into_iter().map(|(source, tags)| Ok((source, tags.map_err(refusal)?))).collect()
     }
-}
-
-/// Lists every tag of a repository.
-async fn listed_tags(store: &dyn Store, repository: &RepositoryName) -> sealift_store::Result<Vec<Tag>> {
-    let source = store.source(repository);
-    collect_pages(Operation::ListTags, |page| {
-        let source = Arc::clone(&source);
-        async move { source.tags(&page).await }
-    })
-    .await
 }
 
 #[cfg(test)]

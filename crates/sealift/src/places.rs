@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sealift_catalog::{GATE_IMAGE, newest, newest_known};
 use sealift_mirror::{ForeignLayers, Windows};
-use sealift_oci::{Registry, Tag};
+use sealift_oci::{Registry, RepositoryName, Tag};
 use sealift_registry::client::{ClientConfig, Credentials, RegistryClient, RetryPolicy};
 use sealift_store::{Operation, Pace, Side, Store, collect_pages};
 
@@ -161,7 +161,15 @@ pub(crate) async fn release_tags(
             .because(error)
     };
     let repository = place.repository.join(GATE_IMAGE).map_err(malformed)?;
-    let source = store.source(&repository);
+    all_tags(store, &repository).await
+}
+
+/// Lists every tag of a repository of the source.
+pub(crate) async fn all_tags(
+    store: &dyn Store,
+    repository: &RepositoryName,
+) -> sealift_store::Result<Vec<Tag>> {
+    let source = store.source(repository);
     let tags = collect_pages(Operation::ListTags, |page| {
         let source = Arc::clone(&source);
         async move { source.tags(&page).await }

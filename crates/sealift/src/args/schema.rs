@@ -14,11 +14,11 @@ docs/PROFILE.md explains each key.
 Examples:
   sealift schema
   sealift schema --check site.yaml
-  sealift schema --check site.yaml --check sync.yaml")]
+  sealift schema --check site.yaml sync.yaml")]
 pub(crate) struct SchemaArgs {
-    /// Check this profile in place of that, and tell every mistake with its line;
-    /// repeatable. `-` is standard input
-    #[arg(long, value_name = "FILE")]
+    /// Check these profiles in place of that, and tell every mistake with its
+    /// line; - is standard input
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) check: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,

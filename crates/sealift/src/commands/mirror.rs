@@ -59,7 +59,7 @@ async fn mirror(
     let connection = Connection::read(&args.connection, environment)?;
     let settled = Job::settle(ui, &args.answers, &args.what, &connection, environment, Goal::Registry);
     let mut job = stop.unless_asked(settled).await??;
-    args.save.as_deref().map(|path| save::save(ui, path, &job.kept)).transpose()?;
+    args.save.as_deref().map(|path| save::save(ui, path, &job.kept, &args.connection)).transpose()?;
     job.mirror.options.recheck = args.recheck;
     if args.foreign_urls {
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);

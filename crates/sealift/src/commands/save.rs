@@ -10,6 +10,7 @@ use sealift_store::atomic;
 
 use super::Result;
 use super::documents::check_writable;
+use crate::args::ConnectionArgs;
 use crate::errors::CommandError;
 use crate::ui::Ui;
 
@@ -52,15 +53,27 @@ fn content(path: &Path) -> io::Result<String> {
 }
 
 /// Writes the answers.
-pub(super) fn save(ui: &Ui, path: &Path, profile: &Profile) -> Result<()> {
+pub(super) fn save(ui: &Ui, path: &Path, profile: &Profile, connection: &ConnectionArgs) -> Result<()> {
     let refuse = |error: &dyn std::fmt::Display| {
         let hint = "Check the disk and the rights on it. Nothing was moved.";
         CommandError::usage(format_args!("--save {}: {error}", path.display()), hint)
     };
     let yaml = profile.to_yaml().map_err(|error| refuse(&error))?;
     let is_there = path.exists();
-    atomic::write(path, format!("{HEAD}{yaml}").as_bytes()).map_err(|error| refuse(&error))?;
+    atomic::write(path, format!("{HEAD}{}\n", yaml.trim_end()).as_bytes()).map_err(|error| refuse(&error))?;
     let before = if is_there { ", in place of those that were there" } else { "" };
     ui.status(format_args!("{}: the answers of this run, without passwords{before}", path.display()));
+    if profile.releases().is_some_and(|it| it.tags.is_empty() && it.from.is_none()) {
+        ui.status("It names no release, so each run with it takes the newest.");
+    }
+    if has_own_ways(connection) {
+        ui.status("Flags about the connection are not in it; give them again with --profile.");
+    }
     Ok(())
+}
+
+/// Tells whether a run without the flags about the connection might not find its way.
+fn has_own_ways(connection: &ConnectionArgs) -> bool {
+    let ConnectionArgs { plain_http, ca_files, client_cert, resolve, .. } = connection;
+    !(plain_http.is_empty() && ca_files.is_empty() && client_cert.is_none() && resolve.is_empty())
 }

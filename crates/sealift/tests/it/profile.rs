@@ -113,7 +113,11 @@ async fn products_arrive_by_their_rules_and_under_their_names() {
     let bundle = yard.path("bundle");
     yard.run("pack", PRODUCTS, &["--to", bundle.to_str().unwrap()]).await.expect(0);
     let run = yard.call(&["inspect", bundle.to_str().unwrap()], &[], None).await.expect(0);
-    assert!(run.stdout.contains("fleet/app           1.10") && !run.stdout.contains("debug"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("fleet/app           1.10") && !run.stdout.contains("debug"),
+        "{}",
+        run.stdout
+    );
     yard.run("doctor", PRODUCTS, &[]).await.expect(0);
 }
 
@@ -163,8 +167,8 @@ async fn flags_and_variables_stand_above_a_profile() {
 async fn what_cannot_be_done_is_said_before_anything_moves() {
     let yard = Yard::new().await;
     let image = "products: [{images: ['ONE/tool:v1']}]\n";
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&str, &[&str], Pairs<'_>, i32, &[&str]); 13] = [
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a [&'a str]);
+    let cases: [Case<'_>; 13] = [
         (
             "produts: []\nplatform: x\n",
             &[],
@@ -172,7 +176,7 @@ async fn what_cannot_be_done_is_said_before_anything_moves() {
             2,
             &[
                 "error: --profile site.yaml: 2 mistakes in it\n  line 3: produts: there is no such key; did you mean products?\n  line 4: platform: `x`: ",
-                "Hint: docs/PROFILE.md explains each key; `sealift schema --check",
+                "Hint: docs/PROFILE.md explains each key. Nothing was done.",
             ],
         ),
         (
@@ -414,6 +418,15 @@ attachments: false
         sealift(&["mirror", "--profile", &profile, "--save", &profile], &password, None).await.expect(0);
     assert!(run.stderr.contains("passwords, in place of those that were there\n"), "{}", run.stderr);
     assert_eq!(std::fs::read_to_string(&profile).unwrap(), text);
+    let newest = home.path().join("newest.yaml").to_str().unwrap().to_owned();
+    let args = [&typed[..9], &["--allow-missing", "--dry-run", "--save", &newest]].concat();
+    let run = sealift(&args, &password, None).await;
+    assert!(
+        run.stderr.contains("\nIt names no release, so each run with it takes the newest.\n"),
+        "{}",
+        run.stderr
+    );
+    assert!(std::fs::read_to_string(&newest).unwrap().ends_with("- azure-arc: {}\n"));
     // The user is the profile's, and the password has to come from somewhere.
     let nowhere = [("HOME", home.path().to_str().unwrap())];
     let run = sealift(&["mirror", "--profile", &profile], &nowhere, None).await.expect(4);
@@ -435,7 +448,8 @@ async fn a_list_is_kept_with_its_images_and_another_file_is_not_overwritten() {
     let saved = yard.path("saved.yaml").to_str().unwrap().to_owned();
     let to = ["--target-registry", &yard.target.address, "--target-repository", "site", "--tag", "pinned"];
     let args = [&["mirror", "--images-file", &list, "--save", &saved, "--dry-run"][..], &to].concat();
-    yard.call(&args, &[], None).await.expect(0);
+    let run = yard.call(&[&args[..], &["--plain-http", "a.b"]].concat(), &[], None).await.expect(0);
+    assert!(run.stderr.contains("Flags about the connection are not in it;"), "{}", run.stderr);
     assert_eq!(yard.there("site/tool", "pinned").await, None);
     std::fs::remove_file(&list).unwrap();
     yard.call(&["mirror", "--profile", &saved], &[], None).await.expect(0);
@@ -470,7 +484,7 @@ async fn the_schema_is_printed_and_files_are_checked() {
     let right = yard.write("right.yaml", &format!("schema: sealift.profile/1\n{PRODUCTS}"));
     let newest = yard.write("newest.yaml", "schema: sealift.profile/1\n");
     let sync = yard.write("sync.yaml", "ONE:\n  images:\n    tool: [v1]\n  tls-verify: false\n");
-    let args = ["schema", "--check", &right, "--check", &newest, "--check", &sync];
+    let args = ["schema", "--check", &right, &newest, "--check", &sync];
     let run = yard.call(&args, &[], None).await.expect(0);
     let told = "\
 right.yaml: a profile: 4 products, 1 rewrite rule, 2 patterns to leave out
