@@ -24,7 +24,7 @@ dist: ## Make a release in ./dist: static binary, image, Debian package, SBOM, S
 image: ## Make the container image in ./dist/image, an OCI layout; needs no daemon
 	scripts/dist image
 
-dist-check: dist ## Check what `make dist` made, and that two builds give the same bytes (root, skopeo, python3; long)
+dist-check: dist ## Check what `make dist` made, and that another build gives the same bytes (root, skopeo, python3; long)
 	scripts/dist-check twice
 
 test: check unit ## Run everything: format, lints, docs, dependency rules, all tests with their real peers
