@@ -224,6 +224,9 @@ impl Catalogue {
 
     fn check_content(&self, content: &Content) -> Result<(), String> {
         let digest = content.digest;
+        if content.at.len() > VOLUME_LIMIT {
+            return Err(format!("{digest} lies in more than {VOLUME_LIMIT} pieces"));
+        }
         let mut total: u64 = 0;
         for extent in &content.at {
             let volume = extent.volume.checked_sub(1).and_then(|at| self.volumes.get(at));

@@ -64,6 +64,7 @@ fn a_catalogue_that_lies_is_refused() {
         ("/repositories/0/name", json!("../x"), "repository"),
         ("/repositories/0/blobs/0", json!(digest("other")), "not listed"),
         ("/repositories/0/tags", json!({"1": digest("b")}), "does not hold"),
+        ("/content/0/at", json!(vec![json!({"volume": 1, "offset": 0, "size": 0}); 10_000]), "9999 pieces"),
         ("/images/0/repository", json!("other"), "is not in other"),
         ("/images/0/digest", json!(digest("b")), "is not in app"),
     ];
