@@ -116,6 +116,8 @@ fn translate(operation: Operation, kind: ErrorKind) -> (ErrorCode, StatusCode) {
     let is_write = matches!(operation, Operation::PushBlob | Operation::MountBlob | Operation::PushManifest);
     let code = match kind {
         ErrorKind::NotFound => not_found(operation),
+        // Reading is supported; what cannot be given is asked for elsewhere, as what is not here.
+        ErrorKind::Unsupported if is_read(operation) => not_found(operation),
         // Who asks the registry cannot better the credentials that its store has for another place, and a
         // 401 without a challenge would only confuse.
         ErrorKind::Denied | ErrorKind::Unauthenticated => ErrorCode::Denied,
@@ -130,6 +132,11 @@ fn translate(operation: Operation, kind: ErrorKind) -> (ErrorCode, StatusCode) {
     };
     let status = code.status();
     (code, status)
+}
+
+fn is_read(operation: Operation) -> bool {
+    use Operation::{CheckBlob, FetchBlob, FetchManifest, Resolve};
+    matches!(operation, Resolve | FetchManifest | CheckBlob | FetchBlob)
 }
 
 fn not_found(operation: Operation) -> ErrorCode {
@@ -189,6 +196,8 @@ mod tests {
             (Op::DeleteManifest, Kind::NotFound, 404, "MANIFEST_UNKNOWN"),
             (Op::DeleteBlob, Kind::NotFound, 404, "BLOB_UNKNOWN"),
             (Op::DeleteBlob, Kind::Unsupported, 405, "UNSUPPORTED"),
+            (Op::FetchBlob, Kind::Unsupported, 404, "BLOB_UNKNOWN"),
+            (Op::FetchManifest, Kind::Unsupported, 404, "MANIFEST_UNKNOWN"),
             (Op::ListTags, Kind::NotFound, 404, "NAME_UNKNOWN"),
             (Op::PushBlob, Kind::Mismatch, 400, "DIGEST_INVALID"),
             (Op::PushManifest, Kind::Mismatch, 400, "DIGEST_INVALID"),
