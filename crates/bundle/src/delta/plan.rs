@@ -212,7 +212,8 @@ impl DeltaPlan {
                 let plain = plain.all(left).map_err(Raw::NoBase)?.ok_or(Raw::TooLarge)?;
                 old.add(kept.base.digest, is_gzip, plain);
             }
-            let most = all.saturating_sub(old.len() + blob.len() as u64);
+            let kept_size: u64 = kept.iter().map(|kept| kept.base.size).sum();
+            let most = all.saturating_sub(old.len() + blob.len() as u64 + kept_size);
             let made = New { blob: &blob, level }.whole(&old, most);
             drop((kept, share));
             made

@@ -141,3 +141,72 @@ fn is_as_large(base: &Descriptor, layer: &Descriptor) -> bool {
     let (small, large) = (base.size.min(layer.size), base.size.max(layer.size));
     large <= small.saturating_mul(SAME_SIZE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use sealift_store::MemoryStore;
+
+    use super::super::earlier::Shelves;
+    use super::*;
+
+    const TAR: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    fn blob(name: &str, size: u64) -> Descriptor {
+        Descriptor::new(TAR, Digest::sha256(name.as_bytes()), size)
+    }
+
+    fn image(layers: &[Descriptor]) -> Image {
+        let name: RepositoryName = "app".parse().unwrap();
+        let blobs = std::iter::once(blob("configuration", 2000)).chain(layers.iter().cloned()).collect();
+        Image { name: name.clone(), source: name, platform: None, blobs }
+    }
+
+    /// The other side has all layers of some images.
+    fn held(images: &[&Image]) -> Held {
+        let mut held = Held::default();
+        let all = images.iter().flat_map(|image| &image.blobs).map(|blob| (blob.digest, blob.size));
+        held.add_left(&all.collect::<BTreeMap<_, _>>());
+        held
+    }
+
+    fn chosen(new: &Image, own: &[Image], others: &[Image]) -> Vec<(Digest, Choice)> {
+        let source = Arc::new(MemoryStore::new("memory"));
+        let all: Vec<&Image> = own.iter().chain(others).collect();
+        choose(new, own, all.iter().copied(), &held(&all), &Earlier::new(Shelves::none(), source))
+    }
+
+    #[test]
+    fn a_layer_at_the_same_place_is_the_base_where_it_is_about_as_large() {
+        let old = image(&[blob("a", 100_000), blob("b", 300_000), blob("small", 900), blob("same", 50_000)]);
+        let zstd =
+            Descriptor::new("application/vnd.oci.image.layer.v1.tar+zstd", Digest::sha256(b"z"), 70_000);
+        let new = image(&[blob("A", 90_000), blob("B", 140_000), blob("Small", 950), blob("same", 50_000)]);
+        let place = chosen(&new, std::slice::from_ref(&old), &[]);
+        let reads = |at: usize| place[at].1.as_ref().map(|it| (it.is_known(), it.reads()));
+        assert_eq!(place.len(), 2, "what is small, and what is there, is no matter of deltas");
+        assert_eq!(reads(0), Ok((true, 100_000)));
+        // Looked for among all: 100 kB and 50 kB are compared, 300 kB would be more than it is worth.
+        assert_eq!(reads(1), Ok((false, 300_000)));
+        let other = chosen(&image(&[zstd]), &[old], &[]);
+        assert_eq!(other[0].1, Err(Unplanned::Zstd));
+        assert_eq!(chosen(&new, &[], &[])[0].1, Err(Unplanned::Nothing));
+    }
+
+    #[test]
+    fn the_image_that_is_most_alike_is_compared() {
+        let two = [blob("base", 500_000), blob("old", 100_000)];
+        let (near, far) = (image(&two), image(&[blob("other base", 500_000), blob("other", 110_000)]));
+        let new = image(&[two[0].clone(), blob("new", 110_000)]);
+        let choices = chosen(&new, &[far, near], &[]);
+        assert_eq!(choices.len(), 1);
+        assert_eq!(choices[0].1.as_ref().unwrap().reads(), 100_000);
+        // Where a repository is new, those of others are guesses.
+        let others = chosen(&image(&[blob("new", 110_000)]), &[], &[image(&two)]);
+        let guess = others[0].1.as_ref().unwrap();
+        assert_eq!((guess.is_known(), guess.reads()), (false, 100_000));
+        assert!(is_better(&choices[0].1, &others[0].1) && !is_better(&Err(Unplanned::Nothing), &others[0].1));
+    }
+}

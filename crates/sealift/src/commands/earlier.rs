@@ -109,6 +109,12 @@ impl Shelf {
 }
 
 impl Shelves {
+    /// Nothing.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { shelves: Vec::new(), memory: Memory::new(0) }
+    }
+
     /// Reads a manifest that a bundle has in the repository `name`.
     pub(super) async fn manifest(&self, name: &RepositoryName, digest: &Digest) -> Option<Manifest> {
         for shelf in &self.shelves {

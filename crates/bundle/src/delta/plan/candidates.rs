@@ -162,7 +162,8 @@ mod tests {
     fn what_is_read_is_bounded_by_what_it_is_worth() {
         use Unplanned::{Nothing, TooFar};
         // First, others; how many others are left, and what is read at most for 100 bytes.
-        let cases: [(Option<PlannedBase>, &[PlannedBase], Result<(usize, u64), Unplanned>); 11] = [
+        type Case<'a> = (Option<PlannedBase>, &'a [PlannedBase], Result<(usize, u64), Unplanned>);
+        let cases: [Case<'_>; 11] = [
             (None, &[], Err(Nothing)),
             (Some(far(120)), &[], Ok((0, 120))),
             (Some(far(120)), &[far(100), far(90)], Ok((0, 120))),
