@@ -1,6 +1,6 @@
 //! One distinct blob and every repository that needs it.
 //!
-//! The first repository leads: it gets the bytes from the source. The others follow: they link from the
+//! The first repository leads: it gets the bytes from the source, or from a repository that has them with another image. The others follow: they link from the
 //! leader, and where a link is refused they read the bytes back from it, never again from the source. If
 //! the leader fails at the target, the next repository takes the lead; if the source fails, all fail.
 
@@ -128,6 +128,9 @@ impl Mirror {
         let target = self.target.target(repository).map_err(|error| error.on(Side::Target))?;
         let descriptor = &blob.descriptor;
         let page = self.page(target.as_ref(), descriptor);
+        if let Some(carried) = self.take_over(blob, repository, page.as_ref()).await? {
+            return Ok((carried, None));
+        }
         let (upload, trail) = match self.take_up(target.as_ref(), descriptor, page.as_ref()).await {
             Some((upload, trail)) => (Some(upload), trail),
             None => match link(target.as_ref(), descriptor, repository).await? {
@@ -165,6 +168,28 @@ impl Mirror {
                 Ok((Carried::Present, None))
             }
             moved => Ok((Carried::Moved, moved?)),
+        }
+    }
+
+    /// Gets the blob from the repository that holds it; `None` where there is none, or it does not have it any more.
+    async fn take_over(
+        &self,
+        blob: &PlannedBlob,
+        repository: &RepositoryName,
+        page: Option<&Page>,
+    ) -> Result<Option<Carried>> {
+        let Some(holder) = &blob.holder else { return Ok(None) };
+        match self.follow(&blob.descriptor, holder, repository).await {
+            Ok(carried) => {
+                // An earlier run may have left its beginning behind.
+                page.inspect(|page| page.forget());
+                if let Some(spool) = &self.options.spool {
+                    spool.forget(&blob.descriptor.digest).await;
+                }
+                Ok(Some(carried))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

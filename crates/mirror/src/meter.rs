@@ -117,6 +117,7 @@ mod tests {
             descriptor: Descriptor::of(media_type::OCI_LAYER_GZIP, format!("{place} {number}").as_bytes()),
             sources: vec![repository(place)],
             targets: vec![repository("app")],
+            holder: None,
         };
         let of = |place| (0..blobs).map(move |number| blob(place, number));
         Meter::new(&mirror, &Plan { blobs: of("a").chain(of("b")).collect(), ..Plan::default() })

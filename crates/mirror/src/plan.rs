@@ -4,7 +4,7 @@
 //! gets the bytes, the others a link. Nothing here does I/O, so a plan can be shown, gated and tested.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +92,9 @@ pub struct PlannedBlob {
     pub sources: Vec<RepositoryName>,
     /// The target's repositories that need it.
     pub targets: Vec<RepositoryName>,
+    /// A repository of the target that has it with a complete image of the selection, where none of those that need it
+    /// has: they link it from there.
+    pub holder: Option<RepositoryName>,
 }
 
 /// What a plan comes to.
@@ -117,13 +120,12 @@ impl PlannedImage {
 }
 
 impl PlannedBlob {
-    /// Lets a repository lead in which an earlier image is complete: the blob may be there with that one, and
-    /// the leader asks whether it is. That costs no request. What a complete image consists of is not known,
-    /// since nobody read its manifests, so this is a guess, and no better one is made: a blob that only a
-    /// later repository has, or one that does not need it, is fetched again. [`crate::Mirror::weigh`] asks
-    /// every repository that needs the blob.
-    fn led_from(mut self, complete: &HashSet<RepositoryName>) -> Self {
-        self.targets.sort_by_key(|repository| !complete.contains(repository));
+    /// Lets a repository lead that has the blob with a complete image: the question whether it is there costs no
+    /// request. Where none of those that need it has, another one holds it for them.
+    fn held_by(mut self, holders: &[RepositoryName]) -> Self {
+        self.targets.sort_by_key(|repository| !holders.contains(repository));
+        let has_leader = self.targets.first().is_some_and(|leader| holders.contains(leader));
+        self.holder = holders.first().filter(|_| !has_leader).cloned();
         self
     }
 
@@ -172,8 +174,8 @@ struct Builder {
     positions: HashMap<Digest, usize>,
     /// Equal manifests are kept once: many tags of one image cost one copy of its bytes.
     manifests: HashMap<Digest, Arc<Manifest>>,
-    /// The target's repositories in which an image of the selection is complete.
-    complete: HashSet<RepositoryName>,
+    /// The target's repositories that have a blob with a complete image of the selection.
+    holders: HashMap<Digest, Vec<RepositoryName>>,
 }
 
 impl Builder {
@@ -189,6 +191,9 @@ impl Builder {
             State::Found(found) => {
                 for Attachment { graph, tag } in found.attachments {
                     attachments.push(self.root(order, &request, graph, tag));
+                }
+                for digest in found.held {
+                    insert(self.holders.entry(digest).or_default(), &request.target);
                 }
                 self.found(order, &request, found.root, found.graph)
             }
@@ -206,10 +211,7 @@ impl Builder {
         root: Descriptor,
         graph: Option<Graph>,
     ) -> Step {
-        let Some(mut graph) = graph else {
-            self.complete.insert(request.target.clone());
-            return Step::Keep(root);
-        };
+        let Some(mut graph) = graph else { return Step::Keep(root) };
         let platforms = std::mem::take(&mut graph.platforms);
         Step::Copy { root: self.root(order, request, graph, request.tag.clone()), platforms }
     }
@@ -223,7 +225,12 @@ impl Builder {
 
     fn blob(&mut self, order: usize, request: &ImageRequest, blob: &Descriptor) -> usize {
         let position = *self.positions.entry(blob.digest).or_insert_with(|| {
-            let blob = PlannedBlob { descriptor: blob.clone(), sources: Vec::new(), targets: Vec::new() };
+            let blob = PlannedBlob {
+                descriptor: blob.clone(),
+                sources: Vec::new(),
+                targets: Vec::new(),
+                holder: None,
+            };
             self.blobs.push((order, blob));
             self.blobs.len() - 1
         });
@@ -263,9 +270,13 @@ impl Builder {
                 root.blobs.iter_mut().for_each(|position| *position = moved[*position]);
             }
         }
-        let (surveyed, complete) = (self.surveyed, self.complete);
+        let (surveyed, holders) = (self.surveyed, self.holders);
+        let held = |blob: PlannedBlob| match holders.get(&blob.descriptor.digest) {
+            Some(holders) => blob.held_by(holders),
+            None => blob,
+        };
         let mut blobs: Vec<Option<PlannedBlob>> =
-            self.blobs.into_iter().map(|(_, blob)| Some(blob.led_from(&complete))).collect();
+            self.blobs.into_iter().map(|(_, blob)| Some(held(blob))).collect();
         Plan { groups, blobs: order.iter().filter_map(|&old| blobs[old].take()).collect(), surveyed }
     }
 }
@@ -306,7 +317,12 @@ mod tests {
         };
         Surveyed {
             request,
-            state: State::Found(Box::new(Found { root, graph: Some(graph), attachments: Vec::new() })),
+            state: State::Found(Box::new(Found {
+                root,
+                graph: Some(graph),
+                attachments: Vec::new(),
+                held: Vec::new(),
+            })),
         }
     }
 
@@ -345,6 +361,7 @@ mod tests {
             },
             sources: Vec::new(),
             targets: Vec::new(),
+            holder: None,
         };
         let cases: [(&[u64], &[u64]); 4] = [
             (&[1, 30, 50, 2, 40, 60, 70], &[70, 60, 50, 2, 1, 40, 30]),
@@ -371,23 +388,33 @@ mod tests {
         assert_eq!(layers_of(&plan, 1, 0), [3, 1]);
     }
 
+    /// What a complete image has is asked for where it is: that repository leads, or holds it for the others.
     #[test]
-    fn a_repository_with_a_complete_image_leads() {
-        let kept = |mut image: Surveyed| {
+    fn what_a_complete_image_has_comes_from_its_repository() {
+        let kept = |name: &str, layers: &[&str]| {
+            let mut image = surveyed(name, layers);
             if let State::Found(found) = &mut image.state {
-                found.graph = None;
+                let graph = found.graph.take().unwrap();
+                found.held = graph.blobs.iter().map(|blob| blob.digest).collect();
             }
             image
         };
-        let images = vec![
-            surveyed("new", &["base"]),
-            surveyed("old", &["base", "x"]),
-            kept(surveyed("old", &["base"])),
+        let need = ["new", "old"];
+        let cases: [(&[&str], &[&str], [&str; 2], Option<&str>); 4] = [
+            (&["old"], &["base", "x"], ["dst/old", "dst/new"], None),
+            (&["other"], &["base", "x"], ["dst/new", "dst/old"], Some("dst/other")),
+            (&["other", "old"], &["base"], ["dst/old", "dst/new"], None),
+            (&["other"], &["x"], ["dst/new", "dst/old"], None),
         ];
-        let group = SurveyedGroup { name: None, images };
-        let plan = Plan::new(Survey { groups: vec![group], ..Survey::default() });
-        let names: Vec<String> = plan.blobs[0].targets.iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["dst/old", "dst/new"]);
+        for (complete, has, targets, holder) in cases {
+            let images = need.iter().map(|name| surveyed(name, &["base"]));
+            let images = images.chain(complete.iter().map(|name| kept(name, has))).collect();
+            let group = SurveyedGroup { name: None, images };
+            let plan = Plan::new(Survey { groups: vec![group], ..Survey::default() });
+            let names: Vec<String> = plan.blobs[0].targets.iter().map(ToString::to_string).collect();
+            assert_eq!(names, targets, "{complete:?}");
+            assert_eq!(plan.blobs[0].holder.as_ref().map(ToString::to_string).as_deref(), holder);
+        }
     }
 
     #[test]

@@ -15,9 +15,10 @@ pub struct RetryPolicy {
     pub backoff: Backoff,
 }
 
-/// So many bytes that arrive after a failure give the budget back: a long blob over a bad line breaks
-/// often and still comes to its end, and what never progresses is given up.
-const PROGRESS: u64 = 8 * 1024 * 1024;
+/// So many new bytes give the budget back, however many failures lie between them: a long blob over a bad line
+/// breaks often and still comes to its end. With five failures a line does that cuts each answer behind 256 KiB. What
+/// brings less is given up, and since a blob has an end, so is everything else.
+const PROGRESS: u64 = 1024 * 1024;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -35,7 +36,7 @@ pub(crate) struct Budget {
     failures: u32,
     /// How much of the blob was ever there, from its beginning on.
     reached: u64,
-    /// How much more than before came since the last failure.
+    /// How much more than before came since the budget was whole.
     progress: u64,
 }
 
@@ -62,9 +63,8 @@ impl Budget {
     /// Notes a failure and tells how long to wait before the next attempt; `None` when there is none.
     pub(crate) fn spend(&mut self, error: &Error) -> Option<Duration> {
         if self.progress >= PROGRESS {
-            self.failures = 0;
+            (self.failures, self.progress) = (0, 0);
         }
-        self.progress = 0;
         self.failures += 1;
         if self.failures >= self.policy.failures || !error.kind().is_transient() {
             return None;
@@ -121,14 +121,34 @@ mod tests {
         assert_eq!(asked(121), None);
     }
 
+    /// How often a blob that is read on where it broke off breaks off until it is given up; `None` where it comes to
+    /// its end.
+    fn breaks(size: u64, parts: impl Iterator<Item = u64>) -> Option<usize> {
+        let (mut budget, mut offset) = (budget(), 0);
+        let broken = error(ErrorKind::Unavailable, None);
+        let mut parts = parts.take_while(|part| {
+            offset += part;
+            budget.arrived(offset);
+            offset < size
+        });
+        let given_up = parts.by_ref().position(|_| budget.spend(&broken).is_none());
+        given_up.map(|position| position + 1)
+    }
+
+    /// What each answer brings before it breaks off → after how many of them there is no further one.
     #[test]
     fn progress_gives_the_budget_back() {
-        let mut budget = budget();
-        let broken = error(ErrorKind::Unavailable, None);
-        for part in 1..=20 {
-            assert!(budget.spend(&broken).is_some());
-            budget.arrived(part * PROGRESS);
+        const KIB: u64 = 1024;
+        const SIZE: u64 = 64 * KIB * KIB;
+        let same = |part: u64| breaks(SIZE, std::iter::repeat(part));
+        for part in [PROGRESS * 4, PROGRESS, 300 * KIB, 256 * KIB] {
+            assert_eq!(same(part), None, "{part}");
         }
+        assert_eq!(same(200 * KIB), Some(5));
+        assert_eq!(same(0), Some(5));
+        // Whoever gives ever less is not waited for without end: 32, 16, 8, 4, 2 and 1 MiB, and then too little.
+        let less = std::iter::successors(Some(SIZE / 2), |part| Some(part / 2));
+        assert_eq!(breaks(SIZE, less), Some(10));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future, stream};
-use sealift_oci::{Descriptor, Manifest, ManifestRef};
+use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef};
 use sealift_store::{Error, ErrorKind, Result, Side, Source};
 
 use crate::attach::{Attachment, Known};
-use crate::walk::Graph;
+use crate::walk::{Graph, Manifests};
 use crate::{Event, Group, ImageRequest, Mirror, Selection};
 
 /// How many images are asked about at the same time. Requests are small here; registries limit their rate.
@@ -63,6 +63,8 @@ pub struct Found {
     pub graph: Option<Graph>,
     /// What is attached to it and not at the target yet.
     pub attachments: Vec<Attachment>,
+    /// The blobs that the target has with it, where other images are to be copied and may need some of them.
+    pub held: Vec<Digest>,
 }
 
 /// An image as the source has it.
@@ -113,7 +115,44 @@ impl Mirror {
         .buffered(SURVEY_CONCURRENCY.min(self.options.transfers.max(1)))
         .collect()
         .await;
-        Survey { elapsed: began.elapsed(), ..Survey::new(selection, surveyed) }
+        let mut survey = Survey::new(selection, surveyed);
+        self.learn_held(&mut survey).await;
+        Survey { elapsed: began.elapsed(), ..survey }
+    }
+
+    /// Where there is something to copy, learns what complete images consist of: their blobs are not fetched again
+    /// for others. The target is asked, which is near. One that cannot be read costs bytes, and no image.
+    async fn learn_held(&self, survey: &mut Survey) {
+        let images = || survey.groups.iter().flat_map(|group| &group.images);
+        if !images().any(|image| matches!(&image.state, State::Found(found) if found.graph.is_some())) {
+            return;
+        }
+        let images = survey.groups.iter_mut().flat_map(|group| &mut group.images);
+        let kept = images.filter_map(|Surveyed { request, state }| match state {
+            State::Found(found) if found.graph.is_none() => Some((&*request, found)),
+            _ => None,
+        });
+        let known = &Manifests::default();
+        let learn = async |(request, found): (&ImageRequest, &mut Box<Found>)| {
+            let graph = self.walk_at_target(known, request, &found.root).await;
+            let blobs = graph.map(|graph| graph.blobs).unwrap_or_default();
+            // Foreign layers need not be there.
+            let blobs = blobs.into_iter().filter(|blob| !blob.is_foreign_layer());
+            found.held = blobs.map(|blob| blob.digest).collect();
+        };
+        stream::iter(kept).for_each_concurrent(SURVEY_CONCURRENCY, learn).await;
+    }
+
+    /// Finds everything below a root that the target has.
+    pub(crate) async fn walk_at_target(
+        &self,
+        known: &Manifests,
+        request: &ImageRequest,
+        root: &Descriptor,
+    ) -> Result<Graph> {
+        let target = self.target.source(&request.target);
+        let root = known.read(target.as_ref(), &root.digest).await?;
+        Graph::walk(known, target.as_ref(), root).await
     }
 
     async fn look(&self, known: &Known, request: &ImageRequest) -> State {
@@ -204,7 +243,7 @@ impl Mirror {
         // The manifest itself tells its media type best.
         let read = graph.as_ref().and_then(|graph: &Graph| graph.manifests.last());
         let root = read.map_or(root, |manifest| manifest.descriptor.clone());
-        Ok(Found { root, graph, attachments })
+        Ok(Found { root, graph, attachments, held: Vec::new() })
     }
 
     /// With `--platform` the root to copy is a child, and only the manifest tells which.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use sealift_oci::{Descriptor, RepositoryName};
-use sealift_store::{Result, Side, Source};
+use sealift_store::{Result, Side};
 
 use crate::walk::{Graph, Manifests};
 use crate::{ImageRequest, Mirror, Plan, PlannedBlob, PlannedGroup, PlannedImage, Step};
@@ -109,11 +109,14 @@ impl Mirror {
     /// Adds up the blobs of an image that is there. The target is asked first: it is near. Foreign layers need
     /// not be there.
     async fn size(&self, known: &Manifests, request: &ImageRequest, root: &Descriptor) -> Result<u64> {
-        let places = [self.target.source(&request.target), self.source.source(&request.source)];
-        let graph = match walk(known, places[0].as_ref(), root).await {
+        let graph = match self.walk_at_target(known, request, root).await {
             Ok(graph) => graph,
             // A place that is only written may not be readable.
-            Err(_) => walk(known, places[1].as_ref(), root).await?,
+            Err(_) => {
+                let source = self.source.source(&request.source);
+                let root = known.read(source.as_ref(), &root.digest).await?;
+                Graph::walk(known, source.as_ref(), root).await?
+            }
         };
         let blobs = graph.blobs.iter().filter(|blob| !blob.is_foreign_layer());
         Ok(blobs.map(|blob| blob.size).sum())
@@ -121,7 +124,7 @@ impl Mirror {
 
     async fn holders(&self, blob: &PlannedBlob) -> Result<Vec<RepositoryName>> {
         let mut holders = Vec::new();
-        for repository in &blob.targets {
+        for repository in blob.targets.iter().chain(&blob.holder) {
             let there = self.target.target(repository)?.stat_blob(&blob.descriptor.digest).await;
             if there.map_err(|error| error.on(Side::Target))? == Some(blob.descriptor.size) {
                 holders.push(repository.clone());
@@ -129,11 +132,6 @@ impl Mirror {
         }
         Ok(holders)
     }
-}
-
-async fn walk(known: &Manifests, place: &dyn Source, root: &Descriptor) -> Result<Graph> {
-    let root = known.read(place, &root.digest).await?;
-    Graph::walk(known, place, root).await
 }
 
 struct Scale<'a> {
@@ -150,7 +148,7 @@ struct Scale<'a> {
 impl<'a> Scale<'a> {
     fn new(plan: &'a Plan, held: &'a [Vec<RepositoryName>]) -> Self {
         let is_led = |&(blob, held): &(&PlannedBlob, &Vec<RepositoryName>)| {
-            blob.targets.first().is_some_and(|leader| held.contains(leader))
+            blob.targets.first().into_iter().chain(&blob.holder).any(|leader| held.contains(leader))
         };
         let blobs = plan.blobs.iter().zip(held).enumerate();
         let brought = blobs.filter(|(_, it)| is_led(it)).map(|(position, _)| position).collect();

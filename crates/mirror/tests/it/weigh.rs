@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sealift_mirror::{Lead, Plan, Weight};
+use sealift_mirror::{Lead, Outcome, Plan, Weight};
 use sealift_store::conformance::fixture::{self, Image};
 use sealift_store::{Action, Counting, ErrorKind, Faults, MemoryStore, Method, Store};
 use tokio::sync::watch;
 
-use crate::world::{World, layer, release, repository, sharing};
+use crate::world::{World, layer, outcome, release, repository, sharing};
 
 #[tokio::test]
 async fn a_plan_is_weighed_and_the_run_keeps_to_it() {
@@ -96,4 +96,52 @@ async fn a_foreign_layer_that_nobody_has_weighs_nothing() {
     let report = mirror.run(plan, watch::channel(false).1).await;
     assert_eq!((total.fetch, total.blobs), (report.totals.bytes_moved, report.totals.blobs_moved as u64));
     assert_eq!(report.images[0].skipped.len(), 1);
+}
+
+/// What came with one image is linked for the next, also where an earlier run brought it, and wherever the place
+/// refuses that it is read back; the plan says so.
+#[tokio::test]
+async fn what_a_complete_image_has_is_not_fetched_again() {
+    for (first, links) in [("a", true), ("b", true), ("a", false), ("b", false)] {
+        let source = Arc::new(Counting::new(Arc::new(MemoryStore::new("source"))));
+        let inner: Arc<dyn Store> = Arc::new(MemoryStore::new("target"));
+        let target = Faults::new(inner, move |call| match call.method {
+            Method::LinkBlob if !links => Action::RefuseLink,
+            _ => Action::Pass,
+        });
+        let world = World::with(Arc::clone(&source) as _, Arc::new(target));
+        sharing(&world, &["a", "b"]).await;
+        world.run(&release(&[first])).await;
+        source.reset();
+        let mirror = world.mirror();
+        let mut plan = Plan::new(mirror.survey(&release(&["a", "b"])).await);
+        let own = plan.totals().bytes - layer("base").len() as u64;
+        let total = mirror.weigh(&mut plan, Lead::AsPlanned).await.unwrap().total;
+        assert_eq!((total.fetch, total.mount), (own, layer("base").len() as u64), "{first}");
+        let report = mirror.run(plan, watch::channel(false).1).await;
+        assert_eq!(report.totals.bytes_moved, own, "{first} {links}");
+        assert_eq!(source.of(Method::OpenBlob).bytes, own, "{first} {links}");
+        let shared = layer("base").len() as u64;
+        let read_back = if links { 0 } else { shared };
+        assert_eq!(
+            (report.totals.bytes_mounted, report.totals.bytes_read_back),
+            (shared - read_back, read_back)
+        );
+    }
+}
+
+/// A complete image whose blob somebody deleted costs a question.
+#[tokio::test]
+async fn a_holder_that_has_it_no_more_costs_no_image() {
+    let target: Arc<dyn Store> = Arc::new(MemoryStore::new("target"));
+    let world = World::with(Arc::new(MemoryStore::new("source")), Arc::clone(&target));
+    sharing(&world, &["a", "b"]).await;
+    world.run(&release(&["a"])).await;
+    let mirror = world.mirror();
+    let plan = Plan::new(mirror.survey(&release(&["a", "b"])).await);
+    let base = sealift_oci::Digest::sha256(&layer("base"));
+    target.admin().delete_blob(&repository("dst", "a"), &base).await.unwrap();
+    let report = mirror.run(plan, watch::channel(false).1).await;
+    assert!(matches!(outcome(&report, "b"), Outcome::Arrived), "{report:?}");
+    assert!(report.totals.bytes_moved > layer("base").len() as u64);
 }

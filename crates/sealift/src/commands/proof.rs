@@ -93,7 +93,8 @@ async fn prove_bases(
     let found: Vec<Option<(&PlannedBlob, &Content)>> = stream::iter(looked_for.collect::<Vec<_>>())
         .map(|(blob, base)| async move {
             let descriptor = Descriptor::new("", base.digest, base.size);
-            let at_target = PlannedBlob { descriptor, sources: Vec::new(), targets: blob.targets.clone() };
+            let at_target =
+                PlannedBlob { descriptor, sources: Vec::new(), targets: blob.targets.clone(), holder: None };
             let is_there = holder(job, &at_target, &base.held, below).await?.is_some()
                 || holder(job, blob, &[], below).await?.is_some();
             Ok::<_, CommandError>((!is_there).then_some((blob, base)))

@@ -92,6 +92,7 @@ pub(super) fn plan(request: &RepairRequest) -> Plan {
         descriptor: Descriptor::new(media_type::OCI_LAYER_GZIP, missing.digest, missing.size),
         sources: missing.repositories.iter().filter_map(|it| alias(&it.source)).collect(),
         targets: missing.repositories.iter().map(|it| it.name.clone()).collect(),
+        holder: None,
     });
     let images = request.missing.iter().enumerate().filter_map(|(at, missing)| image(at, missing)).collect();
     let groups = vec![PlannedGroup { name: None, images }];
