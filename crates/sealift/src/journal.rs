@@ -164,8 +164,8 @@ fn sweep(directory: &Path, now: SystemTime) -> io::Result<()> {
     kept[..surplus].iter().try_for_each(|(_, path)| remove(path))
 }
 
-/// Another process may sweep at the same time.
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a file that another process may remove at the same time.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,

@@ -7,6 +7,7 @@
 //! time, by a lock that ends with it.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use sealift_mirror::Spool;
 use sealift_oci::{Digest, Hasher};
 use sealift_store::{BlobBody, atomic, lock, platform};
 use serde::{Deserialize, Serialize};
+
+use crate::journal::remove;
 
 /// How many bytes pass between two marks; so much is fetched again at most.
 const MARK_SPACING: u64 = 8 * 1024 * 1024;
@@ -227,32 +230,54 @@ struct Entry {
     changed: SystemTime,
 }
 
+impl Entry {
+    fn is_old(&self, now: SystemTime) -> bool {
+        now.duration_since(self.changed).is_ok_and(|age| age > KEPT_FOR)
+    }
+}
+
+/// Parts and marks: what the bound is for.
 fn entries(root: &Path) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+    files(root, |path| path.extension().is_some_and(|it| it == PART || it == MARK))
+}
+
+/// Marks that are about to be written, or were when their process was killed. Each is a few hundred bytes for a moment,
+/// so they do not count against the bound.
+fn stages(root: &Path) -> io::Result<Vec<Entry>> {
+    let is_stage = |name: &str| name.starts_with(atomic::STAGE_PREFIX);
+    files(root, |path| path.file_name().and_then(OsStr::to_str).is_some_and(is_stage))
+}
+
+fn files(root: &Path, is_wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Entry>> {
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let path = entry?.path();
-        let is_ours = path.extension().is_some_and(|it| it == PART || it == MARK);
         // What another process has just removed is not there.
         let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-        if is_ours && metadata.is_file() {
+        if is_wanted(&path) && metadata.is_file() {
             let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            entries.push(Entry { path, size: metadata.len(), changed });
+            files.push(Entry { path, size: metadata.len(), changed });
         }
     }
-    Ok(entries)
+    Ok(files)
 }
 
 /// Removes what is too old, and the oldest of the rest until what is left keeps the bound. Returns how much that is. What
 /// another process is at stays.
 fn sweep(root: &Path, limit: u64, now: SystemTime) -> io::Result<u64> {
-    let mut entries = entries(root)?;
+    // Whether another process is at a stage only its age tells.
+    stages(root)?.iter().filter(|stage| stage.is_old(now)).try_for_each(|stage| remove(&stage.path))?;
+    keep_bound(entries(root)?, limit, now)
+}
+
+/// Other processes may do the same at the same time.
+fn keep_bound(mut entries: Vec<Entry>, limit: u64, now: SystemTime) -> io::Result<u64> {
     entries.sort_by_key(|entry| entry.changed);
     let mut used: u64 = entries.iter().map(|entry| entry.size).sum();
-    for Entry { path, size, changed } in entries {
-        let is_old = now.duration_since(changed).is_ok_and(|age| age > KEPT_FOR);
-        if is_old || (used > limit && is_free(&path)) {
-            std::fs::remove_file(&path)?;
-            used -= size;
+    for entry in entries {
+        if entry.is_old(now) || (used > limit && is_free(&entry.path)) {
+            remove(&entry.path)?;
+            used -= entry.size;
         }
     }
     Ok(used)
@@ -404,12 +429,32 @@ mod tests {
     #[test]
     fn what_is_too_old_is_swept_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["sha256-00.part", "sha256-00.mark", "notes.txt"] {
+        for name in ["sha256-00.part", "sha256-00.mark", ".stage-0123", "notes.txt"] {
             std::fs::write(root.path().join(name), "x").unwrap();
         }
         let later = SystemTime::now() + KEPT_FOR + Duration::from_secs(60);
+        let count = || std::fs::read_dir(root.path()).unwrap().count();
         assert_eq!(sweep(root.path(), u64::MAX, SystemTime::now()).unwrap(), 2);
+        assert_eq!(count(), 4);
+        // A young stage may be another process's, whatever the bound is.
+        assert_eq!(sweep(root.path(), 0, SystemTime::now()).unwrap(), 0);
+        assert_eq!(count(), 2);
         assert_eq!(sweep(root.path(), u64::MAX, later).unwrap(), 0);
-        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+        assert_eq!(count(), 1);
+    }
+
+    #[test]
+    fn another_process_may_sweep_at_the_same_time() {
+        let root = tempfile::tempdir().unwrap();
+        let (now, later) = (SystemTime::now(), SystemTime::now() + KEPT_FOR + Duration::from_secs(60));
+        for (limit, when) in [(u64::MAX, later), (0, now)] {
+            for name in ["sha256-00.part", "sha256-01.part", "sha256-01.mark"] {
+                std::fs::write(root.path().join(name), "x").unwrap();
+            }
+            let seen = entries(root.path()).unwrap();
+            std::fs::remove_file(root.path().join("sha256-01.part")).unwrap();
+            assert_eq!(keep_bound(seen, limit, when).unwrap(), 0, "{limit}");
+            assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0, "{limit}");
+        }
     }
 }
