@@ -35,6 +35,7 @@ mod releases;
 mod report;
 mod requests;
 mod resume;
+mod screen;
 mod secrets;
 mod serve;
 mod serve_guard;
@@ -43,6 +44,7 @@ mod serve_upstream;
 mod shell;
 mod site;
 mod terminal;
+mod transcripts;
 mod usage;
 mod verify;
 

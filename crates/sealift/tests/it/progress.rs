@@ -1,59 +1,20 @@
 //! Progress on real terminals, in pipes and for programs: transcripts of whole runs.
 
-use std::process::Stdio;
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
 
+use crate::screen::{on_terminal, transcript};
 use crate::site::{KNOWN, Run, Site, names, sealift};
 
-const SCRIPT: &str = "/usr/bin/script";
-/// No run takes longer, whatever is broken.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A run on a terminal of some size, through `script`; `None` where that is not there.
-async fn on_terminal(site: &Site, (width, height): (u16, u16), more: &str) -> Option<vt100::Parser> {
-    if !std::path::Path::new(SCRIPT).exists() {
-        return None;
-    }
+/// Mirrors the known release on a terminal of some size; `None` where there is none.
+async fn mirror_on(site: &Site, size: (u16, u16), more: &str) -> Option<vt100::Parser> {
     let home = tempfile::tempdir().unwrap();
     let line = format!(
-        "stty cols {width} rows {height}; {} mirror --source-registry {} --source-repository arcdata \
-         --source-anonymous --target-registry {} --target-repository site/arcdata --target-anonymous \
-         --tag {KNOWN} --target-tag {KNOWN} {more}; echo ended with $?",
-        env!("CARGO_BIN_EXE_sealift"),
-        site.source.address,
-        site.target.address,
+        "sealift mirror --source-registry {} --source-repository arcdata --source-anonymous \
+         --target-registry {} --target-repository site/arcdata --target-anonymous \
+         --tag {KNOWN} --target-tag {KNOWN} {more}",
+        site.source.address, site.target.address,
     );
-    let mut command = Command::new(SCRIPT);
-    command.args(["-q", "-c", &line, "/dev/null"]).env_clear().env("TERM", "xterm").env("SHELL", "/bin/sh");
-    command.env("PATH", "/usr/bin:/bin").env("HOME", home.path()).kill_on_drop(true);
-    // `script` ends when its input does.
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut bytes, mut stdout) = (Vec::new(), child.stdout.take().unwrap());
-    tokio::time::timeout(LIMIT, stdout.read_to_end(&mut bytes)).await.expect("the run hangs").unwrap();
-    let mut parser = vt100::Parser::new(height, width, 1000);
-    for piece in bytes.split_inclusive(|byte| *byte == b'\r') {
-        parser.process(piece);
-        assert!(!parser.screen().hide_cursor());
-    }
-    Some(parser)
-}
-
-/// All lines, also those that scrolled away.
-fn transcript(mut parser: vt100::Parser) -> String {
-    let height = usize::from(parser.screen().size().0);
-    parser.screen_mut().set_scrollback(usize::MAX);
-    let mut lines = Vec::new();
-    for back in (0..=parser.screen().scrollback()).rev() {
-        parser.screen_mut().set_scrollback(back);
-        let rows = parser.screen().rows(0, parser.screen().size().1);
-        let take = if back == 0 { height } else { 1 };
-        lines.extend(rows.take(take).map(|line| line.trim_end().to_owned()));
-    }
-    lines.join("\n").trim_end().to_owned()
+    on_terminal(size, home.path(), &line, &[]).await
 }
 
 /// Bars come and go, and what stays is what a run without them would have told.
@@ -61,7 +22,7 @@ fn transcript(mut parser: vt100::Parser) -> String {
 async fn a_terminal_is_left_with_the_messages_and_the_report_alone() {
     for size in [(80, 24), (40, 10)] {
         let site = Site::new().await;
-        let Some(parser) = on_terminal(&site, size, "--progress bars --bandwidth 40kB/s").await else {
+        let Some(parser) = mirror_on(&site, size, "--progress bars --bandwidth 40kB/s").await else {
             return;
         };
         let text = transcript(parser);
