@@ -126,13 +126,17 @@ mod tests {
     fn breaks(size: u64, parts: impl Iterator<Item = u64>) -> Option<usize> {
         let (mut budget, mut offset) = (budget(), 0);
         let broken = error(ErrorKind::Unavailable, None);
-        let mut parts = parts.take_while(|part| {
+        for (number, part) in parts.enumerate() {
             offset += part;
             budget.arrived(offset);
-            offset < size
-        });
-        let given_up = parts.by_ref().position(|_| budget.spend(&broken).is_none());
-        given_up.map(|position| position + 1)
+            if offset >= size {
+                return None;
+            }
+            if budget.spend(&broken).is_none() {
+                return Some(number + 1);
+            }
+        }
+        None
     }
 
     /// What each answer brings before it breaks off → after how many of them there is no further one.
