@@ -48,14 +48,14 @@ impl Kept {
 
 /// What was typed, with what a profile says below it.
 #[derive(Debug)]
-pub(crate) struct Wish {
+pub(crate) struct Layered {
     pub(crate) answers: AnswerArgs,
     pub(crate) what: WhatArgs,
     /// An empty one where none was named.
     pub(crate) profile: Profile,
 }
 
-impl Wish {
+impl Layered {
     pub(crate) fn new(
         profile: Option<Profile>,
         answers: &AnswerArgs,

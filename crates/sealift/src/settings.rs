@@ -18,7 +18,7 @@ use crate::answers::Answer;
 use crate::args::AnswerArgs;
 use crate::environment::Environment;
 use crate::errors::CommandError;
-use crate::identity::Identity;
+use crate::identity::{Identity, KnownFrom};
 use crate::prompt::Prompter;
 use crate::ui::Ui;
 
@@ -370,23 +370,36 @@ impl<'a> Asker<'a> {
         if !username.is_empty() {
             self.settled.texts.insert(user, username.clone());
         }
-        let nobodys = has_profile && username.is_empty();
+        // Whom the profile names somebody may be kept for; who is nobody has no password.
+        let is_kept = self.given.kept.contains(&user);
+        let waits = has_profile && (is_kept || username.is_empty());
         let secret = match self.given.passwords.remove(&password) {
             Some(secret) => secret,
-            None if nobodys => Secret::new(String::new()),
+            None if waits => Secret::new(String::new()),
             None => self
                 .ask(|prompter| prompter.secret(&password.question("")))?
                 .unwrap_or_else(|| Secret::new(String::new())),
         };
         match (username.is_empty(), secret.expose().is_empty()) {
             (true, true) => Ok(Identity::unknown()),
-            (false, true) if self.given.kept.contains(&user) => Ok(Identity::named(username)),
+            (false, true) if is_kept => Ok(Identity::named(username)),
             (false, _) => Ok(Identity::typed(Credentials::Basic { username, password: secret })),
             (true, false) => Err(CommandError::usage(
                 format_args!("there is a {} and no {}", password.noun(), user.noun()),
                 format_args!("Set {}.", names(user)),
             )),
         }
+    }
+
+    /// Asks for the password of somebody whom a profile names and nobody keeps.
+    pub(crate) fn ask_for_named(&mut self, identity: &mut Identity, password: Answer) -> Result<()> {
+        let KnownFrom::Named(username) = &identity.known_from else { return Ok(()) };
+        let username = username.clone();
+        let secret = self.ask(|prompter| prompter.secret(&password.question("")))?;
+        if let Some(password) = secret.filter(|secret| !secret.expose().is_empty()) {
+            *identity = Identity::typed(Credentials::Basic { username, password });
+        }
+        Ok(())
     }
 
     fn ask<T>(

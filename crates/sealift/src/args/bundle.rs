@@ -142,9 +142,12 @@ pub(crate) struct LoadArgs {
     /// Load into the directory of a registry, which `sealift serve` serves; with
     /// --target-repository below that repository
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = [
-        "target_registry", "target_username", "target_password_stdin", "target_anonymous",
+        "target_registry", "target_username", "target_password_stdin", "target_anonymous", "profile",
     ])]
     pub(crate) into: Option<PathBuf>,
+    /// Take from this profile where to, as far as no flag and no variable says it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     /// Load nothing unless everything can be loaded

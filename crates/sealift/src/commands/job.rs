@@ -21,7 +21,7 @@ use crate::list::{self, Wanted};
 use crate::observe::Progress;
 use crate::output::units::count;
 use crate::places::{Connection, newest_release, release_tags};
-use crate::profile::Wish;
+use crate::profile::Layered;
 use crate::selection::select;
 use crate::settings::{Asker, Given, PlaceSettings, Settings, Settled};
 use crate::ui::Ui;
@@ -70,29 +70,28 @@ impl Job {
         environment: &mut Environment,
         goal: Goal,
     ) -> Result<Self> {
-        let profile = profile(ui, answers, what, environment)?;
-        let wish = Wish::new(profile, answers, what, &environment.variables);
+        let layered = layered(ui, answers, what, environment)?;
         let wanted = match &what.images_file {
             Some(file) => Wanted::List(read_list(file, answers, environment)?),
-            None if wish.profile.has_images() => {
+            None if layered.profile.has_images() => {
                 refuse_beside_products(answers, what, environment)?;
                 Wanted::Products
             }
-            None => return Self::of_wish(ui, &wish, connection, environment, goal).await,
+            None => return Self::of_wish(ui, &layered, connection, environment, goal).await,
         };
-        Self::of_list(ui, &wanted, &wish, connection, environment, goal).await
+        Self::of_list(ui, &wanted, &layered, connection, environment, goal).await
     }
 
     async fn of_wish(
         ui: &Arc<Ui>,
-        wish: &Wish,
+        layered: &Layered,
         connection: &Connection,
         environment: &mut Environment,
         goal: Goal,
     ) -> Result<Self> {
-        let (settings, settled) = settle_releases(ui, wish, connection, environment, &goal).await?;
-        let kept = wish.kept_releases(&settled);
-        let job = Self::of_settings(ui, settings, &wish.what, connection, goal)?;
+        let (settings, settled) = settle_releases(ui, layered, connection, environment, &goal).await?;
+        let kept = layered.kept_releases(&settled);
+        let job = Self::of_settings(ui, settings, &layered.what, connection, goal)?;
         Ok(Self { kept, ..job })
     }
 
@@ -124,12 +123,12 @@ impl Job {
     async fn of_list(
         ui: &Arc<Ui>,
         wanted: &Wanted,
-        wish: &Wish,
+        layered: &Layered,
         connection: &Connection,
         environment: &mut Environment,
         goal: Goal,
     ) -> Result<Self> {
-        let Wish { answers, what, profile } = wish;
+        let Layered { answers, what, profile } = layered;
         let given = Given::read(&goal.narrow(&Answer::BESIDE_LIST), answers, environment)?;
         if matches!(goal, Goal::Registry) {
             given.demand_target(environment.is_interactive)?;
@@ -142,19 +141,20 @@ impl Job {
             Goal::Registry => Some(asker.target()?),
             Goal::Bundle { .. } => None,
         };
+        if let Some(target) = &mut target {
+            look_up(&lookup, target).await?;
+            asker.ask_for_named(&mut target.identity, Answer::TargetPassword)?;
+        }
         let rule = asker.tag_rule(&answers.source_tag)?;
         let list = match wanted {
             Wanted::List(list) => Some(list),
             Wanted::Products => None,
         };
-        let kept = wish.kept_images(&asker.into_settled(), list, rule.digest_only.as_ref());
+        let kept = layered.kept_images(&asker.into_settled(), list, rule.digest_only.as_ref());
         let registries = list::identities(&lookup, wanted.repositories(profile), &identity).await?;
         let mut clients = list::Clients::new(connection, &registries);
         let images = wanted.images(profile, &mut clients).await?;
         let mapped = list::map(&images, target.as_ref().map(|target| &target.repository), &rule)?;
-        if let Some(target) = &mut target {
-            look_up(&lookup, target).await?;
-        }
         let (source, names) = list::connect(&mapped, &mut clients)?;
         let (target, store) = open_target(goal, target, connection)?;
         let ends = Ends { source: SourceEnd::List(registries), names, target };
@@ -231,14 +231,16 @@ fn open_target(
     }
 }
 
-/// Reads the profile that is named, and tells what of a file of another tool it has no place for.
-fn profile(
+/// Reads the profile that is named, puts it below what was typed, and tells what of a file of another tool has no place in it.
+pub(super) fn layered(
     ui: &Ui,
     answers: &AnswerArgs,
     what: &WhatArgs,
     environment: &mut Environment,
-) -> Result<Option<Profile>> {
-    let Some(path) = what.profile.as_deref() else { return Ok(None) };
+) -> Result<Layered> {
+    let Some(path) = what.profile.as_deref() else {
+        return Ok(Layered::new(None, answers, what, &environment.variables));
+    };
     refuse_shared_input("profile", path, answers)?;
     if path == Path::new("-") && what.images_file.as_deref() == Some(path) {
         return Err(CommandError::usage(
@@ -248,7 +250,7 @@ fn profile(
     }
     let read = list::read_profile("--profile", path, environment)?;
     tell_unmapped(ui, path, &read);
-    Ok(Some(read.profile))
+    Ok(Layered::new(Some(read.profile), answers, what, &environment.variables))
 }
 
 /// Tells what of a file of another tool has no place in a profile.
@@ -300,12 +302,12 @@ fn refuse_beside_products(answers: &AnswerArgs, what: &WhatArgs, environment: &E
 /// Settles the ten answers.
 async fn settle_releases(
     ui: &Ui,
-    wish: &Wish,
+    layered: &Layered,
     connection: &Connection,
     environment: &mut Environment,
     goal: &Goal,
 ) -> Result<(Settings, Settled)> {
-    let Wish { answers, what, .. } = wish;
+    let Layered { answers, what, .. } = layered;
     let range = what.from_tag.as_ref().zip(what.to_tag.as_ref());
     let is_wanted = |answer: &Answer| range.is_none() || *answer != Answer::SourceTag;
     let wanted: Vec<Answer> = goal.narrow(&Answer::ALL).into_iter().filter(is_wanted).collect();
@@ -318,6 +320,7 @@ async fn settle_releases(
     let mut asker = Asker::new(given, prompter, ui);
     let mut source = asker.source()?;
     look_up(&lookup, &mut source).await?;
+    asker.ask_for_named(&mut source.identity, Answer::SourcePassword)?;
     let mut newest = None;
     if let Some(range) = range {
         let store = connection.open(&source, Side::Source)?;
@@ -330,6 +333,7 @@ async fn settle_releases(
     if matches!(goal, Goal::Registry) {
         let mut place = asker.target()?;
         look_up(&lookup, &mut place).await?;
+        asker.ask_for_named(&mut place.identity, Answer::TargetPassword)?;
         target = Some(place);
         target_tag = asker.target_tag(&tags)?;
     }

@@ -15,7 +15,7 @@ use super::delta_sums;
 use super::documents::{self, Documents};
 use super::dry_run::DryRun;
 use super::freight::{self, Freight};
-use super::job::{Job, look_up};
+use super::job::{Job, layered, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
 use super::record::Outlet;
 use super::rehearsal::{self, Load};
@@ -300,6 +300,8 @@ async fn settle_target(
     connection: &Connection,
 ) -> Result<Destination> {
     let answers = AnswerArgs { target: args.target.clone(), ..AnswerArgs::default() };
+    let what = WhatArgs { profile: args.profile.clone(), ..WhatArgs::default() };
+    let answers = layered(ui, &answers, &what, environment)?.answers;
     let wanted: Vec<Answer> = Answer::ALL.into_iter().filter(|answer| answer.is_about_target()).collect();
     let given = Given::read(&wanted, &answers, environment)?;
     given.demand_target(environment.is_interactive)?;
@@ -308,6 +310,7 @@ async fn settle_target(
     let mut asker = Asker::new(given, prompter, ui);
     let mut target = asker.target()?;
     look_up(&lookup, &mut target).await?;
+    asker.ask_for_named(&mut target.identity, Answer::TargetPassword)?;
     let tag = asker.listed_tag()?;
     let (store, below) = (connection.open(&target, Side::Target)?, Some(target.repository.clone()));
     Ok(Destination { end: TargetEnd::Place(target), store, below, tag })

@@ -1,5 +1,4 @@
 use super::*;
-use crate::identity::KnownFrom;
 use crate::progress::Manner;
 use crate::prompt::PromptError;
 use crate::ui::Level;
@@ -72,10 +71,12 @@ fn settle(args: &AnswerArgs, surroundings: &mut Surroundings) -> Result<Settings
     let ui = Ui::of(environment, Level::Quiet, Manner::PLAIN);
     let prompter = environment.is_interactive.then_some(environment.prompter.as_mut());
     let mut asker = Asker::new(given, prompter, &ui);
-    let source = asker.source()?;
+    let mut source = asker.source()?;
+    asker.ask_for_named(&mut source.identity, Answer::SourcePassword)?;
     let newest = asker.needs_newest().then(|| "v1.42.0_2025-10-14".parse().unwrap());
     let tags = asker.tags(newest)?;
-    let target = asker.target()?;
+    let mut target = asker.target()?;
+    asker.ask_for_named(&mut target.identity, Answer::TargetPassword)?;
     let target_tag = asker.target_tag(&tags)?;
     let settings = Settings { source, target: Some(target), tags, target_tag };
     settings.check().map(|()| settings)
@@ -247,7 +248,7 @@ products:
 fn kept(yaml: &str) -> AnswerArgs {
     let profile = sealift_catalog::profile::Profile::parse(yaml).unwrap();
     let (answers, what) = (AnswerArgs::default(), crate::args::WhatArgs::default());
-    crate::profile::Wish::new(Some(profile), &answers, &what, &HashMap::new()).answers
+    crate::profile::Layered::new(Some(profile), &answers, &what, &HashMap::new()).answers
 }
 
 #[test]
@@ -296,7 +297,7 @@ fn answers_are_kept_without_passwords_and_the_newest_stays_the_newest() {
     for (args, answers, expected) in [
         (AnswerArgs::default(), &questions[..], asked),
         (AnswerArgs::default(), &typed, "mcr.microsoft.com a me ship.lan b v2 | v1"),
-        (kept(PROFILE), &["x", "y"], "kept.lan kept reader site.lan site captain approved | v7"),
+        (kept(PROFILE), &[], "kept.lan kept reader site.lan site captain approved | v7"),
     ] {
         let mut surroundings = surroundings(&[], "", Some(answers));
         let environment = &mut surroundings.environment;

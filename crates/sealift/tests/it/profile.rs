@@ -110,7 +110,7 @@ async fn products_arrive_by_their_rules_and_under_their_names() {
     yard.run("verify", PRODUCTS, &["--deep"]).await.expect(0);
     let run = yard.run("lock", PRODUCTS, &[]).await.expect(0);
     assert!(run.stdout.contains("  # TARGET/site/fleet/app:1.10"), "{}", run.stdout);
-    let bundle = yard.path("bundle");
+    let (bundle, directory) = (yard.path("bundle"), yard.home.path().to_str().unwrap());
     yard.run("pack", PRODUCTS, &["--to", bundle.to_str().unwrap()]).await.expect(0);
     let run = yard.call(&["inspect", bundle.to_str().unwrap()], &[], None).await.expect(0);
     assert!(
@@ -119,6 +119,11 @@ async fn products_arrive_by_their_rules_and_under_their_names() {
         run.stdout
     );
     yard.run("doctor", PRODUCTS, &[]).await.expect(0);
+    // On the other side the profile says where to.
+    let moved = ["--target-repository", "moved"];
+    yard.run("load", PRODUCTS, &[&[bundle.to_str().unwrap()][..], &moved].concat()).await.expect(0);
+    assert_eq!(yard.tags("moved/fleet/app").await, ["1.1", "1.10"]);
+    yard.run("load", PRODUCTS, &[bundle.to_str().unwrap(), "--into", directory]).await.expect(2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
