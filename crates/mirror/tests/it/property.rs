@@ -1,7 +1,7 @@
 //! After plan and run over any set of images, the target equals the source.
 
 use proptest::prelude::*;
-use sealift_mirror::{Group, Outcome, Selection, Verdict};
+use sealift_mirror::{Group, ImageReport, Outcome, Selection, Verdict};
 use sealift_oci::ManifestRef;
 use sealift_store::conformance::fixture::{self, Image};
 use sealift_store::{Counting, Method, Store};
@@ -62,17 +62,30 @@ async fn publish(world: &World, sketches: &[Sketch]) -> Selection {
     Selection { groups }
 }
 
-async fn check(sketches: &[Sketch]) {
+/// What the first `number` sketches want.
+fn beginning(selection: &Selection, mut number: usize) -> Selection {
+    let mut selection = selection.clone();
+    for group in &mut selection.groups {
+        group.images.truncate(number);
+        number -= group.images.len();
+    }
+    selection
+}
+
+/// An earlier run may have brought some of it.
+async fn check(sketches: &[Sketch], earlier: usize) {
     let mut world = World::new();
     let selection = publish(&world, sketches).await;
     let counted = Arc::new(Counting::new(Arc::clone(&world.source)));
     world.source = Arc::clone(&counted) as Arc<dyn Store>;
-    let report = world.run(&selection).await;
-    assert!(report.images.iter().all(|image| matches!(image.outcome, Outcome::Arrived)), "{report:?}");
+    let reports = [world.run(&beginning(&selection, earlier)).await, world.run(&selection).await];
+    let there = |image: &ImageReport| matches!(image.outcome, Outcome::Arrived | Outcome::AlreadyThere);
+    assert!(reports.iter().flat_map(|report| &report.images).all(there), "{reports:?}");
     for (counted, tally) in counted.tallies() {
         assert!(counted.method != Method::OpenBlob || tally.calls == 1, "{counted:?} was fetched again");
     }
-    assert_eq!(counted.of(Method::OpenBlob).bytes, report.totals.bytes_moved);
+    let moved = reports.iter().map(|report| report.totals.bytes_moved).sum::<u64>();
+    assert_eq!(counted.of(Method::OpenBlob).bytes, moved);
     let verification = world.mirror().verify(&selection, true).await;
     assert!(
         verification.images.iter().all(|image| matches!(image.verdict, Verdict::Right)),
@@ -86,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_target_equals_the_source(sketches in proptest::collection::vec(sketch(), 1..8)) {
-        tokio::runtime::Runtime::new().unwrap().block_on(check(&sketches));
+    fn the_target_equals_the_source(sketches in proptest::collection::vec(sketch(), 1..8), earlier in 0..8_usize) {
+        tokio::runtime::Runtime::new().unwrap().block_on(check(&sketches, earlier));
     }
 }

@@ -54,7 +54,18 @@ struct Scene {
     source: HttpProxy,
     target: HttpProxy,
     state: TempDir,
+    /// What a run keeps in that directory for the next one.
+    keep: Keep,
     blobs: HashMap<Digest, Descriptor>,
+}
+
+/// What a killed run leaves to the next one.
+#[derive(Clone, Copy, Debug)]
+enum Keep {
+    /// The journal of uploads.
+    State,
+    /// The beginnings of blobs.
+    Spool,
 }
 
 fn images() -> Vec<(&'static str, Image)> {
@@ -67,7 +78,7 @@ fn images() -> Vec<(&'static str, Image)> {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    async fn new(keep: Keep) -> Self {
         let store = MemoryStore::new("memory");
         let mut blobs = HashMap::new();
         for (name, image) in images() {
@@ -77,21 +88,20 @@ impl Scene {
         let site = Site::of(Arc::new(store)).await;
         let source = HttpProxy::start(site.source.address.parse().unwrap()).await.unwrap();
         let target = HttpProxy::start(site.target.address.parse().unwrap()).await.unwrap();
-        Self { site, source, target, state: tempfile::tempdir().unwrap(), blobs }
+        Self { site, source, target, state: tempfile::tempdir().unwrap(), keep, blobs }
     }
 
     fn args(&self) -> Vec<String> {
         let (source, target) = (self.source.address().to_string(), self.target.address().to_string());
         let args = ["mirror", "--tag", KNOWN, "--image", NAMES[0], "--image", NAMES[1]];
         let ends = ["--source-registry", &source, "--target-registry", &target];
-        let rest = [
-            "--target-repository",
-            "site/arcdata",
-            "--verbose",
-            "--state",
-            self.state.path().to_str().unwrap(),
-        ];
-        [&args[..], &ends, &rest].concat().into_iter().map(str::to_owned).collect()
+        let rest = ["--target-repository", "site/arcdata", "--verbose"];
+        let directory = self.state.path().to_str().unwrap();
+        let keep = match self.keep {
+            Keep::State => &["--state", directory][..],
+            Keep::Spool => &["--state", "none", "--spool", directory],
+        };
+        [&args[..], &ends, &rest, keep].concat().into_iter().map(str::to_owned).collect()
     }
 
     /// Runs until the moment has come, and kills; tells whether it came before the run had ended.
@@ -187,14 +197,15 @@ fn is_get_of(head: &RequestHead, digest: &str) -> bool {
 
 /// How many requests a run makes of its source and of its target where nothing stops it.
 async fn counted() -> [usize; 2] {
-    let scene = Scene::new().await;
+    let scene = Scene::new(Keep::State).await;
     scene.run().await;
     [&scene.source, &scene.target].map(|line| line.records().len())
 }
 
 /// Kills a run, and runs it again; tells whether it was killed.
 async fn play(number: usize, requests: [usize; 2]) -> bool {
-    let (moment, scene) = (Moment::draw(number, requests), Scene::new().await);
+    let keep = if number % 3 == 2 { Keep::Spool } else { Keep::State };
+    let (moment, scene) = (Moment::draw(number, requests), Scene::new(keep).await);
     let is_killed = scene.kill_at(&moment).await;
     for name in NAMES {
         if scene.site.tagged(name, KNOWN).await.is_some() {
@@ -212,7 +223,12 @@ async fn play(number: usize, requests: [usize; 2]) -> bool {
         let is_lost = |line: &&str| line.contains("Trying again") && line.contains(&digest.to_string());
         let attempts = 1 + run.stderr.lines().filter(is_lost).count() as u64;
         let most = if arrived.contains(digest) { 0 } else { blob.size * attempts };
-        assert!(again <= most, "{number}: {moment:?}: {again} bytes of {} again\n{}", blob.size, run.stderr);
+        assert!(
+            again <= most,
+            "{number}: {keep:?} {moment:?}: {again} bytes of {} again\n{}",
+            blob.size,
+            run.stderr
+        );
     }
     scene.verify(&["--image", NAMES[0], "--image", NAMES[1]]).await;
     is_killed
