@@ -120,7 +120,8 @@ async fn products_arrive_by_their_rules_and_under_their_names() {
     );
     yard.run("doctor", PRODUCTS, &[]).await.expect(0);
     // On the other side the profile says where to.
-    let moved = ["--target-repository", "moved"];
+    let receipt = yard.path("receipt.json");
+    let moved = ["--target-repository", "moved", "--receipt", receipt.to_str().unwrap()];
     yard.run("load", PRODUCTS, &[&[bundle.to_str().unwrap()][..], &moved].concat()).await.expect(0);
     assert_eq!(yard.tags("moved/fleet/app").await, ["1.1", "1.10"]);
     yard.run("load", PRODUCTS, &[bundle.to_str().unwrap(), "--into", directory]).await.expect(2);
