@@ -212,9 +212,14 @@ async fn a_sealed_update_skips_a_release() {
     publish(&gap, 3).await;
     fs::write(gap.path("captain.txt"), CAPTAIN.identity).unwrap();
     let closed = ["--trust", "sealift.pub", "--sign", "sealift.key", "--encrypt-to", CAPTAIN.recipient];
-    let more = ["--since", RECEIPT, "--volume-size", "1MiB"];
+    let more = ["--since", RECEIPT, "--volume-size", "1MiB", "--report", "report.html"];
     let run = pack_next(&gap, &[&more[..], &closed].concat()).await.expect(0);
     assert!(run.stdout.contains("2 of 2 layers as deltas"), "{}", run.stdout);
+    let page = fs::read_to_string(gap.path("report.html")).unwrap();
+    for words in ["Carried as what differs", "2 of 2 layers as deltas: ", "Read of earlier layers", "1.21 MB"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
     let open = ["--trust", "sealift.pub", "--identity", "captain.txt"];
     gap.run(&[&["verify", "next"], &open[..]].concat()).await.expect(0);
     let run = gap.load("next", &open).await.expect(0);
