@@ -37,4 +37,4 @@ pub(crate) use open::open;
 pub(crate) use parameters::ID;
 pub(crate) use plan::Reserved;
 #[cfg(test)]
-pub(crate) use tests::made_of;
+pub(crate) use tests::{made_backwards, made_of};

@@ -14,7 +14,9 @@ use serde_json::json;
 
 use super::base::{Joined, OpenBase, Plain, Streams};
 use super::decode::{self, DeltaError};
+use super::encode::encode;
 use super::make::{Level, New, Old, Raw};
+use super::parameters::Frame;
 use super::{Bases, BlobLookup, Candidates, Delta, DeltaPlan, ID, Made, Memory, PlannedBase, Unplanned};
 use crate::catalogue::{Content, Encoding, Extent};
 
@@ -72,6 +74,29 @@ pub(crate) fn made_of(base: &Bytes, blob: &Bytes) -> Made {
     let mut all = Old::default();
     all.add(Digest::sha256(base), false, base.to_vec());
     New { blob, level: Level::Fast }.whole(&all, u64::MAX).unwrap()
+}
+
+/// A delta of so many frames whose prefixes have 64 bytes of the base each, and each byte lies before the one in front.
+pub(crate) fn made_backwards(base: &Bytes, blob: &Bytes, frames: usize) -> Made {
+    let offsets = || (0..64).rev().map(|number| number * 2);
+    let prefix: Vec<u8> = offsets().map(|offset| base[offset]).collect();
+    let runs: Vec<_> = offsets().map(|offset| json!({"base": 0, "offset": offset, "size": 1})).collect();
+    let (mut carried, mut written) = (Vec::new(), Vec::new());
+    for plain in blob.chunks(blob.len().div_ceil(frames)) {
+        let frame = encode(&prefix, plain, 3, 1 << 20).unwrap().unwrap();
+        let (window, size) = (Frame::window(plain.len() as u64), frame.len());
+        written.push(json!({"plain": plain.len(), "size": size, "window": window, "prefix": runs}));
+        carried.extend(frame);
+    }
+    let parameters = json!({
+        "plain": blob.len(),
+        "plain_digest": Digest::sha256(blob),
+        "carried_digest": Digest::sha256(&carried),
+        "frames": written,
+        "base_forms": [{"plain": base.len(), "gzip": false}],
+    });
+    let encoding = Encoding { id: ID.to_owned(), parameters };
+    Made { carried: Bytes::from(carried), encoding, bases: vec![Digest::sha256(base)] }
 }
 
 /// The content as a catalogue lists it.

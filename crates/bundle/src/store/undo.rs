@@ -17,8 +17,8 @@ use crate::reader::{Bundle, beyond};
 /// some.
 const CHAIN_LIMIT: usize = 32;
 /// How often deltas that others build on are undone for one content. One that is cut opens what it builds on again for
-/// each run that lies before the one that was read.
-const OPENED_LIMIT: usize = 1024;
+/// each run that lies before the one that was read, and `pack` makes few of them.
+const OPENED_LIMIT: usize = 128;
 
 /// A delta in a chain.
 struct Link {

@@ -8,7 +8,7 @@ use sealift_store::conformance::fixture::{Image, image_of, noise};
 use tempfile::TempDir;
 
 use super::*;
-use crate::delta::{BlobLookup, Memory, made_of};
+use crate::delta::{BlobLookup, Made, Memory, made_backwards, made_of};
 use crate::fixture::Builder;
 use crate::reader::OpenOptions;
 use crate::store::BundleStore;
@@ -173,4 +173,26 @@ async fn a_chain_is_not_longer_than_it_may_be() {
     assert!(read(&store, last, 0).await.unwrap() == *last);
     let error = read(&store, next, 0).await.unwrap_err();
     assert!(error.to_string().contains("more than 32 deltas"), "{error}");
+}
+
+/// What builds on a delta cannot have it made again and again without an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_is_not_made_more_often_than_it_may_be() {
+    let images = images(3);
+    let [base, old, new] = [0, 1, 2].map(|number: usize| &images[number].1);
+    for (frames, ends) in [(2, None), (3, Some("had to be made 128 times"))] {
+        let deltas: [(&Bytes, Made); 2] =
+            [(old, made_of(base, old)), (new, made_backwards(old, new, frames))];
+        let (root, mut builder) = (tempfile::tempdir().unwrap(), Builder::default());
+        images.iter().for_each(|(image, _)| _ = builder.image("app", "1", image));
+        builder.deltas.extend(deltas.map(|(blob, made)| (Digest::sha256(blob), made)));
+        builder.write(root.path());
+        let bundle = Bundle::open(root.path(), &OpenOptions::default()).await.unwrap();
+        let store = BundleStore::with_bases(vec![bundle], Shelf::default().bases(1 << 30));
+        match (read(&store, new, 0).await, ends) {
+            (Ok(all), None) => assert!(all == *new),
+            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (read, ends) => panic!("{read:?} and not {ends:?}"),
+        }
+    }
 }
