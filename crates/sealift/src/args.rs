@@ -445,8 +445,8 @@ pub(crate) struct ConnectionArgs {
     /// How long a connection may take to stand
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) connect_timeout: u64,
-    /// How long a registry may keep silent; five times as long while it checks a
-    /// blob that it has got
+    /// How long a registry may keep silent; five times as long once all of a blob
+    /// is sent
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) stall_timeout: u64,
     /// How many blobs move, and images are looked up, at the same time at most;

@@ -26,7 +26,7 @@ pub(super) struct Request {
     pub(super) repeat: Repeat,
     /// Whether the URL has signed state in it.
     pub(super) is_sensitive: bool,
-    /// How many times the stall timeout the answer may take.
+    /// How many times the stall timeout the answer may take, once all of the request is sent.
     pub(super) patience: u32,
     pub(super) reading: Reading,
 }

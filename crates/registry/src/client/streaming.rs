@@ -15,7 +15,8 @@ use super::upload_body::{Progress, UploadBody};
 use crate::wire::ERROR_BODY_LIMIT;
 
 impl Connection {
-    /// Sends a request with a body, without a time limit as long as it moves.
+    /// Sends a request with a body, without a time limit as long as it moves. The request's patience is for the answer
+    /// behind the last byte: what was sent may still lie in buffers along a slow line.
     pub(super) async fn stream(
         &self,
         request: &Request,
@@ -32,11 +33,10 @@ impl Connection {
         let purpose = self.transport.purpose(&request.url, &request.purpose);
         let listening = silence_of.listen(&request.method, &request.url, &purpose)?;
         let limit = self.transport.stall_timeout();
-        let patience = limit.saturating_mul(request.patience);
         let mut response = tokio::select! {
             response = self.transport.execute(built, &request.purpose) => response?,
-            () = progress.stalled(patience) => {
-                let fault = silence(patience, &purpose);
+            waited = progress.stalled(limit, limit.saturating_mul(request.patience)) => {
+                let fault = silence(waited, &purpose);
                 silence_of.unanswered(listening, fault.reason());
                 return Err(fault);
             }

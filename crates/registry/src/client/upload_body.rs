@@ -1,6 +1,6 @@
-//! The body of an upload: pieces are passed on as they are, its length is exact, and three things stay
-//! visible while the transport owns it: how many bytes went out, whether its source is what keeps it
-//! waiting, and with what error the source broke off.
+//! The body of an upload: pieces are passed on as they are, its length is exact, and some things stay
+//! visible while the transport owns it: how many bytes went out and when the last of them did, whether its
+//! source is what keeps it waiting, and with what error the source broke off.
 //!
 //! One source may go out as several bodies, one after the other ([`Feed::next`]). A chunk is never kept in
 //! memory: of the source's pieces, only what lies behind the end of a chunk waits for the next one.
@@ -8,14 +8,15 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body::{Body, Frame, SizeHint};
-use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation};
+use sealift_store::{BlobBody, ByteStream, Error, ErrorKind, Operation, lock};
+use tokio::time::Instant;
 
 use super::room::Room;
 
@@ -23,6 +24,10 @@ use super::room::Room;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     taken: AtomicU64,
+    /// When the transport took the last piece so far.
+    last: Mutex<Option<Instant>>,
+    /// Whether it has taken all of the body.
+    is_whole: AtomicBool,
     is_starved: AtomicBool,
     /// The source's own error: the transport would only say that the body broke.
     failure: Mutex<Option<Error>>,
@@ -36,22 +41,33 @@ impl Progress {
 
     /// Returns with what the source broke off, once.
     pub(super) fn failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.failure).take()
     }
 
     fn fail(&self, error: Error) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *lock(&self.failure) = Some(error);
     }
 
-    /// Returns once the transport has taken nothing for `limit`, though there was something to take. A
-    /// source that gives nothing is its own guard's matter.
-    pub(super) async fn stalled(&self, limit: Duration) {
+    fn take(&self, bytes: u64) {
+        *lock(&self.last) = Some(Instant::now());
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns once the transport has taken nothing for `limit`, though there was something to take; or once it has
+    /// taken all of the body, and `patience` passed without an answer. Tells which of them it was. A source that
+    /// gives nothing is its own guard's matter.
+    pub(super) async fn stalled(&self, limit: Duration, patience: Duration) -> Duration {
+        let began = Instant::now();
         loop {
-            let before = self.taken();
-            tokio::time::sleep(limit).await;
-            if self.taken() == before && !self.is_starved.load(Ordering::Relaxed) {
-                return;
+            let allowed = if self.is_whole.load(Ordering::Relaxed) { patience } else { limit };
+            let due = lock(&self.last).map_or(began, |last| last.max(began)) + allowed;
+            // A piece that comes after all begins a new wait, so nothing is due before one has passed from now on.
+            let is_starved = self.is_starved.load(Ordering::Relaxed);
+            let next = if is_starved { Instant::now() + limit } else { due };
+            if next <= Instant::now() {
+                return allowed;
             }
+            tokio::time::sleep_until(next).await;
         }
     }
 }
@@ -94,6 +110,7 @@ impl Feed {
     /// Gives a body of the next `limit` bytes, or of as many as are left.
     pub(super) fn next(&self, limit: u64) -> UploadBody {
         let left = lock(&self.source).left.map(|left| left.min(limit));
+        self.progress.is_whole.store(left == Some(0), Ordering::Relaxed);
         UploadBody { source: Arc::clone(&self.source), left, progress: Arc::clone(&self.progress) }
     }
 }
@@ -122,10 +139,6 @@ impl Source {
     }
 }
 
-fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
-    source.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl UploadBody {
     /// Returns how many bytes are still to come, where that is known.
     pub(super) fn length(&self) -> Option<u64> {
@@ -137,12 +150,14 @@ impl UploadBody {
         let piece = piece.ok_or_else(|| self.progress.fail(wrong_length("more"))).map_err(|()| BrokenOff)?;
         let length = piece.len() as u64;
         self.left = self.left.map(|left| left - length);
-        self.progress.taken.fetch_add(length, Ordering::Relaxed);
+        self.progress.take(length);
+        self.progress.is_whole.store(self.is_end_stream(), Ordering::Relaxed);
         Ok(Frame::data(piece))
     }
 
     fn end(&self) -> Option<Result<Frame<Bytes>, BrokenOff>> {
         if self.left.is_none_or(|left| left == 0) {
+            self.progress.is_whole.store(true, Ordering::Relaxed);
             return None;
         }
         self.progress.fail(wrong_length("fewer"));
@@ -294,16 +309,62 @@ mod tests {
         assert!(body.frame().now_or_never().is_some());
     }
 
+    const LIMIT: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_secs(300);
+
     #[tokio::test(start_paused = true)]
     async fn a_stall_is_seen_unless_the_source_is_to_blame() {
-        let limit = Duration::from_secs(60);
-        let progress = Progress::default();
-        let began = tokio::time::Instant::now();
-        progress.stalled(limit).await;
-        assert_eq!(began.elapsed(), limit);
+        let (progress, began) = (Progress::default(), Instant::now());
+        assert_eq!(progress.stalled(LIMIT, PATIENCE).await, LIMIT);
+        assert_eq!(began.elapsed(), LIMIT);
 
         progress.is_starved.store(true, Ordering::Relaxed);
-        let waited = tokio::time::timeout(limit * 10, progress.stalled(limit)).await;
+        let waited = tokio::time::timeout(LIMIT * 10, progress.stalled(LIMIT, PATIENCE)).await;
         assert!(waited.is_err());
+    }
+
+    /// A body whose pieces come at these seconds, and the transport that takes them as they come; the last piece
+    /// is the end of the body where `is_whole`. Returns for how long nothing came, and when that was seen.
+    async fn seen(seconds: &'static [u64], announced: Option<u64>) -> (u64, u64) {
+        let began = Instant::now();
+        let pieces = stream::iter(seconds).then(move |second| async move {
+            tokio::time::sleep_until(began + Duration::from_secs(*second)).await;
+            Ok(Bytes::from_static(b"piece"))
+        });
+        let (progress, count) = (Arc::<Progress>::default(), seconds.len());
+        let mut body = Feed::new(BlobBody::from_stream(announced, pieces.boxed()), &progress).next(u64::MAX);
+        let transport = async {
+            // What was taken is not held, so the room is no matter; and nothing is taken behind the last piece.
+            for _ in 0..count {
+                body.frame().await.unwrap().unwrap();
+            }
+            if announced.is_none() {
+                assert!(body.frame().await.is_none());
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = transport => unreachable!("it never ends"),
+            allowed = progress.stalled(LIMIT, PATIENCE) => (allowed.as_secs(), began.elapsed().as_secs()),
+        }
+    }
+
+    /// When pieces are taken, and how long the body is → what was waited for, and until when. Time counts from the last
+    /// piece; an answer behind the last byte may take longer.
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_counted_from_the_last_piece() {
+        let cases: [(&[u64], Option<u64>, u64, u64); 7] = [
+            (&[1], Some(50), 60, 61),
+            (&[0, 59], Some(50), 60, 119),
+            (&[0, 50, 100, 110], Some(50), 60, 170),
+            // Meanwhile its source gave nothing.
+            (&[0, 1000], Some(50), 60, 1060),
+            (&[0, 1000], Some(10), 300, 1300),
+            (&[7], Some(5), 300, 307),
+            (&[7], None, 300, 307),
+        ];
+        for (seconds, announced, allowed, at) in cases {
+            assert_eq!(seen(seconds, announced).await, (allowed, at), "{seconds:?} {announced:?}");
+        }
     }
 }

@@ -26,9 +26,9 @@ use super::status::{THIS_SIZE, is_transient};
 use super::upload_body::{Feed, Progress, UploadBody};
 use crate::wire::{ChunkRange, Received};
 
-/// How many stall timeouts the end of an upload may take: registries on object storage copy the blob before
-/// they answer.
-const FINISH_PATIENCE: u32 = 5;
+/// How many stall timeouts an answer may take when all of a body was sent, and that to the end of an upload: a slow line
+/// has deep buffers to drain, and registries on object storage copy the blob before they answer.
+const ANSWER_PATIENCE: u32 = 5;
 
 /// An upload at a registry.
 pub(super) struct RemoteUpload {
@@ -123,7 +123,7 @@ impl RemoteUpload {
         let purpose = self.repository.own_purpose(Operation::PushBlob);
         let length = body.length();
         let range = if is_ranged { self.range(length) } else { None };
-        let request = with_body(self.request(Method::PATCH, &purpose), range);
+        let request = with_body(self.request(Method::PATCH, &purpose), range).patience(ANSWER_PATIENCE);
         let before = progress.taken();
         let answer = self.repository.connection.stream(&request, body, progress).await?;
         let sent = progress.taken() - before;
@@ -184,7 +184,7 @@ impl RemoteUpload {
     async fn end(&mut self, digest: &Digest, progress: &Arc<Progress>) -> Result<(), Fault> {
         let purpose = self.repository.blob_purpose(Operation::PushBlob, digest);
         let mut request =
-            self.request(Method::PUT, &purpose).repeat(Repeat::IfWithoutEffect).patience(FINISH_PATIENCE);
+            self.request(Method::PUT, &purpose).repeat(Repeat::IfWithoutEffect).patience(ANSWER_PATIENCE);
         request.url.query_pairs_mut().append_pair("digest", &digest.to_string());
         let length = self.held.as_ref().and_then(BlobBody::length);
         let answer = match self.held.take() {

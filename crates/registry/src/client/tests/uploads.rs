@@ -167,6 +167,8 @@ async fn an_upload_that_stalls_is_unavailable() {
     let mut upload = target(&peer.client_with(config)).begin_upload(None).await.unwrap();
     let error = upload.append(body()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+    // All was sent, so it is waited for as long as for the answer to the end of an upload.
+    assert!(error.to_string().ends_with(": nothing came for 1 seconds"), "{error}");
     peer.finish();
 }
 
