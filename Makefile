@@ -6,7 +6,7 @@ DENY_VERSION := 0.20.2
 PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium kubernetes-client fish zsh
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream images layout_archive layout_index link manifest minisign range receipt \
+FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream images layout_archive layout_index link manifest minisign profile range receipt \
 	reference repair route token trailer volume
 FUZZ_SECONDS ?= 30
 
