@@ -92,7 +92,7 @@ impl Slow {
     }
 
     /// Fails where something is still kept. A note that was about to be written when its process was killed
-    /// may lie there: nobody reads it, and a later run sweeps it.
+    /// may lie there: nobody reads it, and a run sweeps it when it is too old to be another one's.
     fn assert_all_done(&self) {
         let names = std::fs::read_dir(self.kept()).unwrap().map(|entry| entry.unwrap().file_name());
         let kept: Vec<_> = names
@@ -177,6 +177,20 @@ async fn a_source_that_falls_silent_is_asked_again_from_where_it_was() {
     assert_eq!(slow.fetched(), SIZE, "no byte is fetched twice");
     let ranges: Vec<Option<String>> = slow.requests().iter().map(|it| range(&it.head)).collect();
     assert_eq!(ranges, [None, Some(format!("bytes={STALL}-"))]);
+    slow.verify().await;
+}
+
+/// A line that cuts everything behind 4 MB: twelve times on the way of this layer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_cuts_every_answer_still_delivers_each_byte_once() {
+    const CUT: u64 = 4_000_000;
+    let slow = Slow::new().await;
+    slow.line.set_rule(|_| Action::CutBodyAfter(CUT));
+    slow.run().await.expect(0);
+    let ranges: Vec<Option<String>> = slow.requests().iter().map(|it| range(&it.head)).collect();
+    let expected = (0..SIZE.div_ceil(CUT)).map(|cut| (cut > 0).then(|| format!("bytes={}-", cut * CUT)));
+    assert_eq!(ranges, expected.collect::<Vec<_>>());
+    assert_eq!(slow.fetched(), SIZE, "no byte is fetched twice");
     slow.verify().await;
 }
 
