@@ -67,10 +67,15 @@ pub(crate) fn default_directory(variables: &HashMap<OsString, OsString>) -> Opti
 impl DiskJournal {
     /// Opens the journal below a directory of state; what is too old, or too much, is removed.
     pub(crate) fn open(state: &Path, now: SystemTime) -> io::Result<Self> {
-        let journal = Self { directory: state.join("uploads") };
+        let journal = Self { directory: Self::directory(state) };
         journal.create()?;
         sweep(&journal.directory, now)?;
         Ok(journal)
+    }
+
+    /// Where the entries lie below a directory of state.
+    pub(crate) fn directory(state: &Path) -> PathBuf {
+        state.join("uploads")
     }
 
     fn create(&self) -> io::Result<()> {

@@ -153,6 +153,17 @@ pub(super) fn check_writable(path: &Path) -> io::Result<()> {
     platform::writable(&place)
 }
 
+/// Tells whether a directory can be written to, or made, and makes nothing.
+pub(super) fn check_directory(path: &Path) -> io::Result<()> {
+    let missing = |checked: &io::Result<()>| {
+        checked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    // The dot makes a file in a directory's place an error.
+    let checked = path.ancestors().map(|place| platform::writable(&place.join(".")));
+    let mut there = checked.skip_while(missing);
+    there.next().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +197,12 @@ mod tests {
         {
             assert_eq!(check_writable(&path(name)).is_ok(), is_fine, "{name:?}");
         }
+        let cases =
+            [("", true), ("new", true), ("new/deeper", true), ("file", false), ("file/uploads", false)];
+        for (name, is_fine) in cases {
+            assert_eq!(check_directory(&path(name)).is_ok(), is_fine, "{name:?}");
+        }
+        assert!(check_directory(Path::new("here/below")).is_ok());
         assert!(check_writable(Path::new("/dev/null")).is_ok());
         assert!(check_writable(Path::new("here.json")).is_ok());
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);

@@ -1,5 +1,6 @@
 //! `sealift mirror`: survey, plan, run, report.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,6 +11,7 @@ use sealift_mirror::{
 use sealift_store::Pace;
 
 use super::creation::Creation;
+use super::documents::check_directory;
 use super::dry_run::DryRun;
 use super::job::{Goal, Job};
 use super::record::Outlet;
@@ -65,6 +67,7 @@ async fn mirror(
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
     job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
+    check_kept(&args)?;
     if args.dry_run {
         let limits = BundleLimitArgs {
             dry_run: true,
@@ -87,6 +90,29 @@ async fn mirror(
     transfer(ui, &job, terms, &stop).await
 }
 
+/// Refuses directories that were named and cannot be used; a dry run does, too, and makes none.
+fn check_kept(args: &MirrorArgs) -> Result<()> {
+    if let Some(state) = args.state.as_deref().filter(|it| *it != Path::new("none")) {
+        check_directory(&DiskJournal::directory(state)).map_err(|error| unusable_state(state, &error))?;
+    }
+    let spool = args.spool.as_deref();
+    spool.map_or(Ok(()), |it| check_directory(it).map_err(|error| unusable_spool(it, &error)))
+}
+
+fn unusable_state(directory: &Path, error: &io::Error) -> CommandError {
+    CommandError::usage(
+        format_args!("--state {}: {error}", directory.display()),
+        "Name a directory to write to; `--state none` remembers nothing.",
+    )
+}
+
+fn unusable_spool(directory: &Path, error: &io::Error) -> CommandError {
+    CommandError::usage(
+        format_args!("--spool {}: {error}", directory.display()),
+        "Name a directory to write to.",
+    )
+}
+
 /// Opens the journal. Only a directory that was named has to be usable.
 fn journal(ui: &Ui, state: Option<&Path>, environment: &Environment) -> Result<Option<Arc<dyn Journal>>> {
     let default = default_directory(&environment.variables);
@@ -95,10 +121,7 @@ fn journal(ui: &Ui, state: Option<&Path>, environment: &Environment) -> Result<O
     };
     match DiskJournal::open(directory, SystemTime::now()) {
         Ok(journal) => Ok(Some(Arc::new(journal))),
-        Err(error) if state.is_some() => Err(CommandError::usage(
-            format_args!("--state {}: {error}", directory.display()),
-            "Name a directory to write to; `--state none` remembers nothing.",
-        )),
+        Err(error) if state.is_some() => Err(unusable_state(directory, &error)),
         Err(error) => {
             ui.detail(format_args!(
                 "{}: {error}; unfinished uploads are not remembered",
@@ -112,10 +135,7 @@ fn journal(ui: &Ui, state: Option<&Path>, environment: &Environment) -> Result<O
 fn spool(directory: &Path, limit: Size) -> Result<Arc<dyn Spool>> {
     match DiskSpool::open(directory, limit.0, SystemTime::now()) {
         Ok(spool) => Ok(Arc::new(spool)),
-        Err(error) => Err(CommandError::usage(
-            format_args!("--spool {}: {error}", directory.display()),
-            "Name a directory to write to.",
-        )),
+        Err(error) => Err(unusable_spool(directory, &error)),
     }
 }
 

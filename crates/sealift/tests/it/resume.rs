@@ -291,8 +291,12 @@ async fn two_processes_share_what_they_keep() {
 async fn state_that_cannot_be_kept_is_refused_only_where_it_was_named() {
     let site = Site::new().await;
     let wanted = ["--tag", KNOWN, "--image", "arc-dns"];
-    let run = site.run("mirror", &[&wanted[..], &["--state", "/dev/null/state"]].concat()).await.expect(2);
-    assert!(run.stderr.contains("--state /dev/null/state: Not a directory"), "{}", run.stderr);
+    for place in [["--state", "/dev/null/state"], ["--spool", "/dev/null/spool"], ["--spool", "/dev/null"]] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let run = site.run("mirror", &[&wanted[..], &place, dry].concat()).await.expect(2);
+            assert!(run.stderr.contains(&format!("{}: Not a directory", place.join(" "))), "{}", run.stderr);
+        }
+    }
     let nowhere = [("HOME", "/dev/null")];
     let run = site.run_with("mirror", &[&wanted[..], &["-v"]].concat(), &nowhere).await.expect(0);
     assert!(run.stderr.contains("unfinished uploads are not remembered"), "{}", run.stderr);
@@ -300,6 +304,9 @@ async fn state_that_cannot_be_kept_is_refused_only_where_it_was_named() {
     let variables = [("HOME", home.path().to_str().unwrap())];
     site.run_with("mirror", &[&wanted[..], &["--state", "none"]].concat(), &variables).await.expect(0);
     site.run_with("mirror", &[&wanted[..], &["--dry-run"]].concat(), &variables).await.expect(0);
+    let spool = home.path().join("spool");
+    let named = ["--dry-run", "--spool", spool.to_str().unwrap(), "--state", spool.to_str().unwrap()];
+    site.run_with("mirror", &[&wanted[..], &named].concat(), &variables).await.expect(0);
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     site.run_with("mirror", &wanted, &variables).await.expect(0);
     assert!(home.path().join(".local/state/sealift/uploads").is_dir());
