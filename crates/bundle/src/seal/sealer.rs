@@ -30,7 +30,7 @@ impl Sealer {
         let outlet = Outlet::default();
         // The header and the nonce are written now.
         let writer = encryptor.map_err(io::Error::other)?.wrap_output(outlet.clone())?;
-        let head = lock(&outlet.0).len() as u64;
+        let head = lock(&outlet.0).now.len() as u64;
         let size = head.saturating_add(chunks_size(plain_size));
         Ok((Self { writer, outlet, left: plain_size }, size))
     }
@@ -80,24 +80,36 @@ impl fmt::Debug for Sealer {
 
 /// Where age writes to, and what comes out is taken from: age keeps its writer to itself.
 #[derive(Clone, Default)]
-struct Outlet(Arc<Mutex<BytesMut>>);
+struct Outlet(Arc<Mutex<Buffers>>);
+
+/// Memory in turns: what was taken last may still be on its way to the disk, and what was taken before that is gone.
+#[derive(Default)]
+struct Buffers {
+    now: BytesMut,
+    other: BytesMut,
+}
 
 impl Outlet {
     /// Makes room for that many plain bytes and the chunk that was kept back, at once. Where what was taken before is
     /// gone by now, its memory is used again.
     fn make_room(&self, plain: usize) {
         let most = usize::try_from(chunks_size(plain as u64 + CHUNK)).unwrap_or(plain);
-        lock(&self.0).reserve(most);
+        let mut buffers = lock(&self.0);
+        let Buffers { now, other } = &mut *buffers;
+        if now.is_empty() {
+            std::mem::swap(now, other);
+        }
+        now.reserve(most);
     }
 
     fn take(&self) -> Bytes {
-        lock(&self.0).split().freeze()
+        lock(&self.0).now.split().freeze()
     }
 }
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
+        lock(&self.0).now.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

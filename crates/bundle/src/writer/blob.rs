@@ -39,9 +39,12 @@ impl Blob {
         Ok(Self { entry, sealer: Some(sealer), sealed: Some(sealed) })
     }
 
-    /// Writes content. Sealing takes longer than any disk, so it goes to a thread of its own.
+    /// Writes content. Sealing takes longer than any disk, so it goes to a thread of its own, and what is sealed is written
+    /// while the next is sealed.
     pub(super) async fn write(&mut self, content: Arc<[Bytes]>) -> io::Result<()> {
-        let Some(mut sealer) = self.sealer.take() else { return self.entry.write(&content).await };
+        let Some(mut sealer) = self.sealer.take() else {
+            return self.entry.write(&content).await;
+        };
         let seal = move || {
             let sealed = sealer.update_all(&content);
             sealed.map(|sealed| (sealer, sealed))
@@ -62,7 +65,7 @@ impl Blob {
                 Err(error) => Err(error),
             };
             if let Err(error) = sealed {
-                self.entry.cut()?;
+                self.entry.cut().await?;
                 return Err(error);
             }
         }
@@ -70,7 +73,7 @@ impl Blob {
     }
 
     /// Takes the entry back.
-    pub(super) fn cut(self) -> io::Result<()> {
-        self.entry.cut()
+    pub(super) async fn cut(self) -> io::Result<()> {
+        self.entry.cut().await
     }
 }

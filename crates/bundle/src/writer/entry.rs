@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::desk::Desk;
 use super::volumes::{Mark, Volume, Volumes};
 use crate::catalogue::Extent;
 use crate::entry;
@@ -15,8 +16,12 @@ use crate::entry;
 #[derive(Debug)]
 pub(super) struct Entry {
     volumes: Arc<Volumes>,
-    /// `None` only while it changes, and when the entry is over.
-    volume: Option<Volume>,
+    desk: Desk,
+    /// The volume that is written to, and how long it is with what is on its way.
+    number: usize,
+    length: u64,
+    /// What was written is not all there: the entry can only be taken back.
+    is_spoilt: bool,
     _permit: OwnedSemaphorePermit,
     /// How the first volume stood before.
     start: Mark,
@@ -43,10 +48,13 @@ impl Entry {
         let header = entry::header(name, size);
         let length = header.len() as u64 + entry::length(size) - entry::BLOCK;
         let claim = volumes.claim(length).await?;
-        let start = claim.volume.mark();
+        let (start, number) = (claim.volume.mark(), claim.volume.number);
         let mut entry = Self {
             volumes: Arc::clone(volumes),
-            volume: Some(claim.volume),
+            number,
+            length: start.length,
+            desk: Desk::of(claim.volume),
+            is_spoilt: false,
             _permit: claim.permit,
             start,
             reserved: claim.reserved,
@@ -58,7 +66,7 @@ impl Entry {
         match entry.append(vec![Bytes::from(header)]).await {
             Ok(()) => Ok(entry),
             Err(error) => {
-                entry.cut()?;
+                entry.cut().await?;
                 Err(error)
             }
         }
@@ -95,19 +103,20 @@ impl Entry {
     /// Returns how much fits into the volume; where nothing does, the next one is begun.
     async fn room(&mut self) -> io::Result<u64> {
         let Some(limit) = self.volumes.limit() else { return Ok(u64::MAX) };
-        let length = self.volume.as_ref().map_or(limit, |volume| volume.length);
-        if length < limit {
-            return Ok(limit - length);
+        if self.length < limit {
+            return Ok(limit - self.length);
         }
+        self.settle().await?;
         let number =
             self.reserved.next().ok_or_else(|| io::Error::other("more content came than was told"))?;
         let fresh = self.volumes.create(number)?;
-        self.filled.extend(self.volume.replace(fresh));
+        self.filled.extend(self.desk.take());
+        (self.desk, self.number, self.length) = (Desk::of(fresh), number, 0);
         Ok(limit)
     }
 
     async fn append_content(&mut self, batch: Vec<Bytes>, size: u64) -> io::Result<()> {
-        let (volume, offset) = self.volume.as_ref().map_or((0, 0), |it| (it.number, it.length));
+        let (volume, offset) = (self.number, self.length);
         self.append(batch).await?;
         self.written += size;
         match self.extents.last_mut() {
@@ -118,10 +127,22 @@ impl Entry {
     }
 
     async fn append(&mut self, batch: Vec<Bytes>) -> io::Result<()> {
-        match &mut self.volume {
-            Some(volume) => volume.append(batch.into()).await.inspect_err(|error| self.volumes.fail(error)),
-            None => Err(io::Error::other("the entry is over")),
+        let size: u64 = batch.iter().map(|piece| piece.len() as u64).sum();
+        self.settle().await?;
+        self.desk.append(batch.into()).await?;
+        self.length += size;
+        Ok(())
+    }
+
+    /// Waits until all that was written is there.
+    async fn settle(&mut self) -> io::Result<()> {
+        if self.is_spoilt {
+            return Err(io::Error::other("what came before could not be written"));
         }
+        self.desk.settle().await.inspect_err(|error| {
+            self.is_spoilt = true;
+            self.volumes.fail(error);
+        })
     }
 
     /// Ends the entry; its content is there to the last byte. It is noted before anybody else adds to its volumes: what is
@@ -132,34 +153,47 @@ impl Entry {
     ) -> io::Result<Written> {
         if self.left() > 0 {
             let left = self.left();
-            self.cut()?;
+            self.cut().await?;
             return Err(io::Error::other(format!("{left} bytes of an entry did not come")));
         }
-        if let (true, Some(volume)) = (self.extents.is_empty(), &self.volume) {
-            self.extents.push(Extent { volume: volume.number, offset: volume.length, size: 0 });
+        if self.extents.is_empty() {
+            self.extents.push(Extent { volume: self.number, offset: self.length, size: 0 });
         }
         // Volumes and headers are whole blocks, so padding never begins a volume.
         let padding = Bytes::from_static(entry::padding(self.size));
-        let padded = if padding.is_empty() { Ok(()) } else { self.append(vec![padding]).await };
-        let marks = self.filled.iter().chain(&self.volume).map(|volume| (volume.number, volume.mark()));
-        let written = Written { marks: marks.collect(), at: std::mem::take(&mut self.extents) };
-        if let Err(error) = padded.and_then(|()| note(&written)) {
-            self.cut()?;
+        if let Err(error) = self.pad(padding).await {
+            self.cut().await?;
             return Err(error);
         }
-        let volumes = self.filled.drain(..).chain(self.volume.take()).collect::<Vec<_>>();
+        let marks = self.filled.iter().chain(self.desk.volume()).map(|volume| (volume.number, volume.mark()));
+        let written = Written { marks: marks.collect(), at: std::mem::take(&mut self.extents) };
+        if let Err(error) = note(&written) {
+            self.cut().await?;
+            return Err(error);
+        }
+        let volumes = self.filled.drain(..).chain(self.desk.take()).collect::<Vec<_>>();
         volumes.into_iter().for_each(|volume| self.volumes.give_back(volume));
         self.volumes.close_full().await?;
         Ok(written)
     }
 
-    /// Takes the entry back.
-    pub(super) fn cut(mut self) -> io::Result<()> {
-        if self.volumes.is_pipe() {
-            // Dropping says that the bundle is spoilt.
-            return Ok(());
+    /// Writes what follows the content, and waits until all of it is there.
+    async fn pad(&mut self, padding: Bytes) -> io::Result<()> {
+        if !padding.is_empty() {
+            self.append(vec![padding]).await?;
         }
-        let mut all = self.filled.drain(..).chain(self.volume.take()).collect::<Vec<_>>().into_iter();
+        self.settle().await
+    }
+
+    /// Takes the entry back. Where that cannot be, as in a pipe, the bundle is spoilt.
+    pub(super) async fn cut(mut self) -> io::Result<()> {
+        // What that fails with was told, or is told by who takes the entry back.
+        let _ = self.desk.settle().await;
+        let Some(last) = self.desk.take().filter(|_| !self.volumes.is_pipe()) else {
+            self.volumes.abandon();
+            return Ok(());
+        };
+        let mut all = std::mem::take(&mut self.filled).into_iter().chain([last]);
         if let Some(mut first) = all.next() {
             first.reset(self.start.clone())?;
             self.volumes.give_back(first);
@@ -170,7 +204,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.volume.is_some() {
+        if self.desk.is_there() {
             self.volumes.abandon();
         }
     }

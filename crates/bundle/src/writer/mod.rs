@@ -2,6 +2,7 @@
 //! catalogue. The engine knows it as a place to write to.
 
 mod blob;
+mod desk;
 mod entry;
 mod finish;
 mod flush;

@@ -127,7 +127,7 @@ impl Shared {
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(FILE_CHUNK));
             if let Err(error) = blob.write(Arc::from([piece])).await {
-                blob.cut()?;
+                blob.cut().await?;
                 return Err(error);
             }
         }

@@ -73,18 +73,21 @@ impl Arriving {
     }
 
     /// Takes the hash over, if all that went into it has arrived. Else nothing can be gone on with.
-    fn take_hash(&mut self, running: &RunningHash) -> io::Result<()> {
+    async fn take_hash(&mut self, running: &RunningHash) -> io::Result<()> {
         let now = running.now();
         self.hasher = (now.offset == self.offset).then_some(now.hasher);
         match &self.hasher {
             Some(_) => Ok(()),
-            None => self.cut(),
+            None => self.cut().await,
         }
     }
 
-    fn cut(&mut self) -> io::Result<()> {
+    async fn cut(&mut self) -> io::Result<()> {
         self.gathered = None;
-        self.blob.take().map_or(Ok(()), Blob::cut)
+        match self.blob.take() {
+            Some(blob) => blob.cut().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -208,7 +211,7 @@ impl Upload for Session {
         let running = held.borrow_hash(&body);
         let received = self.receive(&mut held, body.into_stream()).await;
         if let Some(running) = &running {
-            held.take_hash(running).map_err(|error| self.failed(error))?;
+            held.take_hash(running).await.map_err(|error| self.failed(error))?;
         }
         let offset = held.offset;
         drop(held);
@@ -222,13 +225,13 @@ impl Upload for Session {
         held.is_over = true;
         let Expected { digest: expected, size } = held.expected;
         let Some(hasher) = held.hasher.take() else {
-            held.cut().map_err(|error| self.failed(error))?;
+            held.cut().await.map_err(|error| self.failed(error))?;
             return Err(self.lost());
         };
         let actual = hasher.finish();
         let is_there = self.shared.has_content(digest);
         if actual != *digest || expected != *digest || held.offset != size || is_there {
-            held.cut().map_err(|error| self.failed(error))?;
+            held.cut().await.map_err(|error| self.failed(error))?;
         } else {
             self.keep(&mut held).await.map_err(|error| self.failed(error))?;
         }
@@ -246,7 +249,7 @@ impl Upload for Session {
         self.forget();
         let mut held = self.hold()?;
         held.is_over = true;
-        held.cut().map_err(|error| self.failed(error))
+        held.cut().await.map_err(|error| self.failed(error))
     }
 }
 

@@ -41,8 +41,8 @@ fn point(read: &[u8]) -> Checkpoint {
     point
 }
 
-#[test]
-fn only_the_same_hash_is_left_to_the_body() {
+#[tokio::test]
+async fn only_the_same_hash_is_left_to_the_body() {
     let digest = Digest::sha256(CONTENT);
     let mut arriving = Arriving::new(Expected::new(digest, 10), None);
     assert!(arriving.borrow_hash(&body(CONTENT)).is_none(), "nobody hashes it");
@@ -52,7 +52,7 @@ fn only_the_same_hash_is_left_to_the_body() {
     assert!(arriving.borrow_hash(&verified(body(CONTENT), sha512, 10)).is_none(), "another algorithm");
     let running = arriving.borrow_hash(&verified(body(CONTENT), digest, 10)).unwrap();
     assert!(arriving.resumable().is_none(), "nobody knows the hash meanwhile");
-    arriving.take_hash(&running).unwrap();
+    arriving.take_hash(&running).await.unwrap();
     assert_eq!(arriving.resumable(), Some(0));
     arriving.offset = 4;
     let other = verified_from(body(&CONTENT[4..]), point(b"012x"), digest, 10, |_| {});
