@@ -325,3 +325,6 @@ impl Need {
         self.fixed.saturating_add(self.base)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,12 @@
 //! `sealift load`: from bundles, or plain OCI image layouts, into a registry, or the directory of one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use sealift_bundle::{Bundle, Image, LayoutImage, ListedDelta, Receipt};
-use sealift_mirror::{
-    BlobReport, Carried, Group, ImageReport, ImageRequest, Lead, Outcome, Plan, Report, Selection,
-};
-use sealift_oci::{Digest, ManifestRef, NameError, RepositoryName, Tag};
+use sealift_mirror::{BlobReport, Carried, ImageReport, Lead, Outcome, Plan, Report};
+use sealift_oci::{Digest, NameError, RepositoryName, Tag};
 use sealift_store::{DirectoryStore, ErrorKind, Side, Store};
 
 use super::delta_sums;
@@ -19,7 +17,7 @@ use super::job::{Job, layered, look_up};
 use super::mirror::{Begun, Terms, Transfer, begin, pace, report_errors, tell};
 use super::record::Outlet;
 use super::rehearsal::{self, Load};
-use super::{Result, bases, bundle, proof, verify_bundle};
+use super::{Result, bases, bundle, loaded, proof, verify_bundle};
 use crate::answers::Answer;
 use crate::args::{AnswerArgs, Format, LoadArgs, TargetArgs, WhatArgs};
 use crate::ends::{Ends, SourceEnd, SourceNames, TargetEnd};
@@ -106,11 +104,11 @@ async fn bring(
         }
     };
     let receipt = write_receipt(ui, args, freight.bundles(), &transfer.report, documents).await;
-    let loaded = loaded(freight.bundles(), &transfer.report);
-    let bundles = freight.bundles().iter().zip(&loaded).map(|(it, from)| BundleFacts::of_read(it, from));
+    let moved = moved(freight.bundles(), &transfer.report);
+    let bundles = freight.bundles().iter().zip(&moved).map(|(it, from)| BundleFacts::of_read(it, from));
     let bundles = bundles.collect();
     let exit = tell(ui, job, &transfer, &missing, bundles, outlet)?;
-    delta_sums::tell(ui, &loaded.concat(), outlet.format == Format::Text)?;
+    delta_sums::tell(ui, &moved.concat(), outlet.format == Format::Text)?;
     stop.unless_asked(locate(ui, freight, &transfer.report)).await??;
     // What arrived is there, also where nothing can be written down about it.
     match receipt {
@@ -132,7 +130,7 @@ fn announce(ui: &Ui, layers: &[ListedDelta]) {
 }
 
 /// Lists what was moved from each bundle, and how it lies there.
-fn loaded(bundles: &[Bundle], report: &Report) -> Vec<Vec<ListedDelta>> {
+fn moved(bundles: &[Bundle], report: &Report) -> Vec<Vec<ListedDelta>> {
     let is_moved = |blob: &&BlobReport| blob.carried.values().any(|how| *how == Carried::Moved);
     let moved: HashSet<Digest> =
         report.blobs.iter().filter(is_moved).map(|blob| blob.descriptor.digest).collect();
@@ -329,15 +327,15 @@ async fn job(
             let store = bases::store(bundles, &to.store, below, args.limits.memory);
             let images = || bundles.iter().flat_map(|opened| &opened.catalogue().images);
             let named = |image: &Image| (image.repository.clone(), image.tag.clone(), image.digest);
-            one_each(images().map(|image| (named(image), image.source.clone())), tag)?;
-            (select(images(), below, tag)?, Arc::new(store))
+            loaded::one_each(images().map(|image| (named(image), image.source.clone())), tag)?;
+            (loaded::select(images(), below, tag)?, Arc::new(store))
         }
         Freight::Layout(layout) => {
             let images = layout.images().await?;
             let named =
                 |image: &LayoutImage| (image.repository.clone(), image.tag.clone(), image.descriptor.digest);
-            one_each(images.iter().map(|image| (named(image), image.name())), tag)?;
-            (select_listed(&images, below, tag)?, Arc::new(layout.clone()))
+            loaded::one_each(images.iter().map(|image| (named(image), image.name())), tag)?;
+            (loaded::select_listed(&images, below, tag)?, Arc::new(layout.clone()))
         }
     };
     let names: Vec<String> = args.bundles.iter().map(|path| path.display().to_string()).collect();
@@ -348,90 +346,4 @@ async fn job(
     };
     let what = WhatArgs { no_attachments: args.no_attachments, ..WhatArgs::default() };
     Ok(Job::new(ui, ends, selection, (source, to.store), &what, connection))
-}
-
-/// Refuses one tag for several images of a repository: the last would take it from the others. Of two that have the same
-/// tag the later bundle's counts, as ever.
-fn one_each(
-    images: impl Iterator<Item = ((RepositoryName, Option<Tag>, Digest), String)>,
-    tag: Option<&Tag>,
-) -> Result<()> {
-    let Some(tag) = tag else { return Ok(()) };
-    let mut known: BTreeMap<(RepositoryName, Option<Tag>), (Digest, String)> = BTreeMap::new();
-    for ((repository, own, digest), name) in images {
-        known.insert((repository, own), (digest, name));
-    }
-    let pairs = known.iter().zip(known.iter().skip(1));
-    match pairs
-        .into_iter()
-        .find(|((one, (digest, _)), (other, (next, _)))| one.0 == other.0 && digest != next)
-    {
-        Some(((_, (_, one)), (_, (_, other)))) => Err(CommandError::usage(
-            format_args!("{one} and {other} would both get the tag {tag}"),
-            "Leave --target-tag out: each image keeps its tag.",
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Selects every image of the bundles, release by release. One that several bundles have is taken once.
-fn select<'a>(
-    images: impl Iterator<Item = &'a Image>,
-    below: Option<&RepositoryName>,
-    tag: Option<&Tag>,
-) -> Result<Selection> {
-    let mut groups: Vec<Group> = Vec::new();
-    for image in images {
-        let request = ImageRequest {
-            name: image.name.clone(),
-            source: image.repository.clone(),
-            reference: ManifestRef::from(image.digest),
-            target: join(below, &image.repository)?,
-            tag: tag.or(image.tag.as_ref()).cloned(),
-            optional: false,
-            gate: image.gate,
-        };
-        let position = groups.iter().position(|group| group.name == image.group).unwrap_or(groups.len());
-        if position == groups.len() {
-            groups.push(Group { name: image.group.clone(), images: Vec::new() });
-        }
-        let group = &mut groups[position];
-        let is_same = |other: &ImageRequest| other.target == request.target && other.tag == request.tag;
-        match group.images.iter_mut().find(|other| is_same(other)) {
-            // The later bundle says what the tag means now.
-            Some(other) => *other = request,
-            None => group.images.push(request),
-        }
-    }
-    Ok(Selection { groups })
-}
-
-fn select_listed(
-    images: &[LayoutImage],
-    below: Option<&RepositoryName>,
-    tag: Option<&Tag>,
-) -> Result<Selection> {
-    let request = |image: &LayoutImage| {
-        Ok(ImageRequest {
-            name: image.repository.to_string(),
-            source: image.repository.clone(),
-            reference: ManifestRef::from(image.descriptor.digest),
-            target: join(below, &image.repository)?,
-            tag: tag.or(image.tag.as_ref()).cloned(),
-            optional: false,
-            gate: false,
-        })
-    };
-    let images = images.iter().map(request).collect::<Result<_>>()?;
-    Ok(Selection { groups: vec![Group { name: None, images }] })
-}
-
-fn join(below: Option<&RepositoryName>, path: &RepositoryName) -> Result<RepositoryName> {
-    let Some(below) = below else { return Ok(path.clone()) };
-    below.join(path.as_str()).map_err(|error| {
-        CommandError::usage(
-            format_args!("with {path} behind it the target's repository is malformed: {error}"),
-            "Choose a shorter --target-repository.",
-        )
-    })
 }

@@ -24,6 +24,7 @@ mod keygen;
 mod kit;
 mod laid_out;
 mod load;
+mod loaded;
 mod lock;
 mod login;
 mod logout;
