@@ -67,7 +67,7 @@ async fn mirror(
         job.mirror.options.foreign = Some(connection.foreign_layers(job.foreign_registry()?)?);
     }
     job.mirror.options.bandwidth = args.bandwidth.map(|Rate(rate)| Arc::new(pace(rate)));
-    check_kept(&args)?;
+    check_kept(args)?;
     if args.dry_run {
         let limits = BundleLimitArgs {
             dry_run: true,
