@@ -1,9 +1,14 @@
-//! Runs: whole, with something missing, with something broken, and stopped.
+//! Runs: whole, at a pace, with something missing, with something broken, and stopped.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use sealift_mirror::{Carried, Outcome, Plan, Selection};
 use sealift_oci::ManifestRef;
+use sealift_store::Pace;
 use sealift_store::conformance::fixture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::world::{World, image, outcome, release, repository, sharing, wish};
 
@@ -31,6 +36,28 @@ async fn everything_arrives_and_a_second_run_finds_nothing_to_do() {
     assert!(again.blobs.is_empty(), "what is there is not read: {again:?}");
     assert!(again.images.iter().all(|image| matches!(image.outcome, Outcome::AlreadyThere)), "{again:?}");
     assert_eq!(again.totals.bytes_moved, 0);
+}
+
+/// What is allowed is neither exceeded nor left unused, however many transfers share it.
+#[tokio::test(start_paused = true)]
+async fn all_transfers_together_keep_the_bandwidth() {
+    let layers: Vec<Bytes> = (0..200).map(|number| fixture::noise(&format!("{number}"), 5_000)).collect();
+    for transfers in [1, 16] {
+        let mut world = World::new();
+        world.publish("a", &fixture::image_of("slow", &layers)).await;
+        world.options.transfers = transfers;
+        world.options.bandwidth = Some(Arc::new(Pace::new(100_000.0)));
+        let began = Instant::now();
+        let report = world.run(&release(&["a"])).await;
+        let elapsed = began.elapsed().as_millis();
+        assert!(matches!(outcome(&report, "a"), Outcome::Arrived), "{report:?}");
+        // 100 bytes in a millisecond; nobody waits behind the last piece, which is a two-hundredth.
+        let due = u128::from(report.totals.bytes_moved / 100);
+        assert!(
+            (due * 99 / 100..=due).contains(&elapsed),
+            "{elapsed} ms for {due} ms, {transfers} transfers"
+        );
+    }
 }
 
 #[tokio::test]
