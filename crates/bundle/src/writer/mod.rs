@@ -2,6 +2,7 @@
 //! catalogue. The engine knows it as a place to write to.
 
 mod blob;
+mod count;
 mod desk;
 mod entry;
 mod finish;
@@ -37,11 +38,11 @@ use crate::held::Held;
 use crate::names::{FILE_JOURNAL, JOURNAL};
 use crate::seal::Lock;
 
+pub use count::count_volumes;
 pub(crate) use finish::layout;
 pub use finish::{Contents, Finished, Sign};
 pub(crate) use open::behind;
 pub use shape::{OpenedBy, Shape};
-pub use volumes::count_volumes;
 
 use journal::Journal;
 use place::Place;
@@ -120,7 +121,7 @@ impl BundleWriter {
 
     /// Tells whether blobs of these sizes may fit into as many volumes as a bundle can have.
     pub fn fits(sizes: impl IntoIterator<Item = u64>, volume_size: Option<u64>) -> bool {
-        volumes::fits(sizes, volume_size)
+        count::fits(sizes, volume_size)
     }
 
     /// Finds what forbids to write a bundle of that shape at the destination, before anything is made there. Whether a
