@@ -6,8 +6,7 @@ DENY_VERSION := 0.20.2
 PEERS := docker-registry skopeo podman containerd docker.io minisign age chromium kubernetes-client fish zsh
 
 # What `make fuzz` runs, and for how many seconds each.
-FUZZ_TARGETS := age catalogue challenge checksums error_body gzip_recipe gzip_stream images layout_archive layout_index link manifest minisign profile range receipt \
-	reference repair route token trailer volume
+FUZZ_TARGETS := $(sort $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))))
 FUZZ_SECONDS ?= 30
 
 .PHONY: help build dist image dist-check test check fmt lint docs deny advisories peers unit soak fuzz bench quickstart clean
