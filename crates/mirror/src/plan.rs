@@ -400,7 +400,9 @@ mod tests {
             image
         };
         let need = ["new", "old"];
-        let cases: [(&[&str], &[&str], [&str; 2], Option<&str>); 4] = [
+        // Which images are complete, what they have; who needs it, in order, and who holds it.
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], [&'a str; 2], Option<&'a str>);
+        let cases: [Case<'_>; 4] = [
             (&["old"], &["base", "x"], ["dst/old", "dst/new"], None),
             (&["other"], &["base", "x"], ["dst/new", "dst/old"], Some("dst/other")),
             (&["other", "old"], &["base"], ["dst/old", "dst/new"], None),
