@@ -34,7 +34,7 @@ impl Case {
             // The request is repeated.
             _ if kind == Unavailable || kind == Busy && !self.fault.asks_for_long() => true,
             // Where it leads, the answer is there.
-            (step, Fault::Circle(_)) => step.is_read(),
+            (step, Fault::Circle(_)) if step.is_read() => true,
             // What hangs on tags is asked for one by one.
             (Step::Tags, _) => true,
             // The layer that both images share goes first, and the other repository has it, too.
@@ -43,10 +43,10 @@ impl Case {
             (Step::Token, fault) => matches!(fault, Fault::Status(404 | 405, _)),
             // There is another token.
             (_, Fault::Status(401, _)) => true,
-            // The first question is HEAD, which has no body, and which some do not know.
-            (Step::Manifest, Fault::SaysLess | Fault::Endless | Fault::Gzip | Fault::Other(_)) => true,
-            (Step::Manifest, Fault::Status(200 | 400 | 405 | 406 | 501, _)) => true,
-            (Step::Manifest, Fault::Status(404, Body::Page)) => true,
+            // What is not what its digest says is fetched once more.
+            (Step::Manifest, Fault::SaysLess | Fault::Gzip | Fault::Other(_) | Fault::Status(200, _)) => true,
+            // The target is asked by HEAD, which some do not know.
+            (Step::Manifest, Fault::Status(400 | 405 | 406 | 501, _)) => !self.is_source,
             // A line may have spoiled it, so it is sent once more.
             (Step::PutManifest, _) => matches!(kind, Invalid | Mismatch | NotFound),
             // It wants to be told the range, and is.
@@ -115,6 +115,8 @@ fn of_ping(fault: Fault) -> Expected {
     match fault {
         // The body of a refusal, which this answer is, matters to nobody.
         Fault::Cut | Fault::Stalled | Fault::Endless => Arrives,
+        // So does a server answer that speaks TLS.
+        Fault::Status(400, _) => Fails(Invalid),
         // Who is there says so by any answer.
         Fault::Status(408 | 429 | 500 | 502 | 503 | 504, _) => Fails(of_status(match fault {
             Fault::Status(status, _) => status,
@@ -156,8 +158,8 @@ fn of_read(fault: Fault, wrong: ErrorKind) -> Expected {
 
 fn of_manifest(fault: Fault) -> Expected {
     match fault {
-        // No manifest is that long, so nothing is compared.
-        Fault::Endless => Fails(Invalid),
+        // No manifest is that long, so nothing is compared; and a page is none.
+        Fault::Endless | Fault::Status(200, _) => Fails(Invalid),
         // A manifest is checked by its digest, however its bytes are called.
         Fault::Gzip => Fails(Mismatch),
         fault => of_read(fault, Mismatch),
@@ -182,6 +184,8 @@ fn of_write(step: Step, fault: Fault) -> Expected {
     match (step, fault) {
         // A refusal has a body, and a success of a PATCH is read as if it was one: only its head counts.
         (Step::Upload, Fault::Cut | Fault::Stalled | Fault::Endless) => Arrives,
+        // Who stays silent each time is given up for all blobs together.
+        (Step::Upload, Fault::Silent) => Fails(Unavailable),
         // What was done is found, also where the answer is lost: by the length of the upload, or by the blob.
         (Step::Upload | Step::Finish, fault) if of_any(fault) == Some(Fails(Unavailable)) => Arrives,
         (Step::Start, Fault::Status(202, _)) => Arrives,
