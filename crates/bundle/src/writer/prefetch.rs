@@ -11,7 +11,7 @@ use sealift_store::{ByteStream, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much is kept of all blobs that wait, in bytes: some of their pieces, and small next to what a run may take.
-pub(super) const LIMIT: usize = 8 * 1024 * 1024;
+pub(super) const LIMIT: usize = 4 * 1024 * 1024;
 
 /// The memory for what waits.
 #[derive(Debug)]
