@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// How many bytes of a volume are written before the disk has to have them; while it takes them, as many more are
 /// written. Small enough that what is left at the end takes no time, large enough that the disk gets long runs.
-const STEP: u64 = 64 * 1024 * 1024;
+const STEP: u64 = 16 * 1024 * 1024;
 
 /// How far the disk has what was written to one volume.
 #[derive(Debug, Default)]
