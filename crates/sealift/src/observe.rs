@@ -17,6 +17,8 @@ use crate::ui::{ShowId, Ui};
 pub(crate) struct Progress {
     ui: Arc<Ui>,
     names: SourceNames,
+    /// A bundle's images are named by their digests; people know them by the tags that they get.
+    is_of_bundles: bool,
     /// Blobs alone are brought: they are not told as images.
     is_of_blobs: bool,
     board: Arc<Mutex<Board>>,
@@ -27,7 +29,15 @@ impl Progress {
     pub(crate) fn new(ui: Arc<Ui>, ends: &Ends) -> Self {
         let board = Arc::new(Mutex::new(Board::new(Phase::Moving, 0, 0)));
         let is_of_blobs = matches!(ends.source, SourceEnd::Repair(_));
-        Self { ui, names: ends.names.clone(), is_of_blobs, board, show: Mutex::default() }
+        let is_of_bundles = matches!(ends.source, SourceEnd::Bundle(_));
+        Self { ui, names: ends.names.clone(), is_of_bundles, is_of_blobs, board, show: Mutex::default() }
+    }
+
+    fn name(&self, request: &ImageRequest) -> String {
+        match &request.tag {
+            Some(tag) if self.is_of_bundles => format!("{}:{tag}", request.source),
+            _ => self.names.of(request),
+        }
     }
 
     fn begin(&self, board: Board) {
@@ -62,7 +72,7 @@ impl Progress {
             board.image_done();
             (board.phase(), board.images())
         };
-        let name = self.names.of(request);
+        let name = self.name(request);
         let outcome = if phase == Phase::Comparing { "compared" } else { "ready" };
         let is_told = self.ui.tell(|| What::Image { name: name.clone(), outcome, bytes_moved: None });
         if !is_told && self.ui.way() == Way::Bars && phase == Phase::Moving {
@@ -71,7 +81,7 @@ impl Progress {
     }
 
     fn image(&self, report: &ImageReport) {
-        let name = self.names.of(&report.request);
+        let name = self.name(&report.request);
         let (outcome, words) = match &report.outcome {
             // Nothing happened to these.
             Outcome::NotPart | Outcome::Interrupted | Outcome::Missing => return,
@@ -123,7 +133,7 @@ impl Observer for Progress {
             Event::Retrying { error, wait } => self.retrying(error, *wait),
             Event::AttachmentGone { request, digest, subject } => self.ui.warning(format_args!(
                 "{}: {digest} is listed as attached to {subject}, and is not at the source any more; it is left out",
-                self.names.of(request)
+                self.name(request)
             )),
             Event::ImageReady { request } => self.ready(request),
             Event::ImageFinished { report } => self.image(report),
