@@ -12,6 +12,7 @@ use http::header::{HeaderName, REFERER, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Body;
 use super::connection::Connection;
@@ -105,7 +106,7 @@ impl Record {
         self.connection.begin_answer();
         self.access.status = Some(answer.status());
         self.access.error = error;
-        answer.map(|body| Recorded { body, record: self })
+        answer.map(|body| Recorded { body, record: self, room: None })
     }
 }
 
@@ -132,6 +133,15 @@ impl Drop for Record {
 pub(super) struct Recorded {
     body: Body,
     record: Record,
+    /// What this answer takes of what may be answered at once, until the client has all of it or is gone.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Recorded {
+    /// Holds room as long as it lasts.
+    pub(super) fn holding(self, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { room, ..self }
+    }
 }
 
 impl http_body::Body for Recorded {

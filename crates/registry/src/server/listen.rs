@@ -1,10 +1,13 @@
 //! Connections: how many, how long, and how they end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use super::access::Recorded;
 use super::connection::Connection;
 use super::stall::Impatient;
 use super::{Shared, router, tls};
@@ -35,6 +39,10 @@ const STREAMS_LIMIT: u32 = 100;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 /// The same for all streams of a connection.
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+
+/// How much of an answer waits on one HTTP/2 stream for its client, in bytes: beyond this, the pieces that are read from
+/// the store wait, as they do with HTTP/1.1.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// A server that runs. Dropping it breaks off what is under way and stops.
 #[derive(Debug)]
@@ -145,6 +153,17 @@ where
 }
 
 /// Nothing of this protocol says that a client is idle, so that is watched beside it.
+/// Answers one request of an HTTP/2 connection when there is room for it.
+async fn answer_stream(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Recorded>, Infallible> {
+    // Nobody closes the semaphore.
+    let room = Arc::clone(&connection.shared.streams).acquire_owned().await.ok();
+    let response = router::answer(connection, request).await?;
+    Ok(response.map(|body| body.holding(room)))
+}
+
 async fn serve_http2<S>(connection: Arc<Connection>, stream: S, stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -157,10 +176,11 @@ where
         .max_concurrent_streams(STREAMS_LIMIT)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(config.header_timeout)
         .keep_alive_timeout(config.header_timeout);
     let answering = Arc::clone(&connection);
-    let service = service_fn(move |request| router::answer(Arc::clone(&answering), request));
+    let service = service_fn(move |request| answer_stream(Arc::clone(&answering), request));
     let http = http.serve_connection(stream, service);
     converse(http, Some(&connection), stopping).await;
 }

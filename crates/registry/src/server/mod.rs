@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use sealift_store::Store;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use metrics::Metrics;
 
@@ -67,6 +68,9 @@ struct Shared {
     store: Arc<dyn Store>,
     config: ServerConfig,
     metrics: Metrics,
+    /// What is answered over HTTP/2 at once: as many requests as there may be connections, so that a client that reads
+    /// slowly on many streams costs no more than one with many connections.
+    streams: Arc<Semaphore>,
 }
 
 impl Server {
@@ -77,7 +81,8 @@ impl Server {
         if config.keeper.is_some() {
             metrics.watch_store();
         }
-        Self { shared: Arc::new(Shared { store, config, metrics }) }
+        let streams = Arc::new(Semaphore::new(config.connections));
+        Self { shared: Arc::new(Shared { store, config, metrics, streams }) }
     }
 
     /// Serves a listener until the handle is dropped. It must be called within a Tokio

@@ -7,7 +7,7 @@ use sealift_oci::{Descriptor, Digest, Manifest, ManifestRef, RepositoryName, Tag
 
 use super::Shared;
 use super::lists::merged;
-use crate::{BlobBody, ErrorKind, Operation, Page, PageRequest, Result, Source};
+use crate::{BlobBody, Error, ErrorKind, Operation, Page, PageRequest, Result, Source};
 
 /// A repository of which more is to be had elsewhere.
 #[derive(Debug)]
@@ -95,7 +95,13 @@ impl Source for Through {
     async fn stat_blob(&self, digest: &Digest) -> Result<u64> {
         match missing(self.local.stat_blob(digest).await)? {
             Some(size) => Ok(size),
-            None => self.shared.blob_size(self.repository(), digest).await,
+            None => match self.shared.blob_size(self.repository(), digest).await {
+                // Who pushes asks this before each blob, and sends what is not there, also while the link is down.
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    Err(Error::new(ErrorKind::NotFound, Operation::CheckBlob).object(digest).caused_by(error))
+                }
+                size => size,
+            },
         }
     }
 
@@ -123,7 +129,8 @@ impl Source for Through {
         let list = |source: Arc<dyn Source>| async move {
             super::lists::referrers(source.as_ref(), subject, artifact_type, page).await
         };
-        let has_own = !own.items.is_empty();
+        // What is kept counts with nothing attached, too.
+        let has_own = !own.items.is_empty() || self.local.resolve(&(*subject).into()).await.is_ok();
         let other = match self.list(has_own, Operation::ListReferrers, list).await {
             // A registry that does not know the repository has nothing attached in it.
             Err(error) if error.kind() == ErrorKind::NotFound => None,

@@ -310,7 +310,9 @@ async fn what_upstream_refuses_is_told_and_what_is_kept_is_served() {
             assert_eq!(source.manifest(&reference).await.unwrap_err().kind(), kind);
             assert_eq!(source.resolve(&reference).await.unwrap_err().kind(), kind);
         }
-        assert_eq!(source.stat_blob(&other).await.unwrap_err().kind(), kind);
+        // Who asks this pushes, most often.
+        let asked = if kind == ErrorKind::Unavailable { ErrorKind::NotFound } else { kind };
+        assert_eq!(source.stat_blob(&other).await.unwrap_err().kind(), asked);
         assert_eq!(source.open_blob(&other, 0).await.unwrap_err().kind(), kind);
         assert_eq!(source.manifest(&named("t")).await.unwrap(), kept.manifest);
         assert_eq!(source.resolve(&kept.digest().into()).await.unwrap().digest, kept.digest());
@@ -332,6 +334,46 @@ async fn one_that_could_not_say_counts_more_than_one_that_lacks_it() {
         let error = source.manifest(&named("t")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
+}
+
+/// What cannot be reached does not hold up what another one has.
+#[tokio::test]
+async fn one_that_is_silent_is_asked_last_for_a_while() {
+    let root = tempfile::tempdir().unwrap();
+    let silent = refusing(ErrorKind::Unavailable)(Arc::new(MemoryStore::new("silent")));
+    let counting = Arc::new(Counting::new(silent));
+    let sound: Arc<dyn Store> = Arc::new(MemoryStore::new("sound"));
+    for name_of_tag in ["a", "b", "c"] {
+        fixture::image(name_of_tag).push(sound.as_ref(), &name(), Some(name_of_tag)).await;
+    }
+    let upstreams = [Arc::clone(&counting) as Arc<dyn Store>, sound];
+    let upstreams = upstreams.map(|store| Upstream::new(store, None, None)).into();
+    let source = through(&root, upstreams, Terms { rest: LONG, ..terms() }).source(&name());
+    for name_of_tag in ["a", "b", "c"] {
+        assert_eq!(source.manifest(&named(name_of_tag)).await.unwrap(), fixture::image(name_of_tag).manifest);
+    }
+    assert_eq!(counting.of(Method::Manifest).calls, 1);
+    // What nobody else has is worth a question.
+    assert_eq!(source.manifest(&named("d")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(counting.of(Method::Manifest).calls, 2);
+}
+
+/// With the link down, a push finds what is here and sends the rest; and what is here shows what is attached.
+#[tokio::test]
+async fn pushes_and_what_is_kept_need_no_link() {
+    let root = tempfile::tempdir().unwrap();
+    let silent = refusing(ErrorKind::Unavailable)(Arc::new(MemoryStore::new("silent")));
+    let store = through(&root, vec![Upstream::new(silent, None, None)], terms());
+    let source = store.source(&name());
+    let blob = Digest::sha256(b"nobody has it here");
+    assert_eq!(source.stat_blob(&blob).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(source.open_blob(&blob, 0).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let image = fixture::image("x");
+    image.push(&store, &name(), Some("t")).await;
+    let attached = source.referrers(&image.digest(), None, &PageRequest::first()).await.unwrap();
+    assert!(attached.items.is_empty());
+    let other = source.referrers(&blob, None, &PageRequest::first()).await;
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::Unavailable, "nobody knows");
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,8 +69,8 @@ impl Shared {
         self.upstreams.iter().filter(|it| it.name_of(repository).is_some()).all(Upstream::is_resting)
     }
 
-    /// Asks one upstream after the other until one has it. Where none has, one that could not say so counts more
-    /// than one that lacks it.
+    /// Asks one upstream after the other until one has it; those that could not be reached just now come last. Where none
+    /// has it, one that could not say so counts more than one that lacks it.
     pub(super) async fn ask<T, F: Future<Output = Result<T>>>(
         &self,
         repository: &RepositoryName,
@@ -78,10 +78,13 @@ impl Shared {
         ask: impl Fn(Arc<dyn Source>) -> F,
     ) -> Result<T> {
         let mut refused: Option<Error> = None;
-        for upstream in &self.upstreams {
-            let Some(source) = upstream.source(repository) else { continue };
+        let sources = self.upstreams.iter().filter_map(|it| Some((it, it.source(repository)?)));
+        let (resting, awake): (Vec<_>, Vec<_>) = sources.partition(|(upstream, _)| upstream.is_resting());
+        for (upstream, source) in awake.into_iter().chain(resting) {
+            let began = Instant::now();
             let answer = ask(source).await;
-            upstream.note(&answer, self.terms.rest);
+            // One that takes long to find out of does not cost that more than half of the time.
+            upstream.note(&answer, self.terms.rest.max(began.elapsed()));
             match answer {
                 Ok(found) => return Ok(found),
                 Err(error) if is_about_here(&error) => return Err(error),

@@ -9,8 +9,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use sealift_store::MemoryStore;
 use sealift_store::conformance::fixture;
+use sealift_store::{DirectoryStore, MemoryStore, Store};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,12 +35,25 @@ impl Secure {
 
     async fn with(config: ServerConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(MemoryStore::new("memory"));
+        Self::over(store, directory, config).await
+    }
+
+    /// The files of a store in memory come in one piece, those of a directory in many.
+    async fn in_directory(config: ServerConfig) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("store");
+        std::fs::create_dir(&root).unwrap();
+        let store = Arc::new(DirectoryStore::open(&root).unwrap());
+        Self::over(store, directory, config).await
+    }
+
+    async fn over(store: Arc<dyn Store>, directory: TempDir, config: ServerConfig) -> Self {
         let files = prepare(directory.path().join("tls"));
         let notices: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = Arc::clone(&notices);
         let hear = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
         let tls = Tls::open(&files.certificate(), &files.key(), hear).unwrap();
-        let store = Arc::new(MemoryStore::new("memory"));
         fixture::image("x").push(store.as_ref(), &name("a"), Some("t")).await;
         let config = ServerConfig { tls: Some(Arc::new(tls)), ..config };
         let fixture = Fixture::over(store, config).await;
@@ -83,6 +96,27 @@ async fn both_versions_of_http_are_spoken_over_tls() {
         let pushed = client.post(url).body(image.manifest.bytes.clone()).send().await.unwrap();
         assert_eq!(pushed.status().as_u16(), 201, "{version:?}");
     }
+}
+
+/// Who reads slowly on many streams takes what many connections would: the next answer waits until there is room.
+#[tokio::test]
+async fn streams_of_http2_count_like_connections() {
+    let secure = Secure::in_directory(ServerConfig { connections: 1, ..ServerConfig::default() }).await;
+    // More than lies in windows and buffers.
+    let large = fixture::noise("large", 32 * 1024 * 1024);
+    let target = secure.fixture.store.target(&name("a")).unwrap();
+    let digest = fixture::push_blob(target.as_ref(), &large).await;
+    let client = Secure::client(secure.files.authority()).build().unwrap();
+    let slow = client.get(secure.url(&format!("/v2/a/blobs/{digest}"))).send().await.unwrap();
+    assert_eq!(slow.version(), Version::HTTP_2);
+    let waiting = client.get(secure.url("/v2/a/manifests/t")).send();
+    tokio::pin!(waiting);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), &mut waiting).await.is_err(),
+        "there is no room"
+    );
+    drop(slow);
+    assert_eq!(waiting.await.unwrap().status().as_u16(), 200);
 }
 
 /// Speaks HTTP/2 as far as to say hello, and returns the types of the frames that come up to the one wanted, or the end.
