@@ -106,7 +106,7 @@ impl Record {
         self.connection.begin_answer();
         self.access.status = Some(answer.status());
         self.access.error = error;
-        answer.map(|body| Recorded { body, record: self, room: None })
+        answer.map(|body| Recorded { body, record: self, _room: None })
     }
 }
 
@@ -134,13 +134,13 @@ pub(super) struct Recorded {
     body: Body,
     record: Record,
     /// What this answer takes of what may be answered at once, until the client has all of it or is gone.
-    room: Option<OwnedSemaphorePermit>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Recorded {
     /// Holds room as long as it lasts.
     pub(super) fn holding(self, room: Option<OwnedSemaphorePermit>) -> Self {
-        Self { room, ..self }
+        Self { _room: room, ..self }
     }
 }
 
