@@ -168,100 +168,100 @@ async fn flags_and_variables_stand_above_a_profile() {
     yard.call(&["verify", "--profile", "-", "--images-file", &list], &[], Some(&text)).await.expect(0);
 }
 
-/// profile, arguments, variables → exit code and words.
+const IMAGE: &str = "products: [{images: ['ONE/tool:v1']}]\n";
+
+/// A profile, arguments, variables; the exit code, and words.
+type Case = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+    i32,
+    &'static [&'static str],
+);
+
+const REFUSED: [Case; 13] = [
+    (
+        "produts: []\nplatform: x\n",
+        &[],
+        &[],
+        2,
+        &[
+            "error: --profile site.yaml: 2 mistakes in it\n  line 3: produts: there is no such key; did you mean products?\n  line 4: platform: `x`: ",
+            "Hint: docs/PROFILE.md explains each key. Nothing was done.",
+        ],
+    ),
+    (
+        "source: {password: hunter2}\n",
+        &[],
+        &[],
+        2,
+        &["line 3: source.password: a profile never holds a secret"],
+    ),
+    (
+        "products: [{repository: ONE/org/app, tags: {glob: ['3.*']}}]\n",
+        &[],
+        &[],
+        3,
+        &["ONE/org/app: none of its 6 tags is taken by the rules of the profile", "Hint: Check these rules"],
+    ),
+    (
+        "products: [{repository: ONE/org/nothing, tags: {glob: ['*']}}]\n",
+        &[],
+        &[],
+        3,
+        &["cannot list the tags of org/nothing", "Hint: Check its name: ONE lacks it, or hides it"],
+    ),
+    (
+        "products: [{images: ['ONE/tool:v1']}]\nleave-out: ['*']\n",
+        &[],
+        &[],
+        2,
+        &["the profile leaves out every image"],
+    ),
+    (
+        "products: [{images: ['ONE/tool:v1']}]\nrewrite: [{from: ONE, to: UP}]\n",
+        &[],
+        &[],
+        2,
+        &["the rewrite rules make `UP/tool` of it, which is no repository name"],
+    ),
+    (
+        "products:\n- {images: ['ONE/tool:v1'], target: x}\n- {images: ['OTHER/db:16'], target: x}\n",
+        &["--target-tag", "same"],
+        &[],
+        2,
+        &["site/x:same would be the copy of ONE/tool:v1 (line 4) and of OTHER/db:16 (line 5)"],
+    ),
+    (
+        "products: [{repository: ONE/org/app, tags: {newest: 2}}]\n",
+        &["--target-tag", "same"],
+        &[],
+        2,
+        &["site/org/app:same would be the copy of ONE/org/app:1.10 and of ONE/org/app:2.0-rc1\n"],
+    ),
+    (IMAGE, &["--source-registry", "a.b"], &[], 2, &["--source-registry is for releases, and the profile"]),
+    (IMAGE, &["--image", "arc-dns"], &[], 2, &["Hint: Leave out --image or --profile."]),
+    (
+        IMAGE,
+        &[],
+        &[("SOURCE_DOCKER_TAG", "v1")],
+        2,
+        &["SOURCE_DOCKER_TAG is set, and the profile says where"],
+    ),
+    (
+        "source: {username: me}\nproducts: [{images: ['ONE/tool:v1', 'OTHER/db:16']}]\n",
+        &[],
+        &[],
+        2,
+        &["a source user is given, and the images are of several registries: "],
+    ),
+    (IMAGE, &["--foreign-urls", "--tag", "a", "--tag", "b"], &[], 2, &["--tag is given several times"]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_said_before_anything_moves() {
     let yard = Yard::new().await;
-    let image = "products: [{images: ['ONE/tool:v1']}]\n";
-    type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a [&'a str]);
-    let cases: [Case<'_>; 13] = [
-        (
-            "produts: []\nplatform: x\n",
-            &[],
-            &[],
-            2,
-            &[
-                "error: --profile site.yaml: 2 mistakes in it\n  line 3: produts: there is no such key; did you mean products?\n  line 4: platform: `x`: ",
-                "Hint: docs/PROFILE.md explains each key. Nothing was done.",
-            ],
-        ),
-        (
-            "source: {password: hunter2}\n",
-            &[],
-            &[],
-            2,
-            &["line 3: source.password: a profile never holds a secret"],
-        ),
-        (
-            "products: [{repository: ONE/org/app, tags: {glob: ['3.*']}}]\n",
-            &[],
-            &[],
-            3,
-            &[
-                "ONE/org/app: none of its 6 tags is taken by the rules of the profile",
-                "Hint: Check these rules",
-            ],
-        ),
-        (
-            "products: [{repository: ONE/org/nothing, tags: {glob: ['*']}}]\n",
-            &[],
-            &[],
-            3,
-            &["cannot list the tags of org/nothing", "Hint: Check its name: ONE lacks it, or hides it"],
-        ),
-        (
-            "products: [{images: ['ONE/tool:v1']}]\nleave-out: ['*']\n",
-            &[],
-            &[],
-            2,
-            &["the profile leaves out every image"],
-        ),
-        (
-            "products: [{images: ['ONE/tool:v1']}]\nrewrite: [{from: ONE, to: UP}]\n",
-            &[],
-            &[],
-            2,
-            &["the rewrite rules make `UP/tool` of it, which is no repository name"],
-        ),
-        (
-            "products:\n- {images: ['ONE/tool:v1'], target: x}\n- {images: ['OTHER/db:16'], target: x}\n",
-            &["--target-tag", "same"],
-            &[],
-            2,
-            &["site/x:same would be the copy of ONE/tool:v1 (line 4) and of OTHER/db:16 (line 5)"],
-        ),
-        (
-            "products: [{repository: ONE/org/app, tags: {newest: 2}}]\n",
-            &["--target-tag", "same"],
-            &[],
-            2,
-            &["site/org/app:same would be the copy of ONE/org/app:1.10 and of ONE/org/app:2.0-rc1\n"],
-        ),
-        (
-            image,
-            &["--source-registry", "a.b"],
-            &[],
-            2,
-            &["--source-registry is for releases, and the profile"],
-        ),
-        (image, &["--image", "arc-dns"], &[], 2, &["Hint: Leave out --image or --profile."]),
-        (
-            image,
-            &[],
-            &[("SOURCE_DOCKER_TAG", "v1")],
-            2,
-            &["SOURCE_DOCKER_TAG is set, and the profile says where"],
-        ),
-        (
-            "source: {username: me}\nproducts: [{images: ['ONE/tool:v1', 'OTHER/db:16']}]\n",
-            &[],
-            &[],
-            2,
-            &["a source user is given, and the images are of several registries: "],
-        ),
-        (image, &["--foreign-urls", "--tag", "a", "--tag", "b"], &[], 2, &["--tag is given several times"]),
-    ];
-    for (profile, args, variables, code, words) in cases {
+    for (profile, args, variables, code, words) in REFUSED {
         let head = "schema: sealift.profile/1\ntarget: {registry: TARGET, repository: site}\n";
         let file = yard.write("site.yaml", &format!("{head}{profile}"));
         let args = [&["mirror", "--profile", &file][..], args].concat();
@@ -272,8 +272,7 @@ async fn what_cannot_be_done_is_said_before_anything_moves() {
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
     }
     assert_eq!(yard.there("site/tool", "v1").await, None);
-    let image = "products: [{images: ['ONE/tool:v1']}]\n";
-    let run = yard.run("mirror", &format!("{image}{image}"), &["--output", "json"]).await.expect(2);
+    let run = yard.run("mirror", &format!("{IMAGE}{IMAGE}"), &["--output", "json"]).await.expect(2);
     assert_eq!(run.json()["failures"][0]["kind"], "usage");
 }
 
@@ -357,6 +356,32 @@ sync:
     assert_eq!(run.json()["images"].as_array().map(Vec::len), Some(3));
 }
 
+/// What a run with these ends keeps.
+fn kept_profile(source: &str, door: &str) -> String {
+    format!(
+        "\
+# Written by sealift mirror --save, for sealift mirror --profile. It never holds a password.
+schema: sealift.profile/1
+source:
+  registry: {source}
+  repository: arcdata
+target:
+  registry: {door}
+  repository: site/arcdata
+  username: captain
+products:
+- azure-arc:
+    tags:
+    - {KNOWN}
+    images:
+    - arc-dns
+    skip-groups:
+    - postgres
+attachments: false
+"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_kept_and_make_the_same_run() {
     let site = Site::with(&[(KNOWN, &["arc-dns", "arc-controller"]), (UNKNOWN, &["arc-dns"])]).await;
@@ -389,30 +414,7 @@ async fn answers_are_kept_and_make_the_same_run() {
     let told = format!("{profile}: the answers of this run, without passwords\n");
     assert!(run.stderr.contains(&told), "{}", run.stderr);
     let text = std::fs::read_to_string(&profile).unwrap();
-    let expected = format!(
-        "\
-# Written by sealift mirror --save, for sealift mirror --profile. It never holds a password.
-schema: sealift.profile/1
-source:
-  registry: {}
-  repository: arcdata
-target:
-  registry: {door}
-  repository: site/arcdata
-  username: captain
-products:
-- azure-arc:
-    tags:
-    - {KNOWN}
-    images:
-    - arc-dns
-    skip-groups:
-    - postgres
-attachments: false
-",
-        site.source.address
-    );
-    assert_eq!(text, expected);
+    assert_eq!(text, kept_profile(&site.source.address, &door));
     let run =
         sealift(&["mirror", "--profile", &profile, "--output", "json"], &password, None).await.expect(0);
     assert_eq!(run.outcomes(), [("arc-dns".to_owned(), "already-there".to_owned())]);
