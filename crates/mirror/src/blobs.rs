@@ -1,8 +1,9 @@
 //! One distinct blob and every repository that needs it.
 //!
-//! The first repository leads: it gets the bytes from the source, or from a repository that has them with another image. The others follow: they link from the
-//! leader, and where a link is refused they read the bytes back from it, never again from the source. If
-//! the leader fails at the target, the next repository takes the lead; if the source fails, all fail.
+//! The first repository leads: it gets the bytes from the source, or from a repository that has them with another
+//! image. The others follow: they link from the leader, and where a link is refused they read the bytes back from
+//! it, never again from the source. If the leader fails at the target, the next repository takes the lead; if the
+//! source fails, all fail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
