@@ -2,6 +2,7 @@
 //! that is used again when a piece was let go. Fresh memory costs as much as the bytes that are put into it.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -14,31 +15,46 @@ use crate::{ByteStream, Error, ErrorKind, Operation, Result, lock};
 /// many clients are sent at the same time does not leave the processor's cache before it is sent.
 pub const FILE_CHUNK: usize = 128 * 1024;
 
-/// Memory for pieces of at most [`FILE_CHUNK`], which is used again when a piece was let go. There is never more of it than
-/// was under way at once. Clones are the same memory.
+/// Memory for pieces, which is used again when a piece was let go. There is never more of it than was under way at once.
+/// Clones are the same memory.
 #[derive(Clone, Debug, Default)]
 pub struct PieceMemory(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl PieceMemory {
-    /// Reads a piece of `wanted` bytes, or of what is left.
+    /// Reads a piece of `wanted` bytes, at most [`FILE_CHUNK`], or of what is left.
     ///
     /// # Errors
     /// What reading fails with.
     pub fn read(&self, reader: &mut impl Read, wanted: usize) -> io::Result<Bytes> {
-        let wanted = wanted.min(FILE_CHUNK);
-        let mut piece =
-            Piece { memory: lock(&self.0).pop().unwrap_or_default(), filled: 0, spare: self.clone() };
-        if piece.memory.len() < wanted {
-            piece.memory = vec![0; wanted];
-        }
-        while piece.filled < wanted {
-            match reader.read(&mut piece.memory[piece.filled..wanted]) {
-                Ok(0) => break,
-                Ok(count) => piece.filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+        self.fill(wanted.min(FILE_CHUNK), |room| {
+            let mut filled = 0;
+            while filled < room.len() {
+                match reader.read(&mut room[filled..]) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
             }
+            Ok(0..filled)
+        })
+    }
+
+    /// Has a piece made in `room` bytes, in which anything may stand; `fill` says where in them the piece lies.
+    ///
+    /// # Errors
+    /// What `fill` fails with.
+    pub fn fill<E>(
+        &self,
+        room: usize,
+        fill: impl FnOnce(&mut [u8]) -> std::result::Result<Range<usize>, E>,
+    ) -> std::result::Result<Bytes, E> {
+        let memory = lock(&self.0).pop().unwrap_or_default();
+        let mut piece = Piece { memory, filled: 0..0, spare: self.clone() };
+        if piece.memory.len() < room {
+            piece.memory = vec![0; room];
         }
+        piece.filled = fill(&mut piece.memory[..room])?;
         Ok(Bytes::from_owner(piece))
     }
 }
@@ -98,13 +114,13 @@ impl<R: Read + Send + 'static> Reading<R> {
 /// A piece on its way, which gives its memory back.
 struct Piece {
     memory: Vec<u8>,
-    filled: usize,
+    filled: Range<usize>,
     spare: PieceMemory,
 }
 
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
-        &self.memory[..self.filled]
+        &self.memory[self.filled.clone()]
     }
 }
 
