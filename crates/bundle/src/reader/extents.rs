@@ -62,14 +62,13 @@ impl Extents {
         let piece = &self.pieces[number];
         let left = piece.size - inside;
         let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let mut file = match self.open.take() {
-            Some((open, file, stands)) if open == number && stands == inside => file,
-            _ => {
-                let (mut file, _) = files::open(&piece.path)?;
-                file.seek(SeekFrom::Start(piece.offset.saturating_add(inside)))?;
-                file
-            }
+        let (mut file, stands) = match self.open.take() {
+            Some((open, file, stands)) if open == number => (file, Some(stands)),
+            _ => (files::open(&piece.path)?.0, None),
         };
+        if stands != Some(inside) {
+            file.seek(SeekFrom::Start(piece.offset.saturating_add(inside)))?;
+        }
         let count = file.read(&mut buffer[..room])?;
         if count == 0 && room > 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends there"));
