@@ -1,14 +1,14 @@
 //! The key of a bundle: drawn for it, and for nothing else.
 
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
 use zeroize::Zeroizing;
 
-use super::opener::{OpenError, open, stream};
+use super::opener::{OpenError, OpenedStream, open_whole};
 use super::{Identities, Recipient};
 use crate::error::{BundleError, Result};
 
@@ -34,22 +34,12 @@ impl BundleKey {
     /// # Errors
     /// [`BundleError::Damaged`] where it is too large, altered, cut, or sealed to another key.
     pub fn open(&self, path: &Path, sealed: &[u8], limit: u64) -> Result<Vec<u8>> {
-        let damaged = |reason: &dyn fmt::Display| BundleError::damaged(path, reason);
-        let (mut reader, size) = open(&self.0, Cursor::new(sealed), 0).map_err(|error| damaged(&error))?;
-        if size > limit {
-            return Err(damaged(&format_args!("it has {size} bytes, and at most {limit} are read")));
-        }
-        // At most `limit`, and not more than `sealed` has.
-        let mut plain = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        reader
-            .read_to_end(&mut plain)
-            .map_err(|_| damaged(&"its encryption does not fit: it was altered"))?;
-        Ok(plain)
+        open_whole(&self.0, sealed, limit).map_err(|error| BundleError::damaged(path, error))
     }
 
-    /// Opens what is read once, from its first byte to its last.
-    pub(crate) fn stream<R: Read>(&self, sealed: R) -> io::Result<impl Read> {
-        stream(&self.0, sealed).map_err(|error| match error {
+    /// Opens what is read once, from its first byte to its last, and has `length` bytes sealed.
+    pub(crate) fn stream<R: Read>(&self, sealed: R, length: u64) -> io::Result<OpenedStream<R>> {
+        OpenedStream::new(&self.0, sealed, length).map_err(|error| match error {
             OpenError::Io(error) => error,
             other => io::Error::new(io::ErrorKind::InvalidData, other),
         })

@@ -2,7 +2,8 @@
 //!
 //! A bundle has a key of its own ([`BundleKey`]). Each entry is sealed to it by a [`Sealer`], and opened from any
 //! byte on by an [`Opener`]; the key itself is sealed to people's recipients or under a passphrase ([`Lock`],
-//! [`SealedKey`]). age draws its random numbers from the system.
+//! [`SealedKey`]). The `age` crate does the headers, and with them every key; the content of entries is sealed and opened with
+//! aws-lc-rs ([`payload`] says why). age draws its random numbers from the system.
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -11,6 +12,7 @@ mod key;
 mod lanes;
 mod layout;
 mod opener;
+mod payload;
 mod recipient;
 mod sealed_key;
 mod sealer;

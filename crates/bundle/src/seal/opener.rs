@@ -1,18 +1,19 @@
 //! Opening a sealed entry from any of its plain bytes on.
 
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
-use age::stream::StreamReader;
 use age::x25519::Identity;
-use age::{DecryptError, Decryptor};
-use sealift_store::{BlobBody, Error, ErrorKind, Operation};
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use sealift_store::{BlobBody, Error, ErrorKind, Operation, PieceMemory};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::BundleKey;
 use super::lanes::{LANES, Lanes, WORTH_A_LANE};
-use super::layout::{plain_size, read_header};
+use super::layout::{CHUNK, SEALED_CHUNK, chunk_count, chunks_size, plain_size, read_header};
+use super::payload::Payload;
 
 /// The largest header of an entry that is read, in bytes. One recipient takes some hundred.
 const HEADER_LIMIT: u64 = 4096;
@@ -48,30 +49,24 @@ impl Opener {
     /// # Errors
     /// [`ErrorKind::Invalid`] where it is no age file or ends before `offset`; [`ErrorKind::Mismatch`] where it does
     /// not fit the key; what reading fails with. The body fails with [`ErrorKind::Mismatch`] where it was altered or cut.
-    pub async fn open<R>(&self, entry: R, offset: u64) -> Result<BlobBody, Error>
+    pub async fn open<R>(&self, mut entry: R, offset: u64) -> Result<BlobBody, Error>
     where
         R: Read + Seek + Clone + Send + 'static,
     {
-        let opener = self.clone();
-        let opened = spawn_blocking(move || opener.open_lanes(entry, offset)).await.map_err(died)?;
-        let (lanes, length) = opened.map_err(|error| error.into_store())?;
-        Ok(BlobBody::from_stream(Some(length), lanes.into_stream()))
+        let key = Arc::clone(&self.key);
+        let open = move || Opened::sought(&key.0, &mut entry).map(|opened| (opened, entry));
+        let (opened, entry) = spawn_blocking(open).await.map_err(died)?.map_err(OpenError::into_store)?;
+        let length = opened.size.checked_sub(offset);
+        let length = length.ok_or_else(|| OpenError::Beyond(opened.size, offset).into_store())?;
+        let permits = self.lanes_beside(length);
+        Ok(BlobBody::from_stream(Some(length), Lanes::new(opened, entry, offset, permits).into_stream()))
     }
 
-    /// Opens an entry in as many lanes as are free, and returns how many bytes will come.
-    fn open_lanes<R>(&self, entry: R, offset: u64) -> Result<(Lanes<R>, u64), OpenError>
-    where
-        R: Read + Seek + Clone + Send + 'static,
-    {
-        let (reader, size) = open(&self.key.0, entry.clone(), offset)?;
-        let mut lanes = Lanes::new(reader, offset, size);
-        while lanes.count() < LANES && size - offset >= WORTH_A_LANE {
-            // Where all are taken, others keep the threads busy.
-            let Ok(permit) = Arc::clone(&self.spare_lanes).try_acquire_owned() else { break };
-            let (reader, _) = open(&self.key.0, entry.clone(), 0)?;
-            lanes.add(reader, permit);
-        }
-        Ok((lanes.ready()?, size - offset))
+    /// Takes as many lanes as are free and worth it.
+    fn lanes_beside(&self, length: u64) -> Vec<OwnedSemaphorePermit> {
+        let most = if length < WORTH_A_LANE { 0 } else { LANES - 1 };
+        // Where all are taken, others keep the threads busy.
+        (0..most).map_while(|_| Arc::clone(&self.spare_lanes).try_acquire_owned().ok()).collect()
     }
 }
 
@@ -84,6 +79,8 @@ pub(super) enum OpenError {
     OtherKey,
     #[error("it has {0} bytes and none at {1}")]
     Beyond(u64, u64),
+    #[error("it has {0} bytes, and at most {1} are read")]
+    TooLarge(u64, u64),
     #[error("its encryption does not fit: it was altered or cut")]
     Altered,
     #[error("it cannot be read: {0}")]
@@ -93,7 +90,7 @@ pub(super) enum OpenError {
 impl OpenError {
     fn into_store(self) -> Error {
         let kind = match self {
-            Self::NotAge | Self::Beyond(..) => ErrorKind::Invalid,
+            Self::NotAge | Self::Beyond(..) | Self::TooLarge(..) => ErrorKind::Invalid,
             Self::OtherKey | Self::Altered => ErrorKind::Mismatch,
             Self::Io(error) => return Error::io(Operation::FetchBlob, error),
         };
@@ -101,56 +98,113 @@ impl OpenError {
     }
 }
 
-/// An entry that is read.
-pub(super) type Sealed<R> = StreamReader<BufReader<R>>;
+/// An entry whose header was read.
+pub(super) struct Opened {
+    payload: Payload,
+    /// Where its chunks begin.
+    start: u64,
+    /// How many plain bytes it has.
+    pub(super) size: u64,
+}
 
-/// Opens an entry, and returns how many plain bytes it has from its first one on.
-pub(super) fn open<R: Read + Seek>(
-    key: &Identity,
-    mut entry: R,
-    offset: u64,
-) -> Result<(Sealed<R>, u64), OpenError> {
-    let end = entry.seek(SeekFrom::End(0))?;
-    entry.rewind()?;
-    let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
-    let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?.len();
-    let size = end.checked_sub(header as u64).and_then(plain_size).ok_or(OpenError::Altered)?;
-    // age's reader would break down there.
-    if offset > size {
-        return Err(OpenError::Beyond(size, offset));
+impl Opened {
+    /// Opens an entry of `length` bytes whose header and nonce are `head`.
+    fn new(key: &Identity, head: &[u8], length: u64) -> Result<Self, OpenError> {
+        let start = head.len() as u64;
+        let size = length.checked_sub(start).and_then(plain_size).ok_or(OpenError::Altered)?;
+        Ok(Self { payload: Payload::unwrap(key, head)?, start, size })
     }
-    // A header is short.
-    entry.seek_relative(-(header as i64))?;
-    let decryptor = Decryptor::new_buffered(entry).map_err(|_| OpenError::NotAge)?;
-    let mut reader = decryptor.decrypt(std::iter::once(key as _)).map_err(refused)?;
-    if offset > 0 {
-        reader.seek(SeekFrom::Start(offset)).map_err(not_sought)?;
+
+    /// Opens an entry that is all that `entry` has.
+    fn sought<R: Read + Seek>(key: &Identity, entry: &mut R) -> Result<Self, OpenError> {
+        let length = entry.seek(SeekFrom::End(0))?;
+        entry.rewind()?;
+        Self::new(key, &head_of(&mut BufReader::with_capacity(HEADER_ROOM, entry))?, length)
     }
-    Ok((reader, size))
-}
 
-/// Where age seeks, it also proves the end.
-pub(super) fn not_sought(error: io::Error) -> OpenError {
-    if is_altered(&error) { OpenError::Altered } else { OpenError::Io(error) }
-}
+    /// Returns the number of chunks.
+    fn count(&self) -> u64 {
+        chunk_count(self.size)
+    }
 
-/// Opens an entry that cannot be read twice.
-pub(super) fn stream<R: Read>(key: &Identity, entry: R) -> Result<impl Read, OpenError> {
-    let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
-    let header = read_header(&mut entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)?;
-    let decryptor =
-        Decryptor::new_buffered(Cursor::new(header).chain(entry)).map_err(|_| OpenError::NotAge)?;
-    decryptor.decrypt(std::iter::once(key as _)).map_err(refused)
-}
-
-fn refused(error: DecryptError) -> OpenError {
-    match error {
-        DecryptError::Io(error) => OpenError::Io(error),
-        _ => OpenError::OtherKey,
+    /// Reads the plain bytes of a range, which ends where a chunk does. The chunk behind which nothing comes must be sealed
+    /// as the last one; where the range is empty, that is all that is found out.
+    pub(super) fn read<R: Read + Seek>(
+        &self,
+        entry: &mut R,
+        memory: &PieceMemory,
+        range: Range<u64>,
+    ) -> io::Result<Bytes> {
+        let first = (range.start / CHUNK).min(self.count() - 1);
+        let begin = first * CHUNK;
+        let room = chunks_size(range.end - begin);
+        // Ranges are pieces.
+        let (skip, room) = ((range.start - begin) as usize, room as usize);
+        entry.seek(SeekFrom::Start(self.start + first * SEALED_CHUNK as u64))?;
+        memory.fill(room, |chunks| {
+            entry.read_exact(chunks)?;
+            let plain = self.payload.open(first, self.count(), chunks)?;
+            Ok(skip..plain)
+        })
     }
 }
 
-/// Tells what age says of content from what the file system says.
+/// Reads the header and the nonce of an entry.
+fn head_of(entry: &mut impl BufRead) -> Result<Vec<u8>, OpenError> {
+    read_header(entry, HEADER_LIMIT)?.ok_or(OpenError::NotAge)
+}
+
+/// Opens an entry that is in memory, if it has at most `limit` plain bytes.
+pub(super) fn open_whole(key: &Identity, sealed: &[u8], limit: u64) -> Result<Vec<u8>, OpenError> {
+    let mut chunks = sealed;
+    let opened = Opened::new(key, &head_of(&mut chunks)?, sealed.len() as u64)?;
+    if opened.size > limit {
+        return Err(OpenError::TooLarge(opened.size, limit));
+    }
+    let mut plain = chunks.to_vec();
+    let size = opened.payload.open(0, opened.count(), &mut plain).map_err(|_| OpenError::Altered)?;
+    plain.truncate(size);
+    Ok(plain)
+}
+
+/// An entry that cannot be read twice, from its first byte to its last.
+pub(crate) struct OpenedStream<R> {
+    opened: Opened,
+    entry: BufReader<R>,
+    /// The number of the next chunk.
+    next: u64,
+    chunk: Vec<u8>,
+}
+
+impl<R: Read> OpenedStream<R> {
+    /// Opens an entry that has `length` bytes sealed.
+    pub(super) fn new(key: &Identity, entry: R, length: u64) -> Result<Self, OpenError> {
+        let mut entry = BufReader::with_capacity(HEADER_ROOM, entry);
+        let opened = Opened::new(key, &head_of(&mut entry)?, length)?;
+        Ok(Self { opened, entry, next: 0, chunk: vec![0; SEALED_CHUNK] })
+    }
+
+    /// Returns how many plain bytes it has.
+    pub(crate) fn size(&self) -> u64 {
+        self.opened.size
+    }
+
+    /// Returns the plain bytes that come next; nothing behind the last ones.
+    pub(crate) fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let Self { opened, entry, next, chunk } = self;
+        if *next == opened.count() {
+            return Ok(None);
+        }
+        let left = chunks_size(opened.size - *next * CHUNK);
+        let chunk = &mut chunk[..usize::try_from(left).unwrap_or(SEALED_CHUNK).min(SEALED_CHUNK)];
+        entry.read_exact(chunk)?;
+        let plain = opened.payload.open(*next, opened.count(), chunk)?;
+        *next += 1;
+        Ok(Some(&chunk[..plain]))
+    }
+}
+
+/// Tells what is wrong with content from what the file system says.
 fn is_altered(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

@@ -1,21 +1,24 @@
 //! Sealing one entry, piece by piece.
 
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::io;
 
-use age::Encryptor;
-use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
-use sealift_store::lock;
 
 use super::Recipient;
 use super::layout::{CHUNK, chunks_size};
+use super::payload::Payload;
 
 /// Turns plain pieces into sealed ones.
 pub struct Sealer {
-    writer: StreamWriter<Outlet>,
-    outlet: Outlet,
+    payload: Payload,
+    /// What is sealed and was not taken yet, and behind it the beginning of a chunk.
+    now: BytesMut,
+    begun: usize,
+    /// Memory in turns: what was taken last may still be on its way to the disk, and what was taken before that is gone.
+    other: BytesMut,
+    /// The number of the chunk that comes next.
+    number: u64,
     /// How many plain bytes are to come.
     left: u64,
 }
@@ -26,13 +29,14 @@ impl Sealer {
     /// # Errors
     /// Where age refuses the recipient.
     pub fn new(recipient: &Recipient, plain_size: u64) -> io::Result<(Self, u64)> {
-        let encryptor = Encryptor::with_recipients(std::iter::once(&recipient.0 as _));
-        let outlet = Outlet::default();
-        // The header and the nonce are written now.
-        let writer = encryptor.map_err(io::Error::other)?.wrap_output(outlet.clone())?;
-        let head = lock(&outlet.0).now.len() as u64;
-        let size = head.saturating_add(chunks_size(plain_size));
-        Ok((Self { writer, outlet, left: plain_size }, size))
+        let (payload, head) = Payload::draw(&recipient.0)?;
+        let size = (head.len() as u64).saturating_add(chunks_size(plain_size));
+        let (now, other) = (BytesMut::from(&head[..]), BytesMut::new());
+        let mut sealer = Self { payload, now, begun: 0, other, number: 0, left: plain_size };
+        if plain_size == 0 {
+            sealer.seal()?;
+        }
+        Ok((sealer, size))
     }
 
     /// Takes the next plain bytes, and returns what is sealed by now, which may be nothing.
@@ -49,22 +53,61 @@ impl Sealer {
     /// Where they are more than was announced.
     pub fn update_all(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<Bytes> {
         let size: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
-        let left = self.left.checked_sub(size as u64);
-        self.left = left.ok_or_else(|| differs("there is more content than was announced"))?;
-        self.outlet.make_room(size);
-        pieces.iter().try_for_each(|piece| self.writer.write_all(piece.as_ref()))?;
-        Ok(self.outlet.take())
+        if size as u64 > self.left {
+            return Err(differs("there is more content than was announced"));
+        }
+        self.make_room(size);
+        pieces.iter().try_for_each(|piece| self.add(piece.as_ref()))?;
+        Ok(self.take())
     }
 
-    /// Returns the last sealed bytes.
+    /// Returns what was not taken yet: all of an empty entry, of others nothing.
     ///
     /// # Errors
     /// Where less came than was announced.
-    pub fn finish(self) -> io::Result<Bytes> {
+    pub fn finish(mut self) -> io::Result<Bytes> {
         if self.left > 0 {
             return Err(differs("there is less content than was announced"));
         }
-        self.writer.finish().map(|outlet| outlet.take())
+        Ok(self.take())
+    }
+
+    /// Makes room for that many plain bytes and what was kept back, at once. Where what was taken before is gone by now,
+    /// its memory is used again.
+    fn make_room(&mut self, plain: usize) {
+        std::mem::swap(&mut self.now, &mut self.other);
+        let sealed = chunks_size((self.begun + plain) as u64);
+        self.now.reserve(self.other.len() + usize::try_from(sealed).unwrap_or(plain));
+        self.now.extend_from_slice(&self.other);
+        self.other.clear();
+    }
+
+    fn add(&mut self, mut plain: &[u8]) -> io::Result<()> {
+        while !plain.is_empty() {
+            let (now, later) = plain.split_at(plain.len().min(CHUNK as usize - self.begun));
+            self.now.extend_from_slice(now);
+            self.begun += now.len();
+            self.left -= now.len() as u64;
+            if self.begun == CHUNK as usize || self.left == 0 {
+                self.seal()?;
+            }
+            plain = later;
+        }
+        Ok(())
+    }
+
+    /// Seals the chunk that was begun.
+    fn seal(&mut self) -> io::Result<()> {
+        let start = self.now.len() - self.begun;
+        let tag = self.payload.seal(self.number, self.left == 0, &mut self.now[start..])?;
+        self.now.extend_from_slice(tag.as_ref());
+        self.begun = 0;
+        self.number += 1;
+        Ok(())
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.now.split_to(self.now.len() - self.begun).freeze()
     }
 }
 
@@ -75,45 +118,5 @@ fn differs(reason: &str) -> io::Error {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer").field("left", &self.left).finish_non_exhaustive()
-    }
-}
-
-/// Where age writes to, and what comes out is taken from: age keeps its writer to itself.
-#[derive(Clone, Default)]
-struct Outlet(Arc<Mutex<Buffers>>);
-
-/// Memory in turns: what was taken last may still be on its way to the disk, and what was taken before that is gone.
-#[derive(Default)]
-struct Buffers {
-    now: BytesMut,
-    other: BytesMut,
-}
-
-impl Outlet {
-    /// Makes room for that many plain bytes and the chunk that was kept back, at once. Where what was taken before is
-    /// gone by now, its memory is used again.
-    fn make_room(&self, plain: usize) {
-        let most = usize::try_from(chunks_size(plain as u64 + CHUNK)).unwrap_or(plain);
-        let mut buffers = lock(&self.0);
-        let Buffers { now, other } = &mut *buffers;
-        if now.is_empty() {
-            std::mem::swap(now, other);
-        }
-        now.reserve(most);
-    }
-
-    fn take(&self) -> Bytes {
-        lock(&self.0).now.split().freeze()
-    }
-}
-
-impl Write for Outlet {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).now.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

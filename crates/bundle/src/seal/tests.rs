@@ -1,10 +1,11 @@
-use std::io::Cursor;
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use futures_util::StreamExt;
 use proptest::prelude::*;
 use sealift_store::{ErrorKind, Operation};
 
+use super::payload::Payload;
 use super::*;
 use crate::error::BundleError;
 use crate::passphrase::Passphrase;
@@ -84,6 +85,92 @@ async fn every_size_comes_back_from_every_offset() {
                 None => assert_eq!(opened.unwrap_err().kind(), ErrorKind::Invalid, "{size} from {offset}"),
             }
         }
+    }
+}
+
+fn sealed_by_age(key: &BundleKey, plain: &[u8]) -> Vec<u8> {
+    let recipient = key.0.to_public();
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as _)).unwrap();
+    let mut writer = encryptor.wrap_output(Vec::new()).unwrap();
+    writer.write_all(plain).unwrap();
+    writer.finish().unwrap()
+}
+
+fn opened_by_age(key: &BundleKey, sealed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let decryptor = age::Decryptor::new_buffered(sealed).map_err(std::io::Error::other)?;
+    let mut plain = Vec::new();
+    let reader = decryptor.decrypt(std::iter::once(&key.0 as _));
+    reader.map_err(std::io::Error::other)?.read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
+fn streamed(key: &BundleKey, sealed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut opened = key.stream(sealed, sealed.len() as u64)?;
+    let mut plain = Vec::new();
+    while let Some(piece) = opened.next()? {
+        plain.extend_from_slice(piece);
+    }
+    assert_eq!(opened.size(), plain.len() as u64);
+    Ok(plain)
+}
+
+/// What age's own writer seals is opened here, in each way, and the other way round.
+#[tokio::test]
+async fn age_seals_and_opens_the_same() {
+    let key = BundleKey::generate();
+    for size in SIZES {
+        let plain = content(size);
+        let ours = seal_in_pieces(&key.recipient(), &plain, 70_001);
+        assert!(opened_by_age(&key, &ours).unwrap() == plain, "{size}");
+        let theirs = sealed_by_age(&key, &plain);
+        assert!(key.open(path(), &theirs, LIMIT).unwrap() == plain, "{size}");
+        assert!(streamed(&key, &theirs).unwrap() == plain, "{size}");
+        for offset in [0, size / 2, size] {
+            assert!(
+                read(&key, &theirs, offset as u64).await.unwrap() == plain[offset..],
+                "{size} from {offset}"
+            );
+        }
+    }
+}
+
+/// A file that ends where a chunk does, or is begun anew behind its last chunk, has whole chunks, and is refused as age
+/// refuses it.
+#[tokio::test]
+async fn chunks_that_are_sealed_by_the_key_and_stand_wrongly_are_refused() {
+    let key = BundleKey::generate();
+    let (payload, head) = Payload::draw(&key.0.to_public()).unwrap();
+    let chunk = |number, is_last, size| {
+        let mut chunk = content(size);
+        let tag = payload.seal(number, is_last, &mut chunk).unwrap();
+        chunk.extend_from_slice(tag.as_ref());
+        chunk
+    };
+    let (whole, part) = (64 * KIB, 1000);
+    for (what, chunks, is_right) in [
+        ("empty", vec![chunk(0, true, 0)], true),
+        ("one", vec![chunk(0, true, whole)], true),
+        ("two", vec![chunk(0, false, whole), chunk(1, true, part)], true),
+        ("nothing", vec![], false),
+        ("an empty one that is not the last", vec![chunk(0, false, 0)], false),
+        ("a last one that is empty", vec![chunk(0, false, whole), chunk(1, true, 0)], false),
+        ("no last one", vec![chunk(0, false, whole), chunk(1, false, part)], false),
+        ("no last one, whole", vec![chunk(0, false, whole), chunk(1, false, whole)], false),
+        ("one behind the last", vec![chunk(0, true, whole), chunk(1, true, part)], false),
+        (
+            "two that changed places",
+            vec![chunk(1, false, whole), chunk(0, false, whole), chunk(2, true, 1)],
+            false,
+        ),
+        ("one twice", vec![chunk(0, false, whole), chunk(0, false, whole), chunk(1, true, part)], false),
+        ("one left out", vec![chunk(0, false, whole), chunk(2, true, part)], false),
+        ("a short one inside", vec![chunk(0, false, part), chunk(1, true, part)], false),
+    ] {
+        let sealed = [head.clone(), chunks.concat()].concat();
+        assert_eq!(opened_by_age(&key, &sealed).is_ok(), is_right, "{what}");
+        assert_eq!(key.open(path(), &sealed, LIMIT).is_ok(), is_right, "{what}");
+        assert_eq!(streamed(&key, &sealed).is_ok(), is_right, "{what}");
+        assert_eq!(read(&key, &sealed, 0).await.is_ok(), is_right, "{what}");
     }
 }
 
@@ -170,6 +257,7 @@ async fn every_flipped_bit_is_found() {
         let mut altered = sealed.clone();
         altered[at] ^= 1 << (at % 8);
         assert!(key.open(path(), &altered, LIMIT).is_err(), "byte {at}");
+        assert!(streamed(&key, &altered).is_err(), "byte {at}");
         let error = read(&key, &altered, 0).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Invalid), "byte {at}: {error}");
     }
@@ -200,12 +288,14 @@ async fn entries_that_were_cut_or_lengthened_are_refused() {
             assert!(read(&key, &sealed[..length], offset).await.is_err(), "{length} from {offset}");
         }
         assert!(key.open(path(), &sealed[..length], LIMIT).is_err(), "{length}");
+        assert!(streamed(&key, &sealed[..length]).is_err(), "{length}");
     }
     for more in [1, 16, 17, chunk] {
         let longer = [&sealed[..], &vec![0; more]].concat();
         for offset in [0, 64 * KIB as u64, 192 * KIB as u64] {
             assert!(read(&key, &longer, offset).await.is_err(), "{more} more, from {offset}");
         }
+        assert!(streamed(&key, &longer).is_err(), "{more} more");
     }
 }
 

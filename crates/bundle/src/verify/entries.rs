@@ -13,9 +13,6 @@ use crate::names::{CATALOGUE, KEY, SEALED, TRAILER};
 use crate::reader::Bundle;
 use crate::seal::BundleKey;
 
-/// How many bytes are decrypted at once: a chunk of age.
-const OPENED: usize = 64 * 1024;
-
 /// What is wrong with content; nothing where it is right.
 type Verdict = Result<Option<String>, Broken>;
 
@@ -68,7 +65,7 @@ fn sealed(
     })
 }
 
-/// Decrypts an entry of `stored` bytes, at most `size` bytes of it and one, and returns their digest.
+/// Decrypts an entry of `stored` bytes, of which at most `size` should come out, and returns their digest.
 fn decrypt(
     tape: &mut Tape<'_>,
     key: &BundleKey,
@@ -94,15 +91,16 @@ fn hash_opened(
     algorithm: Algorithm,
     size: u64,
 ) -> io::Result<Digest> {
-    let mut opened = key.stream(entry)?.take(size.saturating_add(1));
-    let mut hasher = Hasher::new(algorithm);
-    let mut buffer = vec![0; OPENED];
-    loop {
-        match opened.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&buffer[..count]),
-        }
+    let stored = entry.left;
+    let mut opened = key.stream(entry, stored)?;
+    if opened.size() > size {
+        return Err(io::Error::other(format!("it has {} bytes, not {size}", opened.size())));
     }
+    let mut hasher = Hasher::new(algorithm);
+    while let Some(plain) = opened.next()? {
+        hasher.update(plain);
+    }
+    Ok(hasher.finish())
 }
 
 /// The stored bytes of one entry.

@@ -79,7 +79,7 @@ impl Entry {
 
     /// Writes content, at most [`Entry::left`] bytes.
     pub(super) async fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
-        let mut pieces = batch.iter().cloned();
+        let mut pieces = batch.iter().filter(|piece| !piece.is_empty()).cloned();
         let mut next = pieces.next();
         while next.is_some() {
             let room = self.room().await?;
