@@ -1,7 +1,8 @@
 //! Compares the encoders of klauspost's `gzip` and `pgzip` with the originals, over many inputs.
 //!
-//! `soak-klauspost ORACLE VERSION BLOCK LEVELS COUNT [FILE...]`: `ORACLE` is a program that `tests/oracle/klauspost`
-//! builds, `VERSION` that of the encoder's id, `BLOCK` the size of pgzip's blocks or 0 for gzip.
+//! `soak-klauspost ORACLE VERSION BLOCK LEVELS COUNT [FILE|DIR...]`: `ORACLE` is a program that `tests/oracle/klauspost`
+//! builds, `VERSION` that of the encoder's id, `BLOCK` the size of pgzip's blocks or 0 for gzip. One input
+//! in nine is a piece of the files and of those below the folders, the others are generated.
 //! `soak-klauspost ORACLE VERSION LEVELS` prints the golden vectors of that version.
 
 #![allow(
@@ -22,9 +23,12 @@ use sha2::{Digest, Sha256};
 
 #[path = "../tests/klauspost/cases.rs"]
 mod cases;
+#[path = "common/files.rs"]
+mod files;
 #[path = "../tests/it/inputs.rs"]
 mod inputs;
 
+use files::Files;
 use inputs::{KINDS, Numbers};
 
 struct Oracle(Child);
@@ -120,7 +124,7 @@ impl Soak {
         sums.encoded += own.len();
     }
 
-    fn generated(&mut self, level: i8, count: u64, sums: &mut Sums) {
+    fn generated(&mut self, level: i8, count: u64, files: &Files, sums: &mut Sums) {
         for seed in 0..count {
             let mut numbers = Numbers::new(seed ^ 0xabcd);
             let kind = KINDS[seed as usize % KINDS.len()];
@@ -137,7 +141,10 @@ impl Soak {
                 _ => numbers.below(1 << bits),
             };
             let piece = if seed % 3 == 0 { usize::MAX } else { 1 + numbers.scaled(18) };
-            self.check(&inputs::make(kind, len, seed), level, &format!("{kind:?} {len} {seed}"), piece, sums);
+            let (name, plain) = files
+                .piece(seed, len)
+                .unwrap_or_else(|| (format!("{kind:?} {len} {seed}"), inputs::make(kind, len, seed)));
+            self.check(&plain, level, &name, piece, sums);
         }
     }
 }
@@ -169,11 +176,13 @@ fn main() {
     }
     let block = args[2].parse().unwrap();
     let mut soak = Soak { oracle: Oracle::new(&args[0], block), version: args[1].clone(), block };
+    let files = Files::new(&args[5..]);
     for level in levels(&args[3]) {
         let mut sums = Sums::default();
-        soak.generated(level, args[4].parse().unwrap(), &mut sums);
-        for file in &args[5..] {
-            soak.check(&std::fs::read(file).unwrap(), level, file, 65_536, &mut sums);
+        soak.generated(level, args[4].parse().unwrap(), &files, &mut sums);
+        for file in &files.named {
+            let name = file.display().to_string();
+            soak.check(&std::fs::read(file).unwrap(), level, &name, 65_536, &mut sums);
         }
         let rate = |time: Duration| sums.plain as f64 / 1e6 / time.as_secs_f64();
         println!(

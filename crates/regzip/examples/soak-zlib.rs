@@ -1,8 +1,9 @@
 //! Compares the encoders of zlib, pigz and GNU gzip with the originals, over many inputs.
 //!
-//! `soak-zlib ENCODERS LEVELS COUNT [FILE...]`: `ENCODERS` are names from [`ENCODERS`] below, `LEVELS` numbers, both with
+//! `soak-zlib ENCODERS LEVELS COUNT [FILE|DIR...]`: `ENCODERS` are names from [`ENCODERS`] below, `LEVELS` numbers, both with
 //! commas. zlib's oracle is `python3 tests/oracle/zlib/oracle.py`, the others are the programs `pigz` and `gzip`, which read
-//! a file in `TMPDIR`. Run it in this crate's folder.
+//! a file in `TMPDIR`. One input in nine is a piece of the files and of those below the folders, the others are generated. Run it
+//! in this crate's folder.
 //!
 //! `soak-zlib golden` prints what is in `tests/zlib/golden.txt`, as the originals write it.
 
@@ -17,9 +18,12 @@ use regzip::Encoder;
 
 #[path = "../tests/zlib/cases.rs"]
 mod cases;
+#[path = "common/files.rs"]
+mod files;
 #[path = "../tests/it/inputs.rs"]
 mod inputs;
 use cases::{cases, digest, repeat_end};
+use files::Files;
 use inputs::{KINDS, Numbers};
 
 /// The encoders that have golden vectors.
@@ -139,17 +143,19 @@ impl Soak {
         self.sums.encoded += own.len();
     }
 
-    fn generated(&mut self, count: u64) {
+    fn generated(&mut self, count: u64, files: &Files) {
         for seed in 0..count {
             let mut numbers = Numbers::new(seed ^ 0x7a6c);
             let kind = KINDS[numbers.below(KINDS.len())];
             let length = length(seed, &mut numbers);
             let piece = if seed % 3 == 0 { usize::MAX } else { 1 + numbers.scaled(18) };
-            let mut plain = inputs::make(kind, length, seed);
+            let (name, mut plain) = files
+                .piece(seed, length)
+                .unwrap_or_else(|| (format!("{kind:?} {length} {seed}"), inputs::make(kind, length, seed)));
             if seed % 5 == 0 {
                 repeat_end(&mut plain, &mut numbers);
             }
-            self.check(&plain, &format!("{kind:?} {length} {seed}"), piece);
+            self.check(&plain, &name, piece);
         }
     }
 }
@@ -175,6 +181,7 @@ fn main() {
         return golden();
     }
     let count = args[2].parse().unwrap();
+    let files = Files::new(&args[3..]);
     for name in args[0].split(',') {
         let &(_, id, parameters, original) = ENCODERS.iter().find(|it| it.0 == name).unwrap();
         for level in args[1].split(',') {
@@ -182,9 +189,9 @@ fn main() {
             let encoder = text.trim_end_matches(',').parse().unwrap();
             let level = level.parse().unwrap();
             let mut soak = Soak { oracle: Oracle::new(original), encoder, level, sums: Sums::default() };
-            soak.generated(count);
-            for file in &args[3..] {
-                soak.check(&std::fs::read(file).unwrap(), file, 65_536);
+            soak.generated(count, &files);
+            for file in &files.named {
+                soak.check(&std::fs::read(file).unwrap(), &file.display().to_string(), 65_536);
             }
             report(&soak);
         }

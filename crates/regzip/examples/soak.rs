@@ -1,7 +1,7 @@
 //! Compares an encoder with the program it imitates, over many inputs.
 //!
-//! `soak ORACLE LEVELS COUNT [FILE...]` tries `COUNT` generated inputs and these files on each of the levels (with commas
-//! between them). `ORACLE` is the program in `tests/oracle/go`, built with any Go from 1.19 to 1.26: `go build main.go`.
+//! `soak ORACLE LEVELS COUNT [FILE|DIR...]` tries `COUNT` inputs and these files on each of the levels (with commas
+//! between them); one input in nine is a piece of these files and of those below these folders, the others are generated. `ORACLE` is the program in `tests/oracle/go`, built with any Go from 1.19 to 1.26: `go build main.go`.
 //! `soak ORACLE golden` writes the golden vectors in `tests/golden` anew.
 
 #![allow(
@@ -20,8 +20,11 @@ use std::time::Duration;
 use regzip::Encoder;
 use sha2::{Digest, Sha256};
 
+#[path = "common/files.rs"]
+mod files;
 #[path = "../tests/it/inputs.rs"]
 mod inputs;
+use files::Files;
 use inputs::{KINDS, Numbers};
 
 struct Oracle(Child);
@@ -90,6 +93,7 @@ fn main() {
     }
     let levels: Vec<i8> = args[1].split(',').map(|it| it.parse().unwrap()).collect();
     let count: u64 = args[2].parse().unwrap();
+    let files = Files::new(&args[3..]);
     for level in levels {
         let mut total = [0usize; 2];
         let mut times = [Duration::ZERO; 2];
@@ -125,15 +129,18 @@ fn main() {
             };
             let len = numbers.below(1 << bits);
             let piece = if seed.is_multiple_of(3) { usize::MAX } else { 1 + numbers.scaled(18) };
-            check(&inputs::make(kind, len, seed), &format!("{kind:?} {len} {seed}"), piece);
+            let (name, plain) = files
+                .piece(seed, len)
+                .unwrap_or_else(|| (format!("{kind:?} {len} {seed}"), inputs::make(kind, len, seed)));
+            check(&plain, &name, piece);
         }
-        for file in &args[3..] {
-            check(&std::fs::read(file).unwrap(), file, 65_536);
+        for file in &files.named {
+            check(&std::fs::read(file).unwrap(), &file.display().to_string(), 65_536);
         }
         let rate = |time: Duration| total[0] as f64 / 1e6 / time.as_secs_f64();
         println!(
             "level {level}: {} inputs, {} plain bytes, {} encoded; {:.1} MB/s, the oracle {:.1} MB/s: {:.2}",
-            count as usize + args[3..].len(),
+            count as usize + files.named.len(),
             total[0],
             total[1],
             rate(times[0]),
