@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use super::bits::BitWriter;
-use super::huffman::Huffman;
+use super::huffman::{Code, Huffman};
 use super::table::CodeLengths;
 use super::token::{
-    DISTANCE_CODES, LENGTH_BASE, LENGTH_CODE, LENGTH_CODES, LENGTH_EXTRA, Token, distance_code,
-    distance_extra,
+    ALL_DISTANCE_CODES, DISTANCE_CODES, LENGTH_BASE, LENGTH_CODE, LENGTH_CODES, LENGTH_EXTRA, LENGTH_SYMBOLS,
+    SYMBOLS, Token, distance_code, distance_extra,
 };
 
 /// The most plain bytes of a stored block.
@@ -46,16 +46,16 @@ struct Counts {
 impl Counts {
     fn of(tokens: &[Token]) -> Self {
         let mut counts = Self { literals: [0; LITERAL_CODES], distances: [0; DISTANCE_CODES] };
-        let mut lengths = [0u32; 256];
+        let mut symbols = [0u32; SYMBOLS];
+        let mut distances = [0u32; ALL_DISTANCE_CODES];
         for token in tokens {
-            if token.is_copy() {
-                lengths[usize::from(token.extra_length())] += 1;
-                counts.distances[distance_code(token.extra_distance()).min(DISTANCE_CODES - 1)] += 1;
-            } else {
-                counts.literals[usize::from(token.byte())] += 1;
-            }
+            symbols[token.symbol()] += 1;
+            distances[distance_code(token.extra_distance())] += 1;
         }
-        for (count, code) in lengths.into_iter().zip(LENGTH_CODE) {
+        let (bytes, lengths) = symbols.split_at(LENGTH_SYMBOLS);
+        counts.literals[..LENGTH_SYMBOLS].copy_from_slice(bytes);
+        counts.distances.copy_from_slice(&distances[..DISTANCE_CODES]);
+        for (count, code) in lengths.iter().zip(LENGTH_CODE) {
             counts.literals[END + 1 + usize::from(code)] += count;
         }
         counts.literals[END] = 1;
@@ -187,17 +187,10 @@ struct Piece {
     count: u32,
 }
 
-/// What each length is written as: its code, and the bits that follow.
-fn length_pieces(codes: &Codes) -> [Piece; 256] {
-    let mut pieces = [Piece::default(); 256];
-    for (length, piece) in pieces.iter_mut().enumerate() {
-        let kind = usize::from(LENGTH_CODE[length]);
-        let code = codes.literals.codes[END + 1 + kind];
-        let extra = length as u32 - u32::from(LENGTH_BASE[kind]);
-        piece.bits = u32::from(code.bits) | extra << code.len;
-        piece.count = u32::from(code.len + LENGTH_EXTRA[kind]);
+impl Piece {
+    fn new(code: Code, extra: u32, extra_count: u32) -> Self {
+        Self { bits: u32::from(code.bits) | extra << code.len, count: u32::from(code.len) + extra_count }
     }
-    pieces
 }
 
 /// Writes tokens, and the end of the block if that is to `end` here.
@@ -208,25 +201,34 @@ pub(crate) fn write_tokens(
     end: bool,
     out: &mut Vec<u8>,
 ) {
-    let lengths = length_pieces(codes);
     let literals = &codes.literals.codes;
+    let mut symbols = [Piece::default(); SYMBOLS];
+    let (bytes, lengths) = symbols.split_at_mut(LENGTH_SYMBOLS);
+    for (piece, code) in bytes.iter_mut().zip(literals) {
+        *piece = Piece::new(*code, 0, 0);
+    }
+    for (length, piece) in lengths.iter_mut().enumerate() {
+        let kind = usize::from(LENGTH_CODE[length]);
+        let extra = length as u32 - u32::from(LENGTH_BASE[kind]);
+        *piece = Piece::new(literals[END + 1 + kind], extra, u32::from(LENGTH_EXTRA[kind]));
+    }
+    let mut distances = [(Piece::default(), 0); ALL_DISTANCE_CODES];
+    for (kind, (piece, low)) in distances.iter_mut().take(DISTANCE_CODES).enumerate() {
+        let extra = distance_extra(kind);
+        *piece = Piece::new(codes.distances.codes[kind], 0, extra);
+        *low = (1u32 << extra) - 1;
+    }
+    // Whether a token is a literal or a copy cannot be foreseen, and a wrong guess takes longer than to do for a literal what
+    // only a copy needs: so there is no branch.
     bits.many(out, |pen| {
         for token in tokens {
-            if !token.is_copy() {
-                let code = literals[usize::from(token.byte())];
-                pen.put(u64::from(code.bits), u32::from(code.len));
-                continue;
-            }
-            let length = lengths[usize::from(token.extra_length())];
-            let distance = token.extra_distance();
-            let kind = distance_code(distance).min(DISTANCE_CODES - 1);
-            let code = codes.distances.codes[kind];
-            let extra = distance_extra(kind);
+            let symbol = symbols[token.symbol()];
+            let (distance, low) = distances[distance_code(token.extra_distance())];
             // 20 bits for a length, 15 and 13 for a distance at most.
-            let low = u64::from(distance) & ((1 << extra) - 1);
-            let second = u64::from(code.bits) | low << code.len;
-            let count = length.count + u32::from(code.len) + extra;
-            pen.put(u64::from(length.bits) | second << length.count, count);
+            let extra = u64::from(u32::from(token.extra_distance()) & low);
+            let code_len = distance.count - low.count_ones();
+            let second = u64::from(distance.bits) | extra << code_len;
+            pen.put(u64::from(symbol.bits) | second << symbol.count, symbol.count + distance.count);
         }
         if end {
             pen.put(u64::from(literals[END].bits), u32::from(literals[END].len));

@@ -1,23 +1,18 @@
 //! Levels 2 to 9: chains of positions with the same hash, and from level 4 on lazy matching.
 
 use super::block::BlockWriter;
+use super::links::{Links, MIN_MATCH, Query, WINDOW, Window, boxed};
 use super::token::{MAX_DISTANCE, MAX_MATCH, Token};
 use crate::raw::RawEncoder;
-use crate::words::{equal_bytes, load_u32};
 
-/// The shortest match that is looked for.
-const MIN_MATCH: usize = 4;
-/// A match of this length is taken only from nearby.
-const NEAR: usize = 4096;
 /// Without so much to look ahead, searching waits for more.
 const LOOK_AHEAD: usize = MIN_MATCH + MAX_MATCH;
 /// The most tokens of a block.
 const MAX_TOKENS: usize = 1 << 14;
 
-const WINDOW: usize = 2 * MAX_DISTANCE;
-/// With so much behind it that the last index can be read from like any other.
-type Window = [u8; WINDOW + 4];
-const HASH_BITS: u32 = 17;
+/// Stands for no match.
+const NO_MATCH: (usize, usize) = (MIN_MATCH - 1, 0);
+
 /// How hard a level tries.
 #[derive(Clone, Copy)]
 pub(super) struct Policy {
@@ -50,17 +45,16 @@ impl Policy {
 }
 
 /// The encoder of levels 2 to 9.
-pub(super) struct Chain {
+pub(super) struct Chain<L> {
     policy: Policy,
     /// What matches may reach, then what is not yet searched.
     window: Box<Window>,
     end: usize,
     /// Where the search goes on.
     index: usize,
-    links: Links,
-    /// The match at the byte before, which waits whether this byte has a longer one.
-    length: usize,
-    distance: usize,
+    links: L,
+    /// The length and distance of the match at the byte before, which waits whether this byte has a longer one.
+    before: (usize, usize),
     /// Whether the byte before still waits to become a token.
     waiting: bool,
     /// Where the plain bytes of the tokens begin, while they are in the window.
@@ -69,16 +63,15 @@ pub(super) struct Chain {
     blocks: BlockWriter,
 }
 
-impl Chain {
+impl<L: Links> Chain<L> {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             policy,
             window: boxed(),
             end: 0,
             index: 0,
-            links: Links::new(),
-            length: MIN_MATCH - 1,
-            distance: 0,
+            links: L::new(),
+            before: NO_MATCH,
             waiting: false,
             start: Some(0),
             tokens: Vec::with_capacity(MAX_TOKENS),
@@ -97,111 +90,96 @@ impl Chain {
 
     /// Searches as far as the look-ahead allows, or to the end.
     fn search(&mut self, last: bool, out: &mut Vec<u8>) {
-        match self.policy.skip {
-            Some(skip) => self.greedy(skip, last, out),
-            None => self.lazy(last, out),
+        match (self.policy.skip, last) {
+            (Some(skip), false) => self.greedy::<false>(skip, out),
+            (Some(skip), true) => self.greedy::<true>(skip, out),
+            (None, false) => self.lazy::<false>(out),
+            (None, true) => self.lazy::<true>(out),
         }
     }
 
-    /// Whether the search goes on at the index with so much to look ahead.
-    fn goes_on(ahead: usize, last: bool) -> bool {
-        ahead >= LOOK_AHEAD || last && ahead > 0
+    /// How much a search at an index can look ahead, as far as it matters, if it is to go on there.
+    #[inline(always)]
+    fn ahead<const LAST: bool>(&self, at: usize) -> Option<usize> {
+        let ahead = self.end - at;
+        match LAST {
+            true => (ahead > 0).then_some(ahead),
+            // What is the same for almost all bytes need not be found out for each.
+            false => (ahead >= LOOK_AHEAD).then_some(LOOK_AHEAD),
+        }
     }
 
     /// Takes every match at once.
-    fn greedy(&mut self, skip: usize, last: bool, out: &mut Vec<u8>) {
-        while Self::goes_on(self.end - self.index, last) {
-            let at = self.index;
-            let found = self.note(at).and_then(|back| self.find(at, back));
+    fn greedy<const LAST: bool>(&mut self, skip: usize, out: &mut Vec<u8>) {
+        let mut at = self.index;
+        while let Some(ahead) = self.ahead::<LAST>(at) {
+            let found = if self.note(at, ahead) { self.find(at, ahead, MIN_MATCH - 1) } else { None };
             if let Some((length, distance)) = found {
                 self.tokens.push(Token::copy(length, distance));
                 if length <= skip {
                     self.note_all(at + 1, at + length);
                 }
-                self.index += length;
+                at += length;
             } else {
-                self.tokens.push(Token::literal(self.window[at]));
-                self.index += 1;
+                self.tokens.push(Token::literal(self.window[at % WINDOW]));
+                at += 1;
             }
-            self.block_if_full(self.index, out);
+            self.block_if_full(at, out);
         }
+        self.index = at;
     }
 
     /// Takes a match only if the next byte has no longer one.
-    fn lazy(&mut self, last: bool, out: &mut Vec<u8>) {
-        while Self::goes_on(self.end - self.index, last) {
-            let at = self.index;
-            let back = self.note(at);
-            let (length, distance) = (self.length, self.distance);
-            let worth = length < self.policy.lazy && self.end - at > length;
-            let found = back.filter(|_| worth).and_then(|back| self.find(at, back));
-            (self.length, self.distance) = found.unwrap_or((MIN_MATCH - 1, 0));
-            if length >= MIN_MATCH && self.length <= length {
+    fn lazy<const LAST: bool>(&mut self, out: &mut Vec<u8>) {
+        let (mut at, mut waiting, (mut length, mut distance)) = (self.index, self.waiting, self.before);
+        while let Some(ahead) = self.ahead::<LAST>(at) {
+            let worth = self.note(at, ahead) && length < self.policy.lazy && ahead > length;
+            // (Go finds matches that are not longer, too, and then does not use them.)
+            let found = if worth { self.find(at, ahead, length) } else { None };
+            if length >= MIN_MATCH && found.is_none() {
                 self.tokens.push(Token::copy(length, distance));
-                self.index = at + length - 1;
-                self.note_all(at + 1, self.index);
-                self.waiting = false;
-                self.length = MIN_MATCH - 1;
-                self.block_if_full(self.index, out);
+                let end = at + length - 1;
+                self.note_all(at + 1, end);
+                at = end;
+                waiting = false;
+                (length, distance) = NO_MATCH;
+                self.block_if_full(at, out);
             } else {
-                if self.waiting {
-                    self.tokens.push(Token::literal(self.window[at - 1]));
+                if waiting {
+                    self.tokens.push(Token::literal(self.window[(at - 1) % WINDOW]));
                     self.block_if_full(at, out);
                 }
-                self.waiting = true;
-                self.index = at + 1;
+                waiting = true;
+                at += 1;
+                (length, distance) = found.unwrap_or(NO_MATCH);
             }
         }
+        (self.index, self.waiting, self.before) = (at, waiting, (length, distance));
     }
 
-    /// Notes a position, and returns how far back the last one with the same hash is, if a match may reach it.
-    #[inline]
-    fn note(&mut self, at: usize) -> Option<usize> {
-        if at + MIN_MATCH > self.end {
-            return None;
+    /// Notes a position, if a match is long enough that begins there.
+    #[inline(always)]
+    fn note(&mut self, at: usize, ahead: usize) -> bool {
+        let noted = ahead >= MIN_MATCH;
+        if noted {
+            self.links.note(&self.window, at);
         }
-        let back = self.links.note(&self.window, at);
-        (back <= at.min(MAX_DISTANCE)).then_some(back)
+        noted
     }
 
     /// Notes the positions of a match.
+    #[inline(always)]
     fn note_all(&mut self, from: usize, to: usize) {
         for at in from..to.min((self.end + 1).saturating_sub(MIN_MATCH)) {
             self.links.note(&self.window, at);
         }
     }
 
-    /// The longest match at an index among the candidates of its chain, the nearest of several: its length and distance.
-    /// The first candidate is `back` before the index.
-    #[inline]
-    fn find(&self, at: usize, back: usize) -> Option<(usize, usize)> {
-        let window = &*self.window;
-        let most = (self.end - at).min(MAX_MATCH);
-        let nice = self.policy.nice.min(most);
-        let reach = at.min(MAX_DISTANCE);
-        let mut best = (MIN_MATCH - 1, 0);
-        let mut distance = back;
-        // What a longer match has to agree in: its last four bytes so far.
-        let mut tail = four(window, at);
-        let mut tail_at = at;
-        for _ in 0..self.policy.tries {
-            if four(window, tail_at - distance) == tail {
-                let length = equal_bytes(window, at - distance, at, most);
-                if length > best.0 && (length > MIN_MATCH || distance <= NEAR) {
-                    best = (length, distance);
-                    if length >= nice {
-                        break;
-                    }
-                    tail_at = at + length - (MIN_MATCH - 1);
-                    tail = four(window, tail_at);
-                }
-            }
-            distance += self.links.before(at - distance);
-            if distance > reach {
-                break;
-            }
-        }
-        (best.0 >= MIN_MATCH).then_some(best)
+    /// The longest match at an index, if it is longer than `least`: its length and distance.
+    #[inline(always)]
+    fn find(&self, at: usize, ahead: usize, least: usize) -> Option<(usize, usize)> {
+        let Policy { nice, tries, .. } = self.policy;
+        self.links.find(&Query::new(&self.window, (at, ahead), least, nice, tries))
     }
 
     /// Writes a block when it has as many tokens as it may have; they stand for what is before `end`.
@@ -220,7 +198,7 @@ impl Chain {
     }
 }
 
-impl RawEncoder for Chain {
+impl<L: Links> RawEncoder for Chain<L> {
     fn write(&mut self, mut plain: &[u8], out: &mut Vec<u8>) {
         while !plain.is_empty() {
             if self.end == WINDOW {
@@ -244,59 +222,5 @@ impl RawEncoder for Chain {
             self.block(self.index, out);
         }
         self.blocks.end(out);
-    }
-}
-
-/// Four bytes at an index of the window.
-#[inline(always)]
-fn four(window: &Window, at: usize) -> u32 {
-    load_u32(window, at % WINDOW)
-}
-
-/// The place of four bytes in the table of hashes. Go reads them as a number with the first the highest.
-#[inline(always)]
-fn hash(bytes: u32) -> usize {
-    (bytes.swap_bytes().wrapping_mul(0x1e35_a7bd) >> (32 - HASH_BITS)) as usize
-}
-
-/// An array that never lies on the stack.
-fn boxed<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
-    #[allow(clippy::expect_used, reason = "the slice has just been made with that length")]
-    vec![T::default(); N].into_boxed_slice().try_into().ok().expect("N items")
-}
-
-/// Which positions have the same hash.
-struct Links {
-    /// The last index of the window with each hash, counted from 1; 0 for none. (No position at the very end of the window is
-    /// noted, so 16 bits suffice.)
-    head: Box<[u16; 1 << HASH_BITS]>,
-    /// For the positions that matches may reach, how far the one before with the same hash is; farther than the window
-    /// reaches if there is none.
-    back: Box<[u16; MAX_DISTANCE]>,
-}
-
-impl Links {
-    fn new() -> Self {
-        Self { head: boxed(), back: boxed() }
-    }
-
-    /// Notes a position that four bytes follow, and returns how far back the last one with the same hash is.
-    #[inline(always)]
-    fn note(&mut self, window: &Window, at: usize) -> usize {
-        let here = at as u16 + 1;
-        let back = here - std::mem::replace(&mut self.head[hash(four(window, at))], here);
-        self.back[at % MAX_DISTANCE] = back;
-        usize::from(back)
-    }
-
-    /// How far before a position the next one of its chain is.
-    #[inline(always)]
-    fn before(&self, at: usize) -> usize {
-        usize::from(self.back[at % MAX_DISTANCE])
-    }
-
-    /// Follows the window by half of it.
-    fn slide(&mut self) {
-        self.head.iter_mut().for_each(|it| *it = it.saturating_sub(MAX_DISTANCE as u16));
     }
 }

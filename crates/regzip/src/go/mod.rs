@@ -14,6 +14,7 @@ pub(crate) mod block;
 mod chain;
 mod fast;
 pub(crate) mod huffman;
+mod links;
 mod plain;
 pub(crate) mod table;
 pub(crate) mod token;
@@ -32,6 +33,13 @@ pub(crate) fn encoder(level: i8) -> Option<Box<dyn RawEncoder>> {
         0 => Some(Box::new(plain::Plain::stored())),
         1 => Some(Box::new(fast::Fast::new())),
         -1 => encoder(DEFAULT),
-        _ => Some(Box::new(chain::Chain::new(chain::Policy::of(level)?))),
+        _ => {
+            let policy = chain::Policy::of(level)?;
+            // Where few candidates are looked at, more chains cost more than they save.
+            Some(match level {
+                ..=5 => Box::new(chain::Chain::<links::ShortLinks>::new(policy)),
+                _ => Box::new(chain::Chain::<links::LongLinks>::new(policy)),
+            })
+        }
     }
 }
