@@ -62,10 +62,12 @@ fuzz: ## Fuzz each parser for a while (needs a nightly toolchain and `cargo inst
 bench: peers ## Measure against skopeo, curl, sha256sum and docker-registry; prints tables
 	@scripts/install-peers golang-go pigz zstd python3-venv
 	$(CARGO) build --release --locked --workspace
-	$(CARGO) build --release --locked -p regzip --example prove
+	$(CARGO) build --release --locked -p regzip --example prove --example soak
+	go build -o target/oracle-go crates/regzip/tests/oracle/go/main.go
 	target/release/sealift-bench
 	target/release/sealift-bench --bundles
 	target/release/sealift-bench --deltas
+	target/release/examples/soak target/oracle-go -2,0,1,2,3,4,5,6,7,8,9 0 target/testbed/months-1/1/base.tar
 	target/release/sealift-bench --serve
 	target/release/sealift-bench --growth
 	target/release/sealift-bench --large

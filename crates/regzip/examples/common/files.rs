@@ -1,8 +1,11 @@
 //! Real files as inputs: pieces of them, which a seed draws.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+#[path = "walk.rs"]
+mod walk;
 
 use super::inputs::Numbers;
 
@@ -18,10 +21,8 @@ pub struct Files {
 
 impl Files {
     pub fn new(args: &[String]) -> Self {
-        let (folders, named): (Vec<_>, Vec<_>) = args.iter().map(PathBuf::from).partition(|it| it.is_dir());
-        let mut below = named.clone();
-        folders.iter().for_each(|it| walk(it, &mut below));
-        Self { named, below }
+        let named = args.iter().map(PathBuf::from).filter(|it| !it.is_dir()).collect();
+        Self { named, below: walk::files(args) }
     }
 
     /// A piece of at most `len` bytes for some of the seeds, from anywhere in any of the files, and its name.
@@ -38,19 +39,5 @@ impl Files {
         let mut plain = Vec::new();
         file.take(len as u64).read_to_end(&mut plain).unwrap();
         Some((format!("{} {from} {}", path.display(), plain.len()), plain))
-    }
-}
-
-/// Finds the regular files below a folder, in the order of their names.
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap()).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            walk(&entry.path(), found);
-        } else if kind.is_file() {
-            found.push(entry.path());
-        }
     }
 }
