@@ -135,9 +135,22 @@ impl Wanted {
 
     /// Makes the list of images, by the rules of the profile. Where they are about tags, those are listed.
     pub(crate) async fn images(&self, profile: &Profile, clients: &mut Clients<'_>) -> Result<ImageList> {
+        let tags = match self {
+            Self::List(_) => BTreeMap::new(),
+            Self::Products => clients.tags(&profile.open_repositories()).await?,
+        };
+        self.images_of(profile, &tags)
+    }
+
+    /// Makes it where the tags of the repositories that have rules are known.
+    pub(crate) fn images_of(
+        &self,
+        profile: &Profile,
+        tags: &BTreeMap<Source, Vec<Tag>>,
+    ) -> Result<ImageList> {
         let made = match self {
             Self::List(list) => profile.place(list.clone()),
-            Self::Products => profile.image_list(&clients.tags(&profile.open_repositories()).await?),
+            Self::Products => profile.image_list(tags),
         };
         made.map_err(|error| match error {
             ExpandError::NoTag { .. } => CommandError::Missing {

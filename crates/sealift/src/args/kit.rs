@@ -85,6 +85,8 @@ Examples:
   pass ship | sealift kit --for azure-arc --to ./kit --target-username captain \\
       --target-password-stdin --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata
+  sealift kit --for azure-arc --profile site.yaml --to ./kit
+  sealift kit --for azure-arc --profile site.yaml --to ./kit
   sealift kit --for kubernetes --images-file images.txt --to ./kit \\
       --target-registry registry.ship.lan:5000 --target-repository site
   sealift kit --for kubernetes --lock lock.json --to ./kit")]
@@ -100,6 +102,10 @@ pub(crate) struct KitArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) answers: AnswerArgs,
+    /// What this profile takes, and its answers where no flag and no variable
+    /// gives one (`-` is standard input)
+    #[arg(long, value_name = "FILE", help_heading = "What was mirrored")]
+    pub(crate) profile: Option<PathBuf>,
     /// The images that FILE lists (`-` is standard input), as they were mirrored
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source_registry", "source_repository"],
         help_heading = "What was mirrored")]

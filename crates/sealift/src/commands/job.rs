@@ -261,7 +261,12 @@ pub(super) fn tell_unmapped(ui: &Ui, path: &Path, read: &profile::Read) {
     }
 }
 
-fn read_list(file: &Path, answers: &AnswerArgs, environment: &mut Environment) -> Result<ImageList> {
+/// Reads the list of images that is named, where nothing else says what is taken.
+pub(super) fn read_list(
+    file: &Path,
+    answers: &AnswerArgs,
+    environment: &mut Environment,
+) -> Result<ImageList> {
     Given::refuse_beside_list("list", "--images-file", environment)?;
     refuse_shared_input("list", file, answers)?;
     list::read(file, environment)
@@ -280,7 +285,11 @@ fn refuse_shared_input(noun: &str, file: &Path, answers: &AnswerArgs) -> Result<
 }
 
 /// Refuses what is about releases beside a profile that has none.
-fn refuse_beside_products(answers: &AnswerArgs, what: &WhatArgs, environment: &Environment) -> Result<()> {
+pub(super) fn refuse_beside_products(
+    answers: &AnswerArgs,
+    what: &WhatArgs,
+    environment: &Environment,
+) -> Result<()> {
     let typed = [
         ("--source-registry", answers.source.source_registry.is_some()),
         ("--source-repository", answers.source.source_repository.is_some()),
@@ -360,16 +369,21 @@ async fn releases_between(
     ui: &Ui,
     store: &dyn Store,
     source: &PlaceSettings,
-    (from, to): (&Tag, &Tag),
+    range: (&Tag, &Tag),
 ) -> Result<Vec<Tag>> {
     let listed = release_tags(store, source).await.unwrap_or_else(|error| {
         ui.warning(format_args!("{error}\n  Only releases that sealift knows of are taken."));
         Vec::new()
     });
-    between(from, to, &listed).map_err(|error| {
+    between_known(range, &listed, &format!("sealift releases --source-registry {}", source.registry))
+}
+
+/// Finds every release of a range among those of the table and those that are listed; `command` shows which there are.
+pub(super) fn between_known((from, to): (&Tag, &Tag), listed: &[Tag], command: &str) -> Result<Vec<Tag>> {
+    between(from, to, listed).map_err(|error| {
         let hint = match error {
             RangeError::Reversed { .. } => "Give the older one with --from-tag.".to_owned(),
-            _ => format!("`sealift releases --source-registry {}` lists the releases.", source.registry),
+            _ => format!("`{command}` lists the releases."),
         };
         CommandError::usage(error, hint)
     })

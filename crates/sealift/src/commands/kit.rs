@@ -1,5 +1,6 @@
 //! `sealift kit`: the files that make a cluster pull from the target. No registry is asked.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -8,20 +9,23 @@ use sealift_catalog::{ImageSet, Mapped, SIZE_LIMIT, image_set, newest_known};
 use sealift_kit::arc::{ArcKit, PULL_SECRET};
 use sealift_kit::kubernetes::Mapping;
 use sealift_kit::{File, Kind, Place, arc, kubernetes};
-use sealift_oci::{Reference, Tag};
+use sealift_oci::{ManifestRef, Reference, Tag};
 use sealift_registry::client::Credentials;
 use sealift_store::platform;
 
 use super::Result;
+use super::job::{between_known, layered, read_list, refuse_beside_products};
 use super::lock;
 use crate::answers::Answer;
-use crate::args::{Consumer, KitArgs};
+use crate::args::{Consumer, KitArgs, WhatArgs};
 use crate::environment::Environment;
 use crate::errors::{CommandError, Exit};
-use crate::list;
+use crate::list::{self, Wanted};
 use crate::output::units::count;
 use crate::places::is_plain;
-use crate::settings::{Asker, Given, PlaceSettings};
+use crate::profile::Layered;
+use crate::selection::select;
+use crate::settings::{Asker, Given, PlaceSettings, Settings};
 use crate::ui::Ui;
 
 /// The longest name of a namespace (RFC 1123 label), and of a resource as it stands in one.
@@ -33,9 +37,12 @@ pub(crate) fn run(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Res
         check_label(flag, name)?;
     }
     check_directory(&args.to, args.force)?;
+    let (profile, images_file) = (args.profile.clone(), args.images_file.clone());
+    let what = WhatArgs { profile, images_file, ..WhatArgs::default() };
+    let layered = layered(ui, &args.answers, &what, environment)?;
     let files = match args.consumer {
-        Consumer::AzureArc => azure_arc(ui, args, environment)?,
-        Consumer::Kubernetes => kubernetes(ui, args, environment)?,
+        Consumer::AzureArc => azure_arc(ui, args, &layered, environment)?,
+        Consumer::Kubernetes => kubernetes(ui, args, &layered, environment)?,
     };
     for file in &files {
         write(&args.to, file).map_err(|error| refuse(&args.to.join(&file.path), &error))?;
@@ -54,14 +61,15 @@ struct Settled<'a> {
 
 fn settle<'a>(
     ui: &'a Ui,
-    args: &KitArgs,
+    (args, layered): (&KitArgs, &Layered),
     answers: &[Answer],
     registry: Option<&str>,
     environment: &mut Environment,
 ) -> Result<Settled<'a>> {
-    let mut typed = args.answers.clone();
+    let mut typed = layered.answers.clone();
+    let said = typed.target.target_registry.as_deref().or(typed.kept.get(Answer::TargetRegistry));
     // A lock says where the images are, should nobody else.
-    if let (None, Some(registry)) = (&typed.target.target_registry, registry) {
+    if let (None, Some(registry)) = (said, registry) {
         typed.target.target_registry = Some(registry.to_owned());
         typed.target.target_repository.get_or_insert_with(|| "unused".to_owned());
     }
@@ -74,12 +82,18 @@ fn settle<'a>(
     Ok(Settled { asker, target, place })
 }
 
-fn azure_arc(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Result<Vec<File>> {
+fn azure_arc(ui: &Ui, args: &KitArgs, layered: &Layered, environment: &mut Environment) -> Result<Vec<File>> {
     let meaningless = [("--images-file", args.images_file.is_some()), ("--lock", args.lock.is_some())];
     if let Some((flag, _)) = meaningless.into_iter().find(|(_, is_given)| *is_given) {
         return Err(CommandError::usage(
             format_args!("{flag} says nothing to a data controller, which has one tag for all images"),
             "Name the release with --tag; --for kubernetes takes lists and locks.",
+        ));
+    }
+    if layered.profile.has_images() {
+        return Err(CommandError::usage(
+            "the profile lists images, and a data controller has one tag for all of its own",
+            "Name a profile with the product azure-arc; --for kubernetes takes other products.",
         ));
     }
     let answers = [
@@ -90,8 +104,8 @@ fn azure_arc(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Result<V
         Answer::TargetPassword,
         Answer::TargetTag,
     ];
-    let mut settled = settle(ui, args, &answers, None, environment)?;
-    let tag = release(ui, &mut settled.asker)?;
+    let mut settled = settle(ui, (args, layered), &answers, None, environment)?;
+    let tag = release(ui, layered, &mut settled.asker)?;
     let (username, password) = match &settled.target.identity.credentials {
         Credentials::Basic { username, password } => (Some(username.as_str()), Some(password.expose())),
         _ => (None, None),
@@ -113,10 +127,18 @@ fn azure_arc(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Result<V
     arc::files(&kit).map_err(mistake)
 }
 
+/// Settles which releases there are, as far as the table knows.
+fn releases(layered: &Layered, asker: &mut Asker<'_>) -> Result<Vec<Tag>> {
+    if let Some(range) = layered.what.from_tag.as_ref().zip(layered.what.to_tag.as_ref()) {
+        asker.take_range(between_known(range, &[], "sealift releases")?)?;
+    }
+    asker.tags(newest_known().map(|release| release.tag.clone()))
+}
+
 /// Settles the one tag that all images have at the target.
-fn release(ui: &Ui, asker: &mut Asker<'_>) -> Result<Tag> {
-    let is_guessed = asker.needs_newest();
-    let tags = asker.tags(newest_known().map(|release| release.tag.clone()))?;
+fn release(ui: &Ui, layered: &Layered, asker: &mut Asker<'_>) -> Result<Tag> {
+    let is_guessed = asker.needs_newest() && layered.what.from_tag.is_none();
+    let tags = releases(layered, asker)?;
     let [tag] = tags.as_slice() else {
         return Err(CommandError::usage(
             "several releases are named, and a data controller has one",
@@ -130,11 +152,20 @@ fn release(ui: &Ui, asker: &mut Asker<'_>) -> Result<Tag> {
     Ok(tag)
 }
 
-fn kubernetes(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Result<Vec<File>> {
-    let (place, images) = match (&args.lock, &args.images_file) {
-        (Some(path), _) => of_lock(ui, args, path, environment)?,
-        (None, Some(path)) => of_list(ui, args, path, environment)?,
-        (None, None) => of_release(ui, args, environment)?,
+fn kubernetes(
+    ui: &Ui,
+    args: &KitArgs,
+    layered: &Layered,
+    environment: &mut Environment,
+) -> Result<Vec<File>> {
+    let wanted = match &args.images_file {
+        Some(path) => Some(Wanted::List(read_list(path, &args.answers, environment)?)),
+        None => layered.profile.has_images().then_some(Wanted::Products),
+    };
+    let (place, images) = match (&args.lock, wanted) {
+        (Some(path), _) => of_lock(ui, args, layered, path, environment)?,
+        (None, Some(wanted)) => of_list(ui, args, layered, &wanted, environment)?,
+        (None, None) => of_releases(ui, args, layered, environment)?,
     };
     kubernetes::files(&place, &images).map_err(mistake)
 }
@@ -144,12 +175,24 @@ const TARGET: [Answer; 3] = [Answer::TargetRegistry, Answer::TargetRepository, A
 fn of_list(
     ui: &Ui,
     args: &KitArgs,
-    path: &Path,
+    layered: &Layered,
+    wanted: &Wanted,
     environment: &mut Environment,
 ) -> Result<(Place, Vec<Mapping>)> {
-    Given::refuse_beside_list("list", "--images-file", environment)?;
-    let list = list::read(path, environment)?;
-    let mut settled = settle(ui, args, &TARGET, None, environment)?;
+    if matches!(wanted, Wanted::Products) {
+        refuse_beside_products(&args.answers, &layered.what, environment)?;
+        if let Some(open) = layered.profile.open_repositories().first() {
+            return Err(CommandError::usage(
+                format_args!(
+                    "which tags of {}/{} the profile takes is not known before the registry is asked",
+                    open.registry, open.repository
+                ),
+                "`sealift lock --profile FILE --output json` asks; --lock takes what it writes.",
+            ));
+        }
+    }
+    let list = wanted.images_of(&layered.profile, &BTreeMap::new())?;
+    let mut settled = settle(ui, (args, layered), &TARGET, None, environment)?;
     let rule = settled.asker.tag_rule(&args.answers.source_tag)?;
     let mapped = list::map(&list, Some(&settled.target.repository), &rule)?;
     let images = mapped.into_iter().map(|Mapped { reference, target, tag }| {
@@ -159,49 +202,41 @@ fn of_list(
     Ok((settled.place, images.collect()))
 }
 
-fn of_release(ui: &Ui, args: &KitArgs, environment: &mut Environment) -> Result<(Place, Vec<Mapping>)> {
+fn of_releases(
+    ui: &Ui,
+    args: &KitArgs,
+    layered: &Layered,
+    environment: &mut Environment,
+) -> Result<(Place, Vec<Mapping>)> {
     let answers =
         [&TARGET[..], &[Answer::SourceRegistry, Answer::SourceRepository, Answer::SourceTag]].concat();
-    let mut settled = settle(ui, args, &answers, None, environment)?;
+    let mut settled = settle(ui, (args, layered), &answers, None, environment)?;
     let source = settled.asker.source()?;
-    let tags = settled.asker.tags(newest_known().map(|release| release.tag.clone()))?;
+    let tags = releases(layered, &mut settled.asker)?;
     let target_tag = settled.asker.target_tag(&tags)?;
-    let mut images = Vec::new();
-    for tag in &tags {
-        let set = image_set(tag);
-        if matches!(set, ImageSet::Candidates { .. }) {
-            ui.warning(format_args!(
-                "{tag}: sealift has no list of its images, so every name that any release had is in the kit"
-            ));
-        }
-        for name in set.names() {
-            let below = |repository: &sealift_oci::RepositoryName| {
-                repository
-                    .join(name)
-                    .map_err(|error| CommandError::usage(error, "Choose a shorter repository."))
-            };
-            let repository = below(&source.repository)?;
-            let reference = Reference {
-                registry: source.registry.clone(),
-                repository,
-                tag: Some(tag.clone()),
-                digest: None,
-            };
-            let tag = Some(target_tag.clone().unwrap_or_else(|| tag.clone()));
-            images.push(Mapping {
-                source: reference,
-                target: below(&settled.target.repository)?,
-                tag,
-                digest: None,
-            });
-        }
+    for tag in tags.iter().filter(|tag| matches!(image_set(tag), ImageSet::Candidates { .. })) {
+        ui.warning(format_args!(
+            "{tag}: sealift has no list of its images, so every name that any release had is in the kit"
+        ));
     }
-    Ok((settled.place, images))
+    let registry = source.registry.clone();
+    let settings = Settings { source, target: Some(settled.target), tags, target_tag };
+    let selection = select(&settings, &layered.what)?;
+    let images = selection.groups.into_iter().flat_map(|group| group.images).map(|image| {
+        let (tag, digest) = match image.reference {
+            ManifestRef::Tag(tag) => (Some(tag), None),
+            ManifestRef::Digest(digest) => (None, Some(digest)),
+        };
+        let source = Reference { registry: registry.clone(), repository: image.source, tag, digest: None };
+        Mapping { source, target: image.target, tag: image.tag, digest }
+    });
+    Ok((settled.place, images.collect()))
 }
 
 fn of_lock(
     ui: &Ui,
     args: &KitArgs,
+    layered: &Layered,
     path: &Path,
     environment: &mut Environment,
 ) -> Result<(Place, Vec<Mapping>)> {
@@ -232,7 +267,7 @@ fn of_lock(
     let (Some(registry), None) = (registries.next(), registries.next()) else {
         return Err(refuse(&"it does not name one registry that all images are in"));
     };
-    let settled = settle(ui, args, &TARGET, Some(registry.as_str()), environment)?;
+    let settled = settle(ui, (args, layered), &TARGET, Some(registry.as_str()), environment)?;
     if settled.place.registry != registry {
         return Err(refuse(&format_args!("its images are in {registry}, not in {}", settled.place.registry)));
     }

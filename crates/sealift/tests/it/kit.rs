@@ -77,6 +77,92 @@ async fn what_makes_no_sense_is_refused_before_anything_is_written() {
     }
 }
 
+/// The files of a kit by their names, with what they hold.
+fn files(directory: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                files.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What a profile says makes the same files as what is typed, and what is typed beside it counts more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_makes_the_kit_that_its_answers_make() {
+    let directory = tempfile::tempdir().unwrap();
+    let to = |name: &str| directory.path().join(name);
+    let write = |name: &str, products: &str| {
+        let text = format!(
+            "schema: sealift.profile/1\ntarget:\n  registry: registry.ship.lan:5000\n  repository: arcdata\n{products}"
+        );
+        std::fs::write(to(name), text).unwrap();
+        to(name).display().to_string()
+    };
+    let release = write("release.yaml", &format!("products:\n  - azure-arc:\n      tags: [{KNOWN}]\n"));
+    let range = write(
+        "range.yaml",
+        "products:\n  - azure-arc:\n      from: v1.41.0_2025-09-09\n      to: v1.42.0_2025-10-14\n      images: [arc-sqlmi]\n",
+    );
+    let images = write(
+        "images.yaml",
+        "products:\n  - images: ['quay.io/org/app:1']\nrewrite:\n  - from: quay.io/org\n    to: ours\n",
+    );
+    std::fs::write(to("list.txt"), "quay.io/org/app:1\n").unwrap();
+    let list = to("list.txt").display().to_string();
+    let named = |profile: &str, tag: &str, more: &[&str]| -> Vec<String> {
+        let given = [&["--profile", profile][..], more].concat();
+        let tag = if tag.is_empty() { Vec::new() } else { vec!["--tag", tag] };
+        given.into_iter().chain(tag).map(str::to_owned).collect()
+    };
+    let typed = |more: &[&str]| -> Vec<String> {
+        [&SHIP[..], more].concat().iter().map(|it| (*it).to_owned()).collect()
+    };
+    let other = "v1.41.0_2025-09-09";
+    for (consumer, by_profile, by_hand) in [
+        ("azure-arc", named(&release, "", &[]), typed(&["--tag", KNOWN])),
+        ("azure-arc", named(&release, other, &[]), typed(&["--tag", other])),
+        ("azure-arc", named(&range, other, &[]), typed(&["--tag", other])),
+        ("kubernetes", named(&release, "", &[]), typed(&["--tag", KNOWN])),
+        ("kubernetes", named(&images, "", &["--images-file", &list]), named(&images, "", &[])),
+    ] {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (to, given) in [(&one, &by_profile), (&two, &by_hand)] {
+            let given: Vec<&str> = given.iter().map(String::as_str).collect();
+            kit(to.path(), &[&["--for", consumer][..], &given].concat(), &[], None).await.expect(0);
+        }
+        assert_eq!(files(one.path()), files(two.path()), "{consumer} {by_profile:?}");
+    }
+    // Two releases, one image of each, under the names of the rule.
+    kit(&to("two"), &["--for", "kubernetes", "--profile", &range], &[], None).await.expect(0);
+    let text = std::fs::read_to_string(to("two/kustomize/kustomization.yaml")).unwrap();
+    assert!(text.contains("arc-sqlmi") && !text.contains("arc-controller"), "{text}");
+    kit(&to("ours"), &["--for", "kubernetes", "--profile", &images], &[], None).await.expect(0);
+    let text = std::fs::read_to_string(to("ours/kustomize/kustomization.yaml")).unwrap();
+    assert!(text.contains("registry.ship.lan:5000/arcdata/ours/app"), "{text}");
+    let open = write("open.yaml", "products:\n  - repository: quay.io/org/app\n    tags:\n      newest: 1\n");
+    for (arguments, words) in [
+        (
+            &["--for", "kubernetes", "--profile", &open][..],
+            "`sealift lock --profile FILE --output json` asks",
+        ),
+        (&["--for", "azure-arc", "--profile", &images], "Name a profile with the product azure-arc"),
+        (&["--for", "azure-arc", "--profile", &range], "several releases are named"),
+        (&["--for", "kubernetes", "--profile", "/nowhere"], "/nowhere: there is no such file"),
+    ] {
+        let run = kit(&to("none"), arguments, &[], None).await.expect(2);
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+        assert!(!to("none").exists(), "{arguments:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_pins_what_was_mirrored_and_makes_a_kit() {
     let site = Site::new().await;
