@@ -5,6 +5,7 @@
 
 mod elsewhere;
 mod rules;
+mod system;
 
 use std::fmt;
 use std::io;
@@ -14,6 +15,8 @@ use sealift_store::{Error, ErrorKind, Side, in_words};
 
 use crate::credentials::CredentialsError;
 use crate::prompt::PromptError;
+
+pub(crate) use system::plainly;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -185,6 +188,17 @@ impl From<CredentialsError> for CommandError {
     }
 }
 
+/// Says what to do where this machine failed.
+pub(crate) fn machine_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "Run it as a user who may do that.",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "Make room there, then run the same command again."
+        }
+        _ => "Check this machine's disk and rights, then run the same command again.",
+    }
+}
+
 /// What an error of a place means for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
@@ -249,6 +263,9 @@ fn without_port(host: &str) -> &str {
 const NOISE: [&str; 4] =
     ["error sending request", "client error (", "request or response body error", "error resolving DNS"];
 
+/// What the HTTP client has before what the system says.
+const CONNECTING: &str = "tcp connect error";
+
 /// Lists what an error comes from, nearest first. Libraries repeat themselves: what the line before says
 /// already is left out, and so is what says nothing.
 pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
@@ -265,6 +282,21 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+/// Lists what an error comes from as it is told: in plain words, and nothing twice.
+pub(crate) fn told_causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    let mut last = plainly(&error.to_string()).into_owned();
+    for cause in causes(error) {
+        let cause = plainly(cause.strip_prefix(CONNECTING).unwrap_or(&cause)).into_owned();
+        let cause = cause.trim_start_matches(": ").to_owned();
+        if !last.contains(&cause) {
+            told.push(cause.clone());
+            last = cause;
+        }
+    }
+    told
 }
 
 /// Decides how a run ends in which these failed: all for one reason means that reason.

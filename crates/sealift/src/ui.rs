@@ -12,6 +12,7 @@ use std::time::Duration;
 use sealift_store::lock;
 
 use crate::environment::Environment;
+use crate::errors::plainly;
 use crate::progress::lines::{What, line};
 use crate::progress::{Board, Due, Manner, Out, Screen, Show, Stage, Ticker, USUAL_SIZE, Way};
 
@@ -134,6 +135,8 @@ impl Ui {
     }
 
     fn message(&self, level: &'static str, prefix: &str, text: &dyn Display) {
+        let text = text.to_string();
+        let text = plainly(&text);
         if self.tell(|| What::Message { level, text: text.to_string() }) {
             return;
         }

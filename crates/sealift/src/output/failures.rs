@@ -7,7 +7,7 @@ use sealift_oci::ManifestRef;
 use sealift_store::{Error, ErrorKind, Operation, Side};
 
 use crate::ends::{Ends, SourceEnd};
-use crate::errors::{CommandError, causes};
+use crate::errors::{CommandError, causes, machine_hint, told_causes};
 use crate::output::table::wrap;
 use crate::output::units::count;
 use crate::ui::Ui;
@@ -150,7 +150,7 @@ pub(crate) fn tell(ui: &Ui, failures: &[Failure<'_>]) {
 
 fn place_error(ui: &Ui, error: &Error, message: &str, images: &[&str], hint: &str) {
     ui.error(message);
-    for cause in causes(error) {
+    for cause in told_causes(error) {
         ui.note(format_args!("Caused by: {cause}"));
     }
     let side = error.side().map(|side| format!("At the {side}, for")).unwrap_or_else(|| "For".to_owned());
@@ -179,6 +179,7 @@ impl Ui {
             CommandError::Machine(what, error) => {
                 self.error(what);
                 self.note(format_args!("Caused by: {error}"));
+                self.note(format_args!("Hint: {}", machine_hint(error)));
             }
         }
     }

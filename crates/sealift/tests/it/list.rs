@@ -161,8 +161,8 @@ async fn what_means_nothing_beside_a_list_is_refused() {
         assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
     }
     for (file, words) in [
-        ("/nowhere.txt", "--images-file /nowhere.txt: No such file"),
-        ("/tmp", "--images-file /tmp: Is a directory"),
+        ("/nowhere.txt", "--images-file /nowhere.txt: there is no such file"),
+        ("/tmp", "--images-file /tmp: it is a directory"),
         (env!("CARGO_BIN_EXE_sealift"), "UTF-8"),
         ("/dev/null", "it lists no image"),
     ] {

@@ -284,8 +284,8 @@ async fn files_that_are_none_are_refused() {
     let site = yard.write("site.yaml", "schema: sealift.profile/1\nproducts: [{images: ['ONE/tool:v1']}]\n");
     let skopeo = yard.write("sync.yaml", "ONE:\n  images:\n    tool: [v1]\n");
     for (args, words) in [
-        (&["--profile", "/nowhere.yaml"][..], "--profile /nowhere.yaml: No such file"),
-        (&["--profile", "/tmp"], "--profile /tmp: Is a directory"),
+        (&["--profile", "/nowhere.yaml"][..], "--profile /nowhere.yaml: there is no such file"),
+        (&["--profile", "/tmp"], "--profile /tmp: it is a directory"),
         (&["--profile", &empty], "it is empty; a profile begins with `schema: sealift.profile/1`"),
         (&["--profile", &words], "2 mistakes in it\n  line 1: just some words: a line has one reference"),
         (&["--profile", "-", "--images-file", "-"], "both the list and the profile are to be read"),
@@ -474,7 +474,7 @@ async fn a_list_is_kept_with_its_images_and_another_file_is_not_overwritten() {
         (&wrong, "wrong.yaml: a file is there that is no profile"),
         ("-", "--save -: standard output is for the report"),
         (directory, "s a directory"),
-        (&nowhere, "nowhere/site.yaml: No such file"),
+        (&nowhere, "nowhere/site.yaml: there is no such file"),
     ] {
         let run = yard.run("mirror", image, &["--save", file]).await.expect(2);
         assert!(run.stderr.contains(words) && run.stderr.contains("Hint: "), "{file}: {}", run.stderr);

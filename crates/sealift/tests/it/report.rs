@@ -137,7 +137,7 @@ async fn a_report_without_a_place_ends_the_run_before_anything_moves() {
     let site = Site::new().await;
     let directory = tempfile::tempdir().unwrap();
     for (report, words) in
-        [("none/report.html", "No such file"), ("report.pdf", "ends in neither .html nor .json")]
+        [("none/report.html", "there is no such file"), ("report.pdf", "ends in neither .html nor .json")]
     {
         let run = site.run("mirror", &["--report", &path(directory.path(), report)]).await.expect(2);
         assert!(run.stderr.contains("--report") && run.stderr.contains(words), "{}", run.stderr);

@@ -2,7 +2,7 @@
 
 use sealift_store::Error;
 
-use crate::errors::{Advice, Exit, causes, exit_of};
+use crate::errors::{Advice, Exit, exit_of, plainly, told_causes};
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,13 @@ pub(crate) struct Examination {
 
 impl Check {
     pub(crate) fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, found: found.into(), next: None, exit: Exit::Success }
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            found: plainly(&found.into()).into_owned(),
+            next: None,
+            exit: Exit::Success,
+        }
     }
 
     pub(crate) fn warn(name: &'static str, found: impl Into<String>, next: &str) -> Self {
@@ -64,7 +70,8 @@ impl Check {
 
     /// What went wrong, with what it comes from.
     pub(crate) fn failed(name: &'static str, error: &Error, advice: Advice) -> Self {
-        let words = std::iter::once(error.to_string()).chain(causes(error)).collect::<Vec<_>>().join("; ");
+        let words =
+            std::iter::once(error.to_string()).chain(told_causes(error)).collect::<Vec<_>>().join("; ");
         Self::fail(name, words, advice)
     }
 }

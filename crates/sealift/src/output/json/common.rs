@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ends::{Ends, SourceEnd, TargetEnd};
-use crate::errors::{CommandError, causes};
+use crate::errors::{CommandError, machine_hint, plainly, told_causes};
 use crate::output::failures;
 use crate::settings::PlaceSettings;
 
@@ -85,7 +85,7 @@ impl Place {
 impl Failure {
     pub(super) fn of(ends: &Ends, failure: &failures::Failure<'_>) -> Self {
         let images = failure.images.iter().map(|image| ends.names.of(image)).collect();
-        let message = failure.message.clone();
+        let message = plainly(&failure.message).into_owned();
         Self { images, message, ..Self::of_error(&failure.error, &failure.hint) }
     }
 
@@ -95,8 +95,8 @@ impl Failure {
             side: error.side().map(|side| side.to_string()),
             place: error.place().map(str::to_owned),
             operation: Some(kebab(&format!("{:?}", error.operation()))),
-            message: error.to_string(),
-            causes: causes(error),
+            message: plainly(&error.to_string()).into_owned(),
+            causes: told_causes(error),
             hint: hint.to_owned(),
             images: Vec::new(),
         }
@@ -108,7 +108,7 @@ impl Failure {
             side: None,
             place: None,
             operation: None,
-            message: message.to_owned(),
+            message: plainly(message).into_owned(),
             causes,
             hint: hint.to_owned(),
             images: Vec::new(),
@@ -116,14 +116,15 @@ impl Failure {
         match error {
             CommandError::Place(error, advice) => Self::of_error(error, &advice.hint),
             CommandError::Bundle(error, advice) => {
-                let causes = causes(error);
-                plain("bundle", &error.to_string(), causes, &advice.hint)
+                plain("bundle", &error.to_string(), told_causes(error), &advice.hint)
             }
             CommandError::Usage { message, hint } => plain("usage", message, Vec::new(), hint),
             CommandError::Refused { message, hint } => plain("refused", message, Vec::new(), hint),
             CommandError::Missing { message, hint } => plain("not-found", message, Vec::new(), hint),
             CommandError::Interrupted => plain("interrupted", "interrupted", Vec::new(), "Run again."),
-            CommandError::Machine(what, error) => plain("io", what, vec![error.to_string()], ""),
+            CommandError::Machine(what, error) => {
+                plain("io", what, vec![plainly(&error.to_string()).into_owned()], machine_hint(error))
+            }
         }
     }
 }

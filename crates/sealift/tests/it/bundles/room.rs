@@ -180,7 +180,7 @@ async fn a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room() {
             Action::Pass
         });
         let run = gap.pack(&to, &[]).await.expect(1);
-        assert!(run.stderr.contains(&to) && run.stderr.contains("No space left on device"), "{}", run.stderr);
+        assert!(run.stderr.contains(&to) && run.stderr.contains("the disk is full"), "{}", run.stderr);
         assert!(run.stderr.contains("Make room"), "{}", run.stderr);
         let run = gap.inspect(&to, &[]).await;
         assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
@@ -201,7 +201,10 @@ async fn a_file_that_may_not_grow_is_told() {
         command.args(gap.packing("release.tar", &[])).current_dir(gap.path("")).output().await.unwrap();
     let stderr = gap.redact(&String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("File too large") && stderr.contains("`--volume-size fat32`"), "{stderr}");
+    assert!(
+        stderr.contains("that disk takes no file of such a size") && stderr.contains("`--volume-size fat32`"),
+        "{stderr}"
+    );
     assert!(!stderr.contains("Make room"), "{stderr}");
     gap.pack("release.tar", &[]).await.expect(0);
 }
@@ -215,7 +218,7 @@ async fn a_pipe_that_takes_nothing_is_told() {
     let output = child.wait_with_output().await.unwrap();
     let stderr = gap.redact(&String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("Caused by: Broken pipe (os error 32)"), "{stderr}");
+    assert!(stderr.contains("Caused by: nobody reads it any more"), "{stderr}");
     assert!(stderr.contains("error: -: the bundle is not finished"), "{stderr}");
 }
 

@@ -44,7 +44,7 @@ async fn what_is_no_bundle_is_told() {
     fs::create_dir(gap.path("empty")).unwrap();
     fs::write(gap.path("text"), "no bundle").unwrap();
     for (path, code, words) in [
-        ("nowhere", 2, "error: nowhere: No such file or directory"),
+        ("nowhere", 2, "error: nowhere: there is no such file or directory"),
         ("empty", 2, "error: empty: it has no SHA256SUMS: the bundle is unfinished, or this is none"),
         ("text", 2, "error: text: "),
         (
