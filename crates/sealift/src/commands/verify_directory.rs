@@ -10,8 +10,10 @@ use sealift_store::{Check, Depth, DirectoryStore};
 
 use super::Result;
 use super::mirror::write;
+use super::record::Outlet;
 use crate::args::{Format, VerifyArgs};
 use crate::errors::{CommandError, Exit};
+use crate::output::json::DirectoryVerification;
 use crate::output::units::{bytes, count};
 use crate::stop::Stop;
 use crate::ui::Ui;
@@ -76,48 +78,54 @@ fn listed(paths: &[PathBuf]) -> String {
 
 /// Checks a directory and tells everything that is wrong with it.
 pub(super) async fn run(ui: &Arc<Ui>, path: &Path, args: &VerifyArgs) -> Result<Exit> {
-    if args.open.trust.is_some() || args.output.output == Format::Json || !args.record.reports.is_empty() {
+    if args.open.trust.is_some() {
         return Err(CommandError::usage(
-            format_args!(
-                "{} is the directory of a registry, which has no signature and no report",
-                path.display()
-            ),
-            "Leave --trust, --output and --report out.",
+            format_args!("{} is the directory of a registry, which has no signature", path.display()),
+            "Leave --trust out.",
         ));
     }
-    let stop = Stop::listen(ui);
-    let directory = DirectoryStore::open(path)?;
-    let threads = available_parallelism().map_or(1, usize::from);
-    let check = stop.unless_asked(directory.check(Depth::Thorough { threads })).await??;
-    let exit = tell(ui, path, &check)?;
+    let outlet = Outlet::settle("verify", args.output.output, &args.record, false)?;
+    let checked = check(ui, path).await;
+    let exit = match &checked {
+        Ok(found) if found.findings.is_empty() => Exit::Success,
+        Ok(_) => Exit::Difference,
+        Err(error) => error.exit(),
+    };
+    outlet.tell(ui, &DirectoryVerification::new(outlet.run(), path, checked.as_ref(), exit))?;
+    tell(ui, path, &checked?, outlet.format)?;
     let below = below(path).await;
     if !below.is_empty() {
         ui.warning(format_args!("bundles and layouts below it were not looked at: {}", listed(&below)));
         ui.note("Hint: `sealift verify` checks each of them by its own name.");
     }
-    Ok(exit)
+    Ok(outlet.ending(exit))
 }
 
-fn tell(ui: &Ui, path: &Path, check: &Check) -> Result<Exit> {
+async fn check(ui: &Arc<Ui>, path: &Path) -> Result<Check> {
+    let stop = Stop::listen(ui);
+    let directory = DirectoryStore::open(path)?;
+    let threads = available_parallelism().map_or(1, usize::from);
+    Ok(stop.unless_asked(directory.check(Depth::Thorough { threads })).await??)
+}
+
+fn tell(ui: &Ui, path: &Path, check: &Check, format: Format) -> Result<()> {
     for finding in &check.findings {
         ui.error(finding);
     }
-    if check.findings.is_empty() {
-        let manifests = count(usize::try_from(check.manifests).unwrap_or(usize::MAX), "manifest");
-        write(
-            ui,
-            &format!(
-                "{}: {manifests} and all they link to are whole ({}).\n",
-                path.display(),
-                bytes(check.bytes)
-            ),
-        )?;
-        return Ok(Exit::Success);
+    match check.findings.len() {
+        0 if format == Format::Text => {
+            let manifests = count(usize::try_from(check.manifests).unwrap_or(usize::MAX), "manifest");
+            let (path, bytes) = (path.display(), bytes(check.bytes));
+            write(ui, &format!("{path}: {manifests} and all they link to are whole ({bytes}).\n"))
+        }
+        0 => Ok(()),
+        faults => {
+            ui.note(format_args!(
+                "Hint: {} found. Push the images that are hit again; `sealift load BUNDLE --into {} --recheck` brings back what bundles have.",
+                count(faults, "fault"),
+                path.display()
+            ));
+            Ok(())
+        }
     }
-    ui.note(format_args!(
-        "Hint: {} found. Push the images that are hit again; `sealift load BUNDLE --into {} --recheck` brings back what bundles have.",
-        count(check.findings.len(), "fault"),
-        path.display()
-    ));
-    Ok(Exit::Difference)
 }

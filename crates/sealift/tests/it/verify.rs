@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::site::{KNOWN, Run, Site, image};
+use crate::site::{KNOWN, Run, Site, image, sealift};
 
 const NAME: &str = "arc-dns";
 
@@ -107,4 +107,35 @@ async fn what_the_source_lacks_is_missing() {
     let run = verify(&site, &["--output", "json"]).await.expect(3);
     assert_eq!(run.json()["failures"][0]["kind"], "not-found");
     verify(&site, &["--image", NAME]).await.expect(0);
+}
+
+/// The directory of a registry, whole and then with a blob that is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_a_directory_is_kept() {
+    let site = mirrored().await;
+    let (directory, reports) = (site.directory.path().to_str().unwrap(), tempfile::tempdir().unwrap());
+    let report = |name: &str| reports.path().join(name).display().to_string();
+    let (page, document) = (report("r.html"), report("r.json"));
+    let check = async || {
+        let arguments =
+            ["verify", directory, "--report", &page, "--report", &document, "--operator", "Grace"];
+        sealift(&[&arguments[..], &["--output", "json"]].concat(), &[], None).await
+    };
+    let run = check().await.expect(0);
+    let told = run.json();
+    assert_eq!(told["schema"], "sealift.directory-verification/1");
+    assert_eq!(told["checks"][0]["check"], "directory-read");
+    assert_eq!((&told["exitCode"], told["findings"].as_array().map(Vec::len)), (&0.into(), Some(0)));
+    assert_eq!(fs::read_to_string(&document).unwrap(), run.stdout);
+    let shown = fs::read_to_string(&page).unwrap();
+    assert!(shown.contains("Everything is whole.") && shown.contains("Grace"), "{shown}");
+    let layer = image(KNOWN, NAME).manifest.links.blobs[2].digest;
+    fs::write(site.blob(NAME, &layer), "another").unwrap();
+    let run = check().await.expect(5);
+    let told = run.json();
+    assert_eq!(told["findings"][0]["digest"], layer.to_string());
+    assert_eq!(told["findings"][0]["repository"], format!("site/arcdata/{NAME}"));
+    assert!(fs::read_to_string(&page).unwrap().contains("1 fault found."));
+    let run = sealift(&["verify", directory, "--trust", "x.pub"], &[], None).await.expect(2);
+    assert!(run.stderr.contains("has no signature"), "{}", run.stderr);
 }

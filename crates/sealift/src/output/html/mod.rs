@@ -4,6 +4,7 @@
 //! loaded from anywhere.
 
 mod bundle;
+mod directory;
 mod picture;
 mod sheet;
 mod tables;

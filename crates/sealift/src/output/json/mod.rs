@@ -4,6 +4,7 @@
 mod bundle_verification;
 mod common;
 mod contents;
+mod directory_verification;
 mod discovery;
 mod doctor;
 mod images;
@@ -20,6 +21,8 @@ pub(crate) use bundle_verification::BundleVerification;
 pub(in crate::output) use bundle_verification::{Difference, ScopeName};
 pub(in crate::output) use common::{Failure, Place};
 pub(crate) use contents::Contents;
+pub(crate) use directory_verification::DirectoryVerification;
+pub(in crate::output) use directory_verification::Fault;
 pub(crate) use discovery::DiscoveryReport;
 pub(crate) use doctor::DoctorReport;
 pub(crate) use images::ImagesReport;
@@ -52,6 +55,7 @@ mod tests {
         for (file, schema) in [
             ("bundle-verification.schema.json", schemars::schema_for!(BundleVerification)),
             ("contents.schema.json", schemars::schema_for!(Contents)),
+            ("directory-verification.schema.json", schemars::schema_for!(DirectoryVerification)),
             ("discovery.schema.json", schemars::schema_for!(DiscoveryReport)),
             ("doctor.schema.json", schemars::schema_for!(DoctorReport)),
             ("images.schema.json", schemars::schema_for!(ImagesReport)),

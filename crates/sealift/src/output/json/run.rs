@@ -95,6 +95,8 @@ pub(in crate::output) enum CheckName {
     Compared,
     /// Every byte of a bundle was compared with its checksums and digests.
     BundleRead,
+    /// Every byte of the directory of a registry was compared with its digest, and what manifests link to looked for.
+    DirectoryRead,
 }
 
 impl Run {
