@@ -6,7 +6,8 @@ use serde_json::Value;
 /// The fields of each kind that a kit uses. `[]` is each item of a list, `*` any name; behind the colon stands the type.
 ///
 /// Sources: the API reference of Kubernetes 1.31 for Secret v1 and Job batch/v1, `config/v1` of openshift/api for the two
-/// mirror sets, the types of Kustomize 5 for Component, and the data controller's published manifests.
+/// mirror sets, the types of Kustomize 5 for Component, the data controller's published manifests, and the page of k3s about
+/// private registries.
 const SHAPES: &[(&str, &[&str])] = &[
     ("v1 Secret", &["type:string", "data.*:string", "stringData.*:string"]),
     (
@@ -52,21 +53,36 @@ const SHAPES: &[(&str, &[&str])] = &[
             "images[].digest:string",
         ],
     ),
+    (
+        REGISTRIES,
+        &["mirrors.*.endpoint[]:string", "mirrors.*.rewrite.*:string", "configs.*.tls.ca_file:string"],
+    ),
 ];
+/// What k3s and RKE2 read, which is no object and does not say what it is.
+pub(crate) const REGISTRIES: &str = "registries.yaml";
 /// What every object has.
 const COMMON: &[&str] =
     &["apiVersion:string", "kind:string", "metadata.name:string", "metadata.namespace:string"];
 
-/// Lists what is wrong with a document.
+/// Lists what is wrong with an object of a cluster.
 pub(crate) fn mistakes(text: &str) -> Vec<String> {
     let document: Value = serde_saphyr::from_str(text).unwrap();
     let kind = format!("{} {}", document["apiVersion"].as_str().unwrap(), document["kind"].as_str().unwrap());
+    mistakes_of(&kind, &document, COMMON)
+}
+
+/// Lists what is wrong with a file of k3s.
+pub(crate) fn mistakes_for_k3s(text: &str) -> Vec<String> {
+    mistakes_of(REGISTRIES, &serde_saphyr::from_str(text).unwrap(), &[])
+}
+
+fn mistakes_of(kind: &str, document: &Value, common: &[&str]) -> Vec<String> {
     let Some((_, shape)) = SHAPES.iter().find(|(name, _)| *name == kind) else {
         return vec![format!("{kind} is no kind that is known")];
     };
     let mut mistakes = Vec::new();
-    walk(&document, "", &mut |found| {
-        if !shape.iter().chain(COMMON).any(|allowed| fits(found, allowed)) {
+    walk(document, "", &mut |found| {
+        if !shape.iter().chain(common).any(|allowed| fits(found, allowed)) {
             mistakes.push(found.to_owned());
         }
     });
@@ -92,8 +108,11 @@ fn walk(value: &Value, path: &str, tell: &mut impl FnMut(&str)) {
 
 fn fits(found: &str, allowed: &str) -> bool {
     let Some((front, back)) = allowed.split_once('*') else { return found == allowed };
-    let inner = found.strip_prefix(front).and_then(|rest| rest.strip_suffix(back));
-    inner.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    let Some(rest) = found.strip_prefix(front) else { return false };
+    // A name may have a colon in it, so it ends where the next part begins, or before the type.
+    let end = if back.starts_with(':') { rest.rfind(':') } else { rest.find('.') };
+    let (name, rest) = rest.split_at(end.unwrap_or(rest.len()));
+    !name.is_empty() && !name.contains('.') && fits(rest, back)
 }
 
 #[test]
@@ -106,4 +125,10 @@ fn mistakes_are_found() {
         ["stringData.a.b:string"]
     );
     assert_eq!(mistakes("apiVersion: v1\nkind: Pod\n"), ["v1 Pod is no kind that is known"]);
+    assert_eq!(
+        mistakes_for_k3s(
+            "mirrors: {'a.b:5': {endpoints: [x], rewrite: {'^a/(.*)$': b}}}\nconfigs: {'a:5': {tls: {ca: x}}}"
+        ),
+        ["configs.a:5.tls.ca:string", "mirrors.a·b:5.endpoints[]:string"]
+    );
 }

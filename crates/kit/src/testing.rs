@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::File;
+use crate::{File, shapes};
 
 /// Compares every file of a kit, and that there are no others.
 pub(crate) fn check(name: &str, files: &[File]) {
@@ -20,10 +20,12 @@ pub(crate) fn check(name: &str, files: &[File]) {
         let golden = std::fs::read_to_string(root.join(&file.path)).unwrap_or_default();
         assert!(golden == file.content, "{name}/{} differs:\n{}", file.path, file.content);
     }
-    // What k3s and RKE2 read is no object of Kubernetes.
-    let objects = files.iter().filter(|file| file.path.ends_with(".yaml") && !file.path.starts_with("k3s/"));
-    for file in objects {
-        assert_eq!(crate::shapes::mistakes(&file.content), [""; 0], "{name}/{}", file.path);
+    for file in files.iter().filter(|file| file.path.ends_with(".yaml")) {
+        let mistakes = match file.path.starts_with("k3s/") {
+            true => shapes::mistakes_for_k3s(&file.content),
+            false => shapes::mistakes(&file.content),
+        };
+        assert_eq!(mistakes, [""; 0], "{name}/{}", file.path);
     }
     let wanted: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     assert_eq!(there(&root), wanted);

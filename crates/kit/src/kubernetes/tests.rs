@@ -66,6 +66,29 @@ fn kustomize_pins_what_is_one_image_and_leaves_the_tags_of_several() {
     assert!(entry("mcr.microsoft.com/arcdata/arc-sqlmi")["newTag"].is_null());
 }
 
+/// The schema of the mirror sets wants names without a scheme and a tag, and knows two policies.
+#[test]
+fn openshift_gets_names_and_a_policy_that_it_knows() {
+    let files = files(&place(false, None), &images()).unwrap();
+    for (path, list) in [("digest", "imageDigestMirrors"), ("tag", "imageTagMirrors")] {
+        let text = content(&files, &format!("openshift/image-{path}-mirror-set.yaml"));
+        let document: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+        let entries = document["spec"][list].as_array().unwrap();
+        assert!(!entries.is_empty());
+        for entry in entries {
+            let policy = entry["mirrorSourcePolicy"].as_str().unwrap();
+            assert!(matches!(policy, "NeverContactSource" | "AllowContactingSource"), "{policy}");
+            for name in entry["mirrors"].as_array().unwrap().iter().chain([&entry["source"]]) {
+                let name = name.as_str().unwrap();
+                let (host, path) = name.split_once('/').unwrap();
+                let is_name = host.parse::<sealift_oci::Registry>().is_ok()
+                    && path.parse::<sealift_oci::RepositoryName>().is_ok();
+                assert!(is_name, "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_is_said_of_nothing() {
     let files = files(&place(false, None), &[]).unwrap();
