@@ -20,10 +20,16 @@ pub(super) fn failure(error: reqwest::Error, purpose: &Purpose) -> Fault {
         None if error.is_builder() => (ErrorKind::Invalid, "the request cannot be made".to_owned()),
         None if error.is_dns() => (ErrorKind::Unavailable, "its name cannot be resolved".to_owned()),
         None if error.is_connect() => (ErrorKind::Unavailable, connect_reason(&error).to_owned()),
+        None if is_no_http(&error) => (ErrorKind::Unavailable, "what it answers is not HTTP".to_owned()),
         None => (ErrorKind::Unavailable, "the connection broke".to_owned()),
     };
     let is_unsent = error.is_connect();
     purpose.fault(kind).because(reason).without_effect(is_unsent).caused_by(error)
+}
+
+/// Tells whether something came that cannot be read, as from a port at which TLS is spoken.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    chain(error).filter_map(|it| it.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse)
 }
 
 fn connect_reason(error: &reqwest::Error) -> &'static str {

@@ -150,7 +150,7 @@ pub(super) const RULES: &[Rule] = &[
         "If plain HTTP is meant, allow it with --plain-http {place}.",
     ),
     connecting(
-        &["cannot connect: it answers 400", "invalid http version"],
+        &["cannot connect: it answers 400", "what it answers is not http"],
         "If {place} speaks TLS, leave --plain-http {place} out; else check that it is a container registry.",
     ),
     rule(

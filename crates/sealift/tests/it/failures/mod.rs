@@ -3,6 +3,7 @@
 
 mod answers;
 mod lines;
+mod page;
 mod surroundings;
 
 use crate::site::Run;
@@ -15,6 +16,23 @@ pub(super) struct Told {
     pub(super) what: &'static str,
     /// Words of what to do next.
     pub(super) hint: &'static str,
+}
+
+/// Holds what a run told against what has to be told. Returns its words, for the page; else what is wrong.
+fn judged(name: &str, run: &Run, told: &Told, (place, side): (&str, &str)) -> Result<page::Row, String> {
+    match complaint(run, told, place, side) {
+        Some(wrong) => Err(format!("{name}: {wrong}")),
+        None => Ok(page::Row::of(name, run, place, side)),
+    }
+}
+
+/// Holds all of them against the page.
+#[track_caller]
+fn hold_against_the_page(section: &str, judged: Vec<Result<page::Row, String>>) {
+    let (rows, wrong): (Vec<_>, Vec<_>) = judged.into_iter().partition(Result::is_ok);
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+    page::hold(section, &rows.into_iter().flatten().collect::<Vec<_>>());
 }
 
 /// Says what is wrong with what a run told; `place` is where it failed, and `side` whose that is.

@@ -1,58 +1,93 @@
 //! What is wrong on this machine: files with credentials, helpers, certificates, answers.
 
+use futures_util::{StreamExt, stream};
 use sealift_testbed::http_proxy::{Action, HttpProxy};
 
-use super::{Told, complaint};
-use crate::site::{KNOWN, Site, sealift, write_program};
+use super::page::Row;
+use super::{Told, complaint, hold_against_the_page, judged};
+use crate::site::{KNOWN, Run, Site, sealift, write_program};
 
-/// What is in the way: a file below the home directory, its content, more arguments, and what is told.
-const CASES: &[(&str, &str, &[&str], Told)] = &[
-    (
-        ".docker/config.json",
-        r#"{"credsStore":"broken"}"#,
+const AT_ONCE: usize = 4;
+
+/// What is in the way.
+struct Case {
+    name: &'static str,
+    /// A file below the home directory, and its content.
+    file: (&'static str, &'static str),
+    arguments: &'static [&'static str],
+    told: Told,
+}
+
+const fn case(
+    name: &'static str,
+    file: (&'static str, &'static str),
+    arguments: &'static [&'static str],
+    (what, hint): (&'static str, &'static str),
+) -> Case {
+    Case { name, file, arguments, told: Told { code: 2, what, hint } }
+}
+
+const CASES: &[Case] = &[
+    case(
+        "a credential helper that breaks",
+        (".docker/config.json", r#"{"credsStore":"broken"}"#),
         &[],
-        Told { code: 2, what: "docker-credential-broken", hint: "to see what is wrong with it" },
+        ("docker-credential-broken", "to see what is wrong with it"),
     ),
-    (
-        ".docker/config.json",
-        r#"{"auths":"#,
+    case(
+        "a file with credentials that cannot be read",
+        (".docker/config.json", r#"{"auths":"#),
         &[],
-        Told { code: 2, what: "the JSON ends too early", hint: "Put the file right" },
+        ("the JSON ends too early", "Put the file right"),
     ),
-    (
-        "ca.pem",
-        "no certificate",
+    case(
+        "a file of certificates without one",
+        ("ca.pem", "no certificate"),
         &["--ca-file", "ca.pem"],
-        Told { code: 2, what: "it has no certificate in PEM form", hint: "" },
+        ("it has no certificate in PEM form", "Name a PEM file"),
     ),
-    ("ca.pem", "", &["--ca-file", "elsewhere.pem"], Told { code: 2, what: "elsewhere.pem", hint: "" }),
-    ("x", "", &["--state", "x"], Told { code: 2, what: "--state", hint: "Name a directory to write to" }),
+    case(
+        "a file that is not there",
+        ("ca.pem", ""),
+        &["--ca-file", "elsewhere.pem"],
+        ("elsewhere.pem", "Name a PEM file"),
+    ),
+    case(
+        "a directory that is none",
+        ("x", ""),
+        &["--state", "x"],
+        ("--state", "Name a directory to write to"),
+    ),
 ];
+
+async fn check(case: &Case) -> Result<Row, String> {
+    let Case { name, file: (file, content), arguments, told } = case;
+    let site = Site::with(&[(KNOWN, &["arc-dns"])]).await;
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    std::fs::create_dir_all(path(file).parent().unwrap()).unwrap();
+    std::fs::write(path(file), content).unwrap();
+    write_program(&path("docker-credential-broken"), "echo 'it broke' >&2; exit 3");
+    let named: Vec<String> = arguments
+        .iter()
+        .map(|it| if it.starts_with('-') { (*it).to_owned() } else { path(it).display().to_string() })
+        .collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let directory = home.path().display().to_string();
+    let search = format!("{directory}:/usr/bin:/bin");
+    let variables = [("HOME", directory.as_str()), ("PATH", search.as_str())];
+    let given = [&["--tag", KNOWN, "--image", "arc-dns"][..], &named].concat();
+    let run = site.run_with("mirror", &given, &variables).await;
+    assert!(site.tagged("arc-dns", KNOWN).await.is_none(), "{name}");
+    let run = Run { stderr: run.stderr.replace(&directory, "~"), ..run };
+    // The file, or the helper that it names, is where it is.
+    judged(name, &run, told, (told.what, ""))
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_on_this_machine_is_told_by_its_file() {
-    for (file, content, more, told) in CASES {
-        let site = Site::with(&[(KNOWN, &["arc-dns"])]).await;
-        let home = tempfile::tempdir().unwrap();
-        let path = |name: &str| home.path().join(name);
-        std::fs::create_dir_all(path(file).parent().unwrap()).unwrap();
-        std::fs::write(path(file), content).unwrap();
-        write_program(&path("docker-credential-broken"), "echo 'it broke' >&2; exit 3");
-        let named: Vec<String> = more
-            .iter()
-            .map(|it| if it.starts_with('-') { (*it).to_owned() } else { path(it).display().to_string() })
-            .collect();
-        let named: Vec<&str> = named.iter().map(String::as_str).collect();
-        let directory = home.path().display().to_string();
-        let search = format!("{directory}:/usr/bin:/bin");
-        let variables = [("HOME", directory.as_str()), ("PATH", search.as_str())];
-        let given = [&["--tag", KNOWN, "--image", "arc-dns"][..], &named].concat();
-        let run = site.run_with("mirror", &given, &variables).await;
-        // The file, or the helper that it names, is where it is.
-        let wrong = complaint(&run, told, told.what, "");
-        assert_eq!(wrong, None, "{content}");
-        assert!(site.tagged("arc-dns", KNOWN).await.is_none());
-    }
+    let checked = stream::iter(CASES).map(check).buffered(AT_ONCE);
+    hold_against_the_page("What is wrong on this machine", checked.collect().await);
 }
 
 /// What a helper would know is not known where it is not installed: the run goes on as nobody, and ends where somebody
