@@ -8,7 +8,7 @@ use sealift_store::{DirectoryStore, Swept, Wish};
 use super::Result;
 use super::mirror::write;
 use crate::args::GcArgs;
-use crate::errors::Exit;
+use crate::errors::{CommandError, Exit};
 use crate::output::units::{bytes, count};
 use crate::stop::Stop;
 use crate::ui::Ui;
@@ -17,6 +17,15 @@ use crate::ui::Ui;
 pub(crate) async fn run(ui: &Arc<Ui>, args: &GcArgs) -> Result<Exit> {
     let stop = Stop::listen(ui);
     let directory = DirectoryStore::open(&args.directory)?;
+    let is_known = directory.is_in_use() || directory.is_begun();
+    let is_empty = args.directory.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    // Who misspells it would believe that all was swept.
+    if !is_known && !is_empty {
+        return Err(CommandError::usage(
+            format_args!("{}: it is not the directory of a registry", args.directory.display()),
+            "Name the directory that `sealift serve` or `sealift load --into` was given.",
+        ));
+    }
     let wish = Wish {
         grace: args.grace.0,
         untagged: args.untagged,

@@ -178,7 +178,13 @@ impl Packed<'_> {
                     ));
                 }
             }
-            None => self.ui.error(format_args!("{}: the bundle is not finished", self.to.display())),
+            None => {
+                self.ui.error(format_args!("{}: the bundle is not finished", self.to.display()));
+                self.ui.note(match is_to_pipe {
+                    true => "Hint: what came through the pipe is no bundle; begin anew.",
+                    false => "Hint: run the same command again; what is whole in it is not fetched again.",
+                });
+            }
         }
         Ok(exit)
     }

@@ -253,6 +253,11 @@ async fn what_nothing_links_to_can_be_removed() {
     std::fs::write(place.path().join("a/_layout/index.json"), "{").unwrap();
     let run = sealift(&["gc", text(place.path())], &[], None).await.expect(1);
     assert!(run.stderr.contains("malformed"), "{}", run.stderr);
+    let other = tempfile::tempdir().unwrap();
+    sealift(&["gc", text(other.path())], &[], None).await.expect(0);
+    std::fs::write(other.path().join("SHA256SUMS"), "").unwrap();
+    let run = sealift(&["gc", text(other.path())], &[], None).await.expect(2);
+    assert!(run.stderr.contains("it is not the directory of a registry"), "{}", run.stderr);
     let run = sealift(&["gc", text(&place.path().join("none"))], &[], None).await;
     assert!(run.code != Some(0), "{run:?}");
 }

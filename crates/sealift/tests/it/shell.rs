@@ -65,9 +65,48 @@ async fn shells_can_read_their_completions() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.is_empty(), "{shell}: {said}");
     }
-    assert!(completions("powershell").await.contains("Register-ArgumentCompleter"));
     let run = sealift(&["completions", "bsh"], &[], None).await.expect(2);
     assert!(run.stderr.contains("a similar value exists: 'bash'"), "{}", run.stderr);
+}
+
+/// PowerShell is not there to read it. So this looks at what a parser would trip over: strings, and braces outside of them; and that
+/// there is a case for each command with each of its flags.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_text_for_powershell_is_closed_and_whole() {
+    let script = completions("powershell").await;
+    assert!(script.contains("Register-ArgumentCompleter -Native -CommandName 'sealift'"), "{script}");
+    let mut depth: Vec<char> = Vec::new();
+    for line in script.lines() {
+        // Within a string a quote is doubled, which closes one and opens the next.
+        let outside: Vec<&str> = line.split('\'').step_by(2).collect();
+        assert_eq!(line.matches('\'').count() % 2, 0, "a string is open: {line}");
+        for character in outside.concat().chars() {
+            match character {
+                '(' | '{' | '[' => depth.push(character),
+                ')' => assert_eq!(depth.pop(), Some('('), "{line}"),
+                '}' => assert_eq!(depth.pop(), Some('{'), "{line}"),
+                ']' => assert_eq!(depth.pop(), Some('['), "{line}"),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(depth, [' '; 0]);
+    let case = |command: &str| {
+        let begin = script
+            .find(&format!("'sealift;{command}' {{"))
+            .unwrap_or_else(|| panic!("no case for {command}"));
+        script[begin..].split("break").next().unwrap_or_default()
+    };
+    for (command, flags) in [
+        ("mirror", &["--target-registry", "--profile", "--save"][..]),
+        ("pack", &["--volume-size", "--encrypt-to"]),
+        ("serve", &["--read-only", "--upstream"]),
+        ("kit", &["--for", "--profile"]),
+    ] {
+        for flag in flags {
+            assert!(case(command).contains(&format!("::new('{flag}', '{flag}'")), "{command} {flag}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

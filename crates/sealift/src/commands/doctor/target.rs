@@ -157,7 +157,7 @@ async fn delete(end: &End<'_>, scratch: &Scratch) -> Check {
     let mut why = None;
     let mut note = |name: String, done: std::result::Result<(), Error>| match done {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            why.get_or_insert(error.to_string().replace(&name, "it"));
+            why.get_or_insert(error.to_string().replace(&format!(" {name}"), ""));
             left.push(name);
         }
         _ => {}
