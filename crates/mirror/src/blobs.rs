@@ -189,7 +189,8 @@ impl Mirror {
                 }
                 Ok(Some(carried))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // What is gone or spoilt there is still at the source.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Mismatch) => Ok(None),
             Err(error) => Err(error),
         }
     }

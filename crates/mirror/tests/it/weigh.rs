@@ -145,3 +145,21 @@ async fn a_holder_that_has_it_no_more_costs_no_image() {
     assert!(matches!(outcome(&report, "b"), Outcome::Arrived), "{report:?}");
     assert!(report.totals.bytes_moved > layer("base").len() as u64);
 }
+
+/// Where nothing is linked and what a complete image has is spoilt, the source has it still.
+#[tokio::test]
+async fn a_holder_whose_copy_is_spoilt_costs_no_image() {
+    let inner: Arc<dyn Store> = Arc::new(MemoryStore::new("target"));
+    let base = sealift_oci::Digest::sha256(&layer("base")).to_string();
+    let target = Faults::new(inner, move |call| match call.method {
+        Method::LinkBlob => Action::RefuseLink,
+        Method::OpenBlob if call.object == base => Action::FlipBit(1),
+        _ => Action::Pass,
+    });
+    let world = World::with(Arc::new(MemoryStore::new("source")), Arc::new(target));
+    sharing(&world, &["a", "b"]).await;
+    world.run(&release(&["a"])).await;
+    let report = world.run(&release(&["a", "b"])).await;
+    assert!(matches!(outcome(&report, "b"), Outcome::Arrived), "{report:?}");
+    assert!(report.totals.bytes_moved > layer("base").len() as u64);
+}
