@@ -260,12 +260,16 @@ pub(super) fn tool() -> String {
     concat!("sealift ", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
+/// Returns what tells of the disk that a path will lie on: the path itself, or the first above it that is there.
+pub(super) fn existing(to: &Path) -> PathBuf {
+    let existing = to.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
+    existing.map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
 /// Refuses to begin what the disk has no room for.
 pub(super) fn check_space(to: &Path, needed: u64) -> Result<()> {
-    let existing = to.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
-    let existing = existing.map_or_else(|| PathBuf::from("."), Path::to_owned);
     // What cannot be asked is not known to be too small; a pipe has no disk.
-    let Some(free) = platform::free_space(&existing) else { return Ok(()) };
+    let Some(free) = platform::free_space(&existing(to)) else { return Ok(()) };
     let wanted = needed.saturating_add(OVERHEAD.min(needed / 50 + 1024 * 1024));
     if needed == 0 || to == Path::new("-") || wanted <= free {
         return Ok(());

@@ -4,10 +4,14 @@ use std::path::Path;
 
 use sealift_bundle::{BundleWriter, Held};
 use sealift_mirror::Plan;
+use sealift_store::platform;
 
 use super::Result;
+use super::bundle::existing;
+use super::pack::{PIPE, layout_of};
 use crate::args::PackArgs;
 use crate::errors::CommandError;
+use crate::output::units::bytes;
 use crate::size::VolumeSize;
 
 /// How files end that are compressed archives.
@@ -25,11 +29,19 @@ pub(super) fn refuse_compressed(to: &Path) -> Result<()> {
     }
 }
 
-/// Refuses volumes that are too small for what is carried. Deltas may make that less, so nothing is known of them.
+/// Refuses volumes that are too small for what is carried, and files that are too large for their disk. Deltas may make it
+/// less, so nothing is known of them.
 pub(super) fn check_volumes(args: &PackArgs, plan: &Plan, since: &Held, has_deltas: bool) -> Result<()> {
-    let Some(VolumeSize(volume_size)) = args.volume_size.filter(|_| !has_deltas) else { return Ok(()) };
+    if has_deltas {
+        return Ok(());
+    }
     let carried = plan.blobs.iter().map(|blob| &blob.descriptor);
     let sizes = carried.filter(|blob| since.get(&blob.digest).is_none()).map(|blob| blob.size);
+    if let Some(to) = args.to.as_deref().filter(|to| *to != Path::new(PIPE) && layout_of(to).is_none()) {
+        let bound = platform::largest_file(&existing(to));
+        check_largest(to, args.volume_size, sizes.clone().sum(), bound)?;
+    }
+    let Some(VolumeSize(volume_size)) = args.volume_size else { return Ok(()) };
     match BundleWriter::fits(sizes, Some(volume_size)) {
         true => Ok(()),
         false => Err(CommandError::Refused {
@@ -41,9 +53,47 @@ pub(super) fn check_volumes(args: &PackArgs, plan: &Plan, since: &Held, has_delt
     }
 }
 
+/// Refuses what may come to be a larger file than the disk takes: what is not cut may be one.
+fn check_largest(to: &Path, cut: Option<VolumeSize>, carried: u64, bound: Option<u64>) -> Result<()> {
+    let largest = cut.map_or(carried, |VolumeSize(size)| size.min(carried));
+    let Some(bound) = bound.filter(|bound| largest > *bound) else { return Ok(()) };
+    Err(CommandError::Refused {
+        message: format!(
+            "{}: the file system there (FAT) takes no file of more than {}, and {} are carried; nothing was fetched",
+            to.display(),
+            bytes(bound),
+            bytes(carried)
+        ),
+        hint: "Pack into a directory of volumes: `--volume-size fat32`.".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_larger_than_a_file_there_may_be_is_refused() {
+        let fat = u64::from(u32::MAX);
+        for (cut, carried, bound, is_refused) in [
+            (None, fat + 1, Some(fat), true),
+            (None, fat, Some(fat), false),
+            (None, u64::MAX, None, false),
+            (Some(VolumeSize(fat)), u64::MAX, Some(fat), false),
+            (Some(VolumeSize(fat + 1)), u64::MAX, Some(fat), true),
+            (Some(VolumeSize(u64::MAX)), 1000, Some(fat), false),
+        ] {
+            let words =
+                "/mnt/stick/november: the file system there (FAT) takes no file of more than 4.29 GB, ";
+            match check_largest(Path::new("/mnt/stick/november"), cut, carried, bound) {
+                Ok(()) => assert!(!is_refused, "{cut:?} {carried} {bound:?}"),
+                Err(CommandError::Refused { message, .. }) => {
+                    assert!(is_refused && message.starts_with(words), "{message}")
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
 
     #[test]
     fn what_speaks_of_compression_is_no_directory() {

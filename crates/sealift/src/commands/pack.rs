@@ -38,7 +38,7 @@ use crate::ui::Ui;
 /// How many volumes are written at the same time in a directory: as many as keep a disk and two cores busy.
 const WRITERS: usize = 4;
 /// What stands for a pipe.
-const PIPE: &str = "-";
+pub(super) const PIPE: &str = "-";
 
 /// Packs releases or a list of images.
 pub(crate) async fn run(ui: &Arc<Ui>, args: PackArgs, environment: &mut Environment) -> Result<Exit> {
@@ -297,7 +297,7 @@ fn check(args: &PackArgs, is_terminal: bool) -> Result<()> {
 }
 
 /// `oci:DIRECTORY` is a plain layout, as other tools write it, too.
-fn layout_of(to: &Path) -> Option<&Path> {
+pub(super) fn layout_of(to: &Path) -> Option<&Path> {
     to.to_str()?.strip_prefix("oci:").map(Path::new)
 }
 

@@ -12,12 +12,12 @@ mod unix;
 #[cfg(not(unix))]
 pub use other::{
     changed, create_private_directory, file_id, free_space, has_several_names, is_executable, keep_owner,
-    keep_private, mode, never_follow, set_mode, special_kind, sync_directory, writable,
+    keep_private, largest_file, mode, never_follow, set_mode, special_kind, sync_directory, writable,
 };
 #[cfg(unix)]
 pub use unix::{
     changed, create_private_directory, file_id, free_space, has_several_names, is_executable, keep_owner,
-    keep_private, mode, never_follow, set_mode, special_kind, sync_directory, writable,
+    keep_private, largest_file, mode, never_follow, set_mode, special_kind, sync_directory, writable,
 };
 
 /// For the owner alone: a file.

@@ -95,3 +95,9 @@ pub fn writable(path: &Path) -> io::Result<()> {
 pub fn free_space(_: &Path) -> Option<u64> {
     None
 }
+
+/// It is not known.
+#[must_use]
+pub fn largest_file(_: &Path) -> Option<u64> {
+    None
+}

@@ -121,3 +121,20 @@ pub fn free_space(path: &Path) -> Option<u64> {
     let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
     Some(free)
 }
+
+/// Returns how many bytes the largest file may have there, where the file system is known to have such a bound: that of FAT
+/// counts them in 32 bits.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn largest_file(path: &Path) -> Option<u64> {
+    use nix::sys::statfs::{MSDOS_SUPER_MAGIC, statfs};
+    let disk = statfs(path).ok()?;
+    (disk.filesystem_type() == MSDOS_SUPER_MAGIC).then_some(u64::from(u32::MAX))
+}
+
+/// It is not known.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn largest_file(_: &Path) -> Option<u64> {
+    None
+}
