@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::opener::{Opened, died, failed};
 
-/// The most lanes of one entry. Each holds about 300 KiB.
+/// The most lanes of one entry. Each has a piece of 128 KiB ahead.
 pub(super) const LANES: usize = 4;
 /// From how many bytes on an entry is worth more than one.
 pub(super) const WORTH_A_LANE: u64 = 4 * 1024 * 1024;

@@ -1,9 +1,9 @@
 //! What follows the header of an age file: a nonce, and the content in chunks that are sealed one by one.
 //!
 //! Headers are age's own work: it draws, wraps, unwraps and proves the key of a file, and hands it over here through its
-//! traits. The chunks are sealed and opened by aws-lc-rs, as TLS is, and where they lie: age's reader and writer compute
-//! with portable code, and copy and wipe each chunk, which took two to three times as long (`docs/PERFORMANCE.md`). The
-//! format is that of <https://c2sp.org/age#payload>.
+//! traits. The chunks are sealed and opened by aws-lc-rs, as TLS is, and where they lie: age's own reader and writer copy each
+//! chunk into memory of its own, and the reader wipes it as well. One core seals 1.9 GB a second so, and 1.2 with age's writer
+//! (`docs/PERFORMANCE.md`). The format is that of <https://c2sp.org/age#payload>.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
