@@ -146,13 +146,6 @@ impl Plain {
             if is_gzip { Box::new(MultiGzDecoder::new(all)) } else { Box::new(all) };
         Ok(Self { is_gzip, bytes })
     }
-
-    /// Reads all of them, at most `limit`; `None` where there are more.
-    pub(super) fn all(mut self, limit: u64) -> Result<Option<Vec<u8>>> {
-        let mut all = Vec::new();
-        self.by_ref().take(limit.saturating_add(1)).read_to_end(&mut all).map_err(in_full)?;
-        Ok((all.len() as u64 <= limit).then_some(all))
-    }
 }
 
 impl Read for Plain {

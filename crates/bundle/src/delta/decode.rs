@@ -99,7 +99,8 @@ pub(super) fn decode(
     }
 }
 
-fn decode_frame(
+/// Decodes the plain bytes of one frame.
+pub(super) fn decode_frame(
     frame: &Frame,
     number: usize,
     prefix: &[u8],

@@ -10,18 +10,19 @@ use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation, lock};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::base::{Plain, Streams, in_full};
+use super::base::{Joined, Plain, Streams, in_full};
 use super::cut::Index;
-use super::make::{Made, New, Old, Raw};
-use super::memory::Share;
-use super::parameters::{Frame, PLAIN_LIMIT};
+use super::make::{Made, New, Raw};
+use super::memory::{Gathered, Share, give_back};
 use super::sketch::Sketch;
-use super::{Bases, DeltaBase, Level, OpenBase};
+use super::{Bases, Level, OpenBase};
 
 mod candidates;
+mod room;
 
 use candidates::Allowance;
 pub use candidates::{Candidates, PlannedBase, Unplanned};
+use room::{Need, Room};
 
 /// Which content a writer makes deltas of. Whatever does not work is carried as it is.
 #[derive(Debug)]
@@ -35,11 +36,11 @@ pub struct DeltaPlan {
     raw: Mutex<BTreeMap<Digest, String>>,
 }
 
-/// Content that is gathered in memory, because it may become a delta.
+/// Memory for content that is gathered because it may become a delta: until this is dropped, and the content with it.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     candidates: Candidates,
-    share: Option<Share>,
+    _gathered: Gathered,
 }
 
 impl DeltaPlan {
@@ -63,16 +64,17 @@ impl DeltaPlan {
                 return None;
             }
         };
-        if !self.with.memory.holds(expected.size.saturating_add(candidates.smallest())) {
+        let room = Room::new(&self.with.memory, expected.size, self.level, self.with.threads);
+        if !room.is_any(candidates.smallest()) {
             self.note(expected, &Raw::TooLarge);
             return None;
         }
-        Some(Reserved { candidates, share: self.with.memory.take(expected.size).await })
+        Some(Reserved { candidates, _gathered: self.with.memory.gather(expected.size).await })
     }
 
     /// Makes a delta of content that is whole and verified; `None` where it is to be carried as it is.
-    pub(crate) async fn make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Option<Made> {
-        match self.try_make(expected, blob, reserved).await {
+    pub(crate) async fn make(&self, expected: &Expected, blob: Bytes, reserved: &Reserved) -> Option<Made> {
+        match self.try_make(expected, blob, &reserved.candidates).await {
             Ok(made) => Some(made),
             Err(raw) => {
                 self.note(expected, &raw);
@@ -87,24 +89,19 @@ impl DeltaPlan {
         lock(&self.raw).insert(expected.digest, words);
     }
 
-    async fn try_make(&self, expected: &Expected, blob: Bytes, reserved: Reserved) -> Result<Made, Raw> {
-        let Reserved { candidates, mut share } = reserved;
+    async fn try_make(&self, expected: &Expected, blob: Bytes, candidates: &Candidates) -> Result<Made, Raw> {
         let mut allowance = candidates.allowance();
         let others = candidates.others.as_slice();
         if let Some(first) = candidates.first {
-            // Nobody waits for memory while holding some.
-            drop(share);
             match self.build(&blob, &[first], &mut allowance).await {
                 Err(Raw::NoBase(_) | Raw::NotSmaller) if !others.is_empty() => {}
                 done => return done,
             }
-            share = self.with.memory.take(expected.size).await;
         }
         let bases = match others {
             [one] => vec![*one],
             several => self.choose(expected, &blob, several, &mut allowance).await?,
         };
-        drop(share);
         self.build(&blob, &bases, &mut allowance).await
     }
 
@@ -153,8 +150,8 @@ impl DeltaPlan {
         Ok(made)
     }
 
-    /// Makes a delta of bases, the best of which is the last: with all plain bytes in memory, or, of the best alone, in
-    /// segments. Each base is read once.
+    /// Makes a delta of bases, the best of which is the last: their plain bytes are kept, or, where that is too much, the
+    /// best is, as it is. Each base is read once.
     async fn build(
         &self,
         blob: &Bytes,
@@ -162,83 +159,68 @@ impl DeltaPlan {
         allowance: &mut Allowance,
     ) -> Result<Made, Raw> {
         let Some(best) = bases.last() else { return Err(Raw::Unlike) };
-        let size = bases.iter().fold(0, |sum: u64, base| sum.saturating_add(base.size));
-        let need = Need::of(blob, size, self.level);
-        let mut kept = Vec::new();
-        if self.with.memory.holds(need.all()) {
+        if let Some(need) = self.room(blob).plain(blob, bases) {
+            allowance.spend(bases)?;
             let share = self.with.memory.take(need.all()).await;
-            for base in bases {
-                kept.push(self.fetch(base, allowance).await?);
-            }
-            match self.whole(blob, kept.clone(), &need, share).await {
-                Err(Raw::TooLarge) => {}
-                done => return done,
-            }
+            return self.of_plain(blob.clone(), bases.to_vec(), need, share).await;
         }
-        let most = self.segment(blob, best)?;
-        let share = self.with.memory.take(fixed_for_segments(blob, best, self.level) + most * SHARES).await;
-        let kept = match kept.pop() {
-            Some(kept) => kept,
-            None => self.fetch(best, allowance).await?,
-        };
-        self.cut(blob.clone(), kept, most, share).await
+        let need = self.room(blob).kept(best.size).ok_or(Raw::TooLarge)?;
+        allowance.spend(&[*best])?;
+        let share = self.with.memory.take(need.all()).await;
+        self.of_kept(blob.clone(), *best, need, share).await
     }
 
-    /// Reads a base. It is verified when it is inflated.
-    async fn fetch(&self, base: &PlannedBase, allowance: &mut Allowance) -> Result<Kept, Raw> {
-        allowance.spend(&[*base])?;
-        let room = usize::try_from(base.size).map_err(|_| Raw::TooLarge)?;
-        let body = self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?;
-        Ok(Kept { base: *base, bytes: body.collect(room).await.map_err(Raw::NoBase)? })
+    fn room(&self, blob: &Bytes) -> Room {
+        Room::new(&self.with.memory, blob.len() as u64, self.level, self.with.threads)
     }
 
-    /// Makes a delta with all plain bytes in memory.
-    async fn whole(
+    /// Makes a delta with the plain bytes of the bases in memory.
+    async fn of_plain(
         &self,
-        blob: &Bytes,
-        kept: Vec<Kept>,
-        need: &Need,
-        share: Option<Share>,
+        blob: Bytes,
+        bases: Vec<PlannedBase>,
+        need: Need,
+        mut share: Option<Share>,
     ) -> Result<Made, Raw> {
-        let all = share.as_ref().map_or(0, super::memory::bytes);
-        let limit = all.saturating_sub(need.fixed).min(PLAIN_LIMIT);
-        let (handle, level, blob) = (Handle::current(), self.level, blob.clone());
+        let (handle, lookup, level) = (Handle::current(), Arc::clone(&self.with.lookup), self.level);
         blocking(move || {
-            let mut old = Old::default();
-            for kept in &kept {
-                let plain = kept.plain(&handle)?;
-                let is_gzip = plain.is_gzip;
-                let left = limit.saturating_sub(old.len());
-                let plain = plain.all(left).map_err(Raw::NoBase)?.ok_or(Raw::TooLarge)?;
-                old.add(kept.base.digest, is_gzip, plain);
+            let (mut index, mut plain) = (Index::default(), Vec::new());
+            for PlannedBase { digest, size, .. } in bases {
+                let body = handle.block_on(lookup.open(&digest)).map_err(Raw::NoBase)?;
+                let base = Plain::new(body, digest, size, handle.clone()).map_err(Raw::NoBase)?;
+                let left = need.bases.saturating_sub(plain.len() as u64);
+                let read = index.read((digest, base), left, |piece| plain.extend_from_slice(piece));
+                read.map_err(Raw::NoBase)?;
             }
-            let kept_size: u64 = kept.iter().map(|kept| kept.base.size).sum();
-            let most = all.saturating_sub(old.len() + blob.len() as u64 + kept_size);
-            let made = New { blob: &blob, level }.whole(&old, most);
-            drop((kept, share));
+            plain.shrink_to_fit();
+            let unused = need.bases.saturating_sub(plain.len() as u64);
+            share.iter_mut().for_each(|share| give_back(share, unused));
+            let joined = Joined { plain: &plain, begins: &index.begins };
+            let made = New { blob: &blob, level }.cut(&index, joined, need.segment);
+            drop((plain, share));
             made
         })
         .await
     }
 
-    /// How large the segments of content are that does not fit into memory.
-    fn segment(&self, blob: &Bytes, base: &PlannedBase) -> Result<u64, Raw> {
-        let fixed = fixed_for_segments(blob, base, self.level);
-        let most = (self.with.memory.total().saturating_sub(fixed) / SHARES).min(LARGEST_SEGMENT);
-        if most < SMALLEST_SEGMENT { Err(Raw::TooLarge) } else { Ok(most) }
-    }
-
-    /// Makes a delta in segments. Content and base are in memory as they are, and the plain bytes of one segment.
-    async fn cut(&self, blob: Bytes, kept: Kept, most: u64, share: Option<Share>) -> Result<Made, Raw> {
+    /// Makes a delta with the base in memory as it is. It is inflated again for each segment that lies before another.
+    async fn of_kept(
+        &self,
+        blob: Bytes,
+        base: PlannedBase,
+        need: Need,
+        share: Option<Share>,
+    ) -> Result<Made, Raw> {
+        let room = usize::try_from(base.size).map_err(|_| Raw::TooLarge)?;
+        let body = self.with.lookup.open(&base.digest).await.map_err(Raw::NoBase)?;
+        let kept = Kept { base, bytes: body.collect(room).await.map_err(Raw::NoBase)? };
         let (handle, level) = (Handle::current(), self.level);
         blocking(move || {
+            let mut index = Index::default();
             let plain = kept.plain(&handle)?;
-            let is_gzip = plain.is_gzip;
-            let index = Index::read(plain).map_err(Raw::NoBase)?;
-            let old = DeltaBase { digest: kept.base.digest, plain: index.plain, is_gzip };
-            let runs = Streams::new(kept, vec![old], None);
-            let new = New { blob: &blob, level };
-            let made = new.cut(old, &index, runs, usize::try_from(most).map_err(|_| Raw::TooLarge)?);
+            index.read((base.digest, plain), u64::MAX, |_| {}).map_err(Raw::NoBase)?;
+            let streams = Streams::new(kept, index.bases.clone(), None);
+            let made = New { blob: &blob, level }.cut(&index, streams, need.segment);
             drop(share);
             made
         })
@@ -252,19 +234,6 @@ const WORDS: usize = 300;
 const LEAST_SHARED: u64 = 20;
 /// How many more have to be shared with two bases than with one.
 const WORTH_ANOTHER: u64 = 100;
-/// The smallest and the largest segment of content that does not fit into memory.
-const SMALLEST_SEGMENT: u64 = 4 << 20;
-const LARGEST_SEGMENT: u64 = 512 << 20;
-/// What a segment takes, in its own size: its plain bytes, its prefix, and tables.
-const SHARES: u64 = 3;
-
-/// How much memory content takes that is cut, beside its segments: it and its base as they are, and what is carried,
-/// which is likely to be less than half of it.
-fn fixed_for_segments(blob: &Bytes, base: &PlannedBase, level: Level) -> u64 {
-    let size = blob.len() as u64;
-    size.saturating_add(size / 2).saturating_add(base.size).saturating_add(level.tables())
-}
-
 /// Reads content, which must have this digest and size, and tells what it is like.
 async fn sketch(body: BlobBody, digest: Digest, size: u64) -> sealift_store::Result<Sketch> {
     let handle = Handle::current();
@@ -277,7 +246,6 @@ async fn blocking(work: impl FnOnce() -> Result<Made, Raw> + Send + 'static) -> 
 }
 
 /// A base that is kept as it is.
-#[derive(Clone)]
 struct Kept {
     base: PlannedBase,
     bytes: Bytes,
@@ -294,35 +262,6 @@ impl Kept {
 impl OpenBase for Kept {
     async fn open(&self, _: &Digest) -> sealift_store::Result<(BlobBody, u64)> {
         Ok((BlobBody::from(self.bytes.clone()), self.base.size))
-    }
-}
-
-/// How much memory a delta is going to take.
-struct Need {
-    /// The content, its plain bytes, the base as it is, and tables.
-    fixed: u64,
-    /// The plain bytes of the base, guessed.
-    base: u64,
-}
-
-impl Need {
-    /// The last four bytes of a gzip stream are how many plain bytes it has. That may be a lie, so it bounds nothing.
-    fn of(blob: &[u8], base_size: u64, level: Level) -> Self {
-        let size = blob.len() as u64;
-        let plain = match blob.last_chunk::<4>() {
-            Some(told) if blob.starts_with(&[0x1f, 0x8b]) => u64::from(u32::from_le_bytes(*told)),
-            _ => size,
-        };
-        let plain = plain.max(size);
-        let alike = u128::from(base_size) * u128::from(plain) / u128::from(size.max(1));
-        let base = u64::try_from(alike + alike / 4).unwrap_or(u64::MAX).saturating_add(1 << 20);
-        let window = 1_u64 << Frame::window(plain.max(base));
-        let kept = size.saturating_add(base_size);
-        Self { fixed: kept.saturating_add(plain + window / 16 + level.tables()), base }
-    }
-
-    fn all(&self) -> u64 {
-        self.fixed.saturating_add(self.base)
     }
 }
 

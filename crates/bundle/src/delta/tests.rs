@@ -13,9 +13,10 @@ use sealift_store::{BlobBody, Error, ErrorKind, Expected, Operation};
 use serde_json::json;
 
 use super::base::{Joined, OpenBase, Plain};
+use super::cut::Index;
 use super::decode::{self, DeltaError};
 use super::encode::encode;
-use super::make::{Level, New, Old, Raw};
+use super::make::{Level, New, Raw};
 use super::parameters::Frame;
 use super::{BlobLookup, Delta, ID, Made};
 use crate::catalogue::{Content, Encoding, Extent};
@@ -59,21 +60,24 @@ pub(super) fn expected(blob: &[u8]) -> Expected {
     Expected::new(Digest::sha256(blob), blob.len() as u64)
 }
 
-fn try_make(old: &[u8], blob: &Bytes, limit: u64) -> Result<Made, Raw> {
-    let mut all = Old::default();
-    all.add(Digest::sha256(b"the base"), true, old.to_vec());
-    New { blob, level: Level::Fast }.whole(&all, limit)
+/// Makes a delta of a base with those plain bytes, in segments of 4 MiB.
+fn try_make(digest: Digest, old: &[u8], blob: &Bytes) -> Result<Made, Raw> {
+    let mut index = Index::default();
+    index.add_all(digest, true, old);
+    let joined = Joined { plain: old, begins: &[0] };
+    New { blob, level: Level::Fast }.cut(&index, joined, 4 << 20)
 }
 
 fn made(old: &[u8], blob: &Bytes) -> Made {
-    try_make(old, blob, u64::MAX).unwrap()
+    try_make(Digest::sha256(b"the base"), old, blob).unwrap()
 }
 
 /// A delta of content that is not compressed.
 pub(crate) fn made_of(base: &Bytes, blob: &Bytes) -> Made {
-    let mut all = Old::default();
-    all.add(Digest::sha256(base), false, base.to_vec());
-    New { blob, level: Level::Fast }.whole(&all, u64::MAX).unwrap()
+    let mut index = Index::default();
+    index.add_all(Digest::sha256(base), false, base);
+    let joined = Joined { plain: base, begins: &[0] };
+    New { blob, level: Level::Fast }.cut(&index, joined, 4 << 20).unwrap()
 }
 
 /// A delta of so many frames whose prefixes have 64 bytes of the base each, and each byte lies before the one in front.
@@ -145,15 +149,14 @@ fn what_is_not_compressed_is_a_delta_too() {
 fn what_gains_nothing_is_carried_as_it_is() {
     let (old, new) = (noise(1, 50_000), noise(2, 50_000));
     let blob = gzip(&new, ENCODERS[0]);
-    let raw = |blob: &Bytes, limit| try_make(&old, blob, limit).map(|_| ()).unwrap_err();
-    assert!(matches!(raw(&blob, u64::MAX), Raw::NotSmaller));
-    assert!(matches!(raw(&blob, 49_999), Raw::TooLarge));
-    assert!(matches!(raw(&blob.slice(..1000), u64::MAX), Raw::NoRecipe(_)));
+    let raw = |blob: &Bytes| try_make(Digest::sha256(b"the base"), &old, blob).map(|_| ()).unwrap_err();
+    assert!(matches!(raw(&blob), Raw::NotSmaller));
+    assert!(matches!(raw(&blob.slice(..1000)), Raw::NoRecipe(_)));
     // One bit that no encoder would have set so.
     let mut other = gzip(&releases(50_000).1, ENCODERS[0]).to_vec();
     other.truncate(other.len() - 8);
     other.extend_from_slice(&[0; 8]);
-    assert!(matches!(raw(&Bytes::from(other), u64::MAX), Raw::NoRecipe(_)));
+    assert!(matches!(raw(&Bytes::from(other)), Raw::NoRecipe(_)));
 }
 
 #[test]
@@ -235,16 +238,14 @@ fn parameters_that_lie_are_refused() {
 }
 
 /// Reads all plain bytes of what has this digest and size, as threads do that may block.
-async fn read_plain(
-    blob: Bytes,
-    wanted: Expected,
-    limit: u64,
-) -> sealift_store::Result<Option<(bool, Vec<u8>)>> {
+async fn read_plain(blob: Bytes, wanted: Expected) -> sealift_store::Result<(bool, Vec<u8>)> {
     let read = tokio::task::spawn_blocking(move || {
         let handle = tokio::runtime::Handle::current();
         let plain = Plain::new(BlobBody::from(blob), wanted.digest, wanted.size, handle)?;
-        let is_gzip = plain.is_gzip;
-        Ok(plain.all(limit)?.map(|bytes| (is_gzip, bytes)))
+        let (mut index, mut all) = (Index::default(), Vec::new());
+        index.read((wanted.digest, plain), u64::MAX, |piece| all.extend_from_slice(piece))?;
+        assert_eq!(index.bases[0].plain, all.len() as u64);
+        Ok((index.bases[0].is_gzip, all))
     });
     read.await.unwrap()
 }
@@ -255,15 +256,14 @@ async fn a_base_is_read_whatever_its_form() {
     let gzip = gzip(&plain, ENCODERS[3]);
     for (blob, is_gzip) in [(Bytes::from(plain.clone()), false), (gzip.clone(), true), (Bytes::new(), false)]
     {
-        let read = read_plain(blob.clone(), expected(&blob), 100_000).await.unwrap().unwrap();
+        let read = read_plain(blob.clone(), expected(&blob)).await.unwrap();
         assert_eq!(read, (is_gzip, if blob.is_empty() { Vec::new() } else { plain.clone() }));
     }
-    assert_eq!(read_plain(gzip.clone(), expected(&gzip), 99_999).await.unwrap(), None);
     let other = Expected::new(Digest::sha256(b"x"), gzip.len() as u64);
-    let error = read_plain(gzip.clone(), other, 100_000).await.unwrap_err();
+    let error = read_plain(gzip.clone(), other).await.unwrap_err();
     assert_eq!(error.kind(), sealift_store::ErrorKind::Mismatch);
     let cut = gzip.slice(..1000);
-    let error = read_plain(cut.clone(), expected(&cut), 100_000).await.unwrap_err();
+    let error = read_plain(cut.clone(), expected(&cut)).await.unwrap_err();
     assert_eq!(error.kind(), sealift_store::ErrorKind::Invalid);
 }
 
@@ -304,6 +304,37 @@ impl OpenBase for Shelf {
     }
 }
 
+/// However many segments there are, and wherever what they have in common lies, they become the content again.
+#[test]
+fn segments_are_parts_of_bases() {
+    let old = [noise(1, 9_000_000), noise(2, 3_000_000)];
+    let mut index = Index::default();
+    for (number, old) in old.iter().enumerate() {
+        index.add_all(Digest::sha256(&[number as u8]), true, old);
+    }
+    let all = old.concat();
+    let (first, rest) = old[0].split_at(5_000_000);
+    let new = [&old[1], &noise(3, 100_000)[..], first, &noise(4, 9000), rest].concat();
+    let begins = [0, old[0].len() as u64];
+    let joined = || Joined { plain: &all, begins: &begins };
+    for most in [1 << 20, 4 << 20, 64 << 20] {
+        let blob = gzip(&new, ENCODERS[1]);
+        let made = New { blob: &blob, level: Level::Fast }.cut(&index, joined(), most).unwrap();
+        let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
+        assert!(made.carried.len() < 130_000, "{}", made.carried.len());
+        assert!(delta.frames.iter().all(|frame| frame.plain <= most as u64));
+        assert!(delta.memory() <= 2 * most.min(13_000_000) as u64 + made.carried.len() as u64);
+        assert_eq!(delta.frames.len(), new.len().div_ceil(most / 8 * 7), "{most}");
+        let mut undone = Vec::new();
+        let take = |piece: &[u8]| {
+            undone.extend_from_slice(piece);
+            Ok(())
+        };
+        decode::rebuild(&delta, blob.len() as u64, &mut joined(), &made.carried, ONE, take).unwrap();
+        assert!(undone == blob);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -317,7 +348,7 @@ proptest! {
     ) {
         let new = [&old[cut.min(old.len())..], &new[..], &old[..]].concat();
         let blob = gzip(&new, ENCODERS[encoder]);
-        match try_make(&old, &blob, u64::MAX) {
+        match try_make(Digest::sha256(b"the base"), &old, &blob) {
             Ok(made) => {
                 let delta = Delta::of(&listed(&made, &blob)).unwrap().unwrap();
                 prop_assert_eq!(undo(&delta, blob.len(), &old, &made.carried).unwrap(), blob);

@@ -110,7 +110,7 @@ impl Shared {
         reserved: Reserved,
     ) -> io::Result<()> {
         let made = match &self.deltas {
-            Some(deltas) => deltas.make(expected, content.clone(), reserved).await,
+            Some(deltas) => deltas.make(expected, content.clone(), &reserved).await,
             None => None,
         };
         let listed = Content::elsewhere(expected.digest, expected.size);

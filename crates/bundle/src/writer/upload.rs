@@ -55,7 +55,9 @@ impl Arriving {
     /// Begins with nothing. Where memory is reserved, the content is gathered there.
     pub(super) fn new(expected: Expected, reserved: Option<Reserved>) -> Self {
         let hasher = Some(Hasher::new(expected.digest.algorithm()));
-        let gathered = reserved.map(|reserved| Gathered { bytes: Vec::new(), reserved });
+        // Memory is reserved for all of it. Only what is written is ever touched.
+        let room = usize::try_from(expected.size).unwrap_or(0);
+        let gathered = reserved.map(|reserved| Gathered { bytes: Vec::with_capacity(room), reserved });
         Self { expected, blob: None, gathered, hasher, offset: 0, is_over: false }
     }
 

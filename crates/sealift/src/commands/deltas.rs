@@ -24,6 +24,8 @@ use crate::stop::Stop;
 
 /// What all deltas that are made or undone at the same time may take where nothing is said.
 const MEMORY: u64 = 2 << 30;
+/// What a run takes beside its deltas, out of what it is allowed.
+const BESIDE: u64 = 96 << 20;
 /// How many earlier manifests of a repository are looked at.
 const EARLIER_LIMIT: usize = 256;
 /// How many are read at the same time.
@@ -47,7 +49,8 @@ impl Deltas {
 
 /// How much memory deltas may take, as one of some parts.
 pub(super) fn memory(asked: Option<Size>, parts: u64) -> Memory {
-    Memory::new(asked.map_or(MEMORY, |Size(size)| size) / parts.max(1))
+    let all = asked.map_or(MEMORY, |Size(size)| size);
+    Memory::new((all - BESIDE.min(all / 4)) / parts.max(1))
 }
 
 /// How many threads write one gzip stream.

@@ -24,16 +24,16 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["only", "link", "rounds", "growth"])]
     large: bool,
     /// Measure packing, checking and loading bundles.
-    #[arg(long, conflicts_with_all = ["only", "link", "growth", "large"])]
+    #[arg(long, group = "in_steps", conflicts_with_all = ["only", "link", "growth", "large"])]
     bundles: bool,
     /// Measure the registry, beside `docker-registry`.
     #[arg(long, conflicts_with_all = ["only", "link", "growth", "large", "bundles"])]
     serve: bool,
     /// Measure the update of a month: builds two months of a product of 15 images, of which the packages come over the network
-    #[arg(long, conflicts_with_all = ["only", "link", "rounds", "growth", "large", "bundles", "serve"])]
+    #[arg(long, group = "in_steps", conflicts_with_all = ["only", "link", "rounds", "growth", "large", "bundles", "serve"])]
     deltas: bool,
     /// Run only the steps whose names have this in them, and what they are held against.
-    #[arg(long, value_name = "TEXT", requires = "bundles")]
+    #[arg(long, value_name = "TEXT", requires = "in_steps")]
     pub(crate) step: Vec<String>,
 }
 
@@ -121,6 +121,7 @@ mod tests {
             &["--only", "x"],
             &["--growth", "--large"],
             &["--step", "x"],
+            &["--growth", "--step", "x"],
         ] {
             let all = [&["sealift-bench"], given].concat();
             assert!(Arguments::try_parse_from(all).is_err(), "{given:?}");

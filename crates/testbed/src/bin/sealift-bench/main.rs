@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         Mode::Serve => serve::bench(arguments.rounds).await,
         Mode::Growth => growth::bench().await,
         Mode::Large => large::bench().await,
-        Mode::Deltas => deltas::bench().await,
+        Mode::Deltas => deltas::bench(&arguments.step).await,
     })
 }
 

@@ -31,8 +31,9 @@ pub(crate) struct Measured {
     floor: Cost,
 }
 
-/// Runs everything once and returns the tables.
-pub(crate) async fn bench() -> io::Result<String> {
+/// Runs everything once and returns the tables; of what comes after the first month only what is wanted.
+pub(crate) async fn bench(wanted: &[String]) -> io::Result<String> {
+    let is_wanted = |step: &str| wanted.is_empty() || wanted.iter().any(|it| step.contains(it.as_str()));
     let cache = cache_directory();
     std::fs::create_dir_all(&cache)?;
     let layers = months::layers(&cache.join(MONTHS)).await?;
@@ -42,12 +43,21 @@ pub(crate) async fn bench() -> io::Result<String> {
     let floor = yard.floor(&layers).await?;
     let (mut updates, mut patches) = (Vec::new(), vec![Vec::new(); layers.len()]);
     for (how, level) in LEVELS {
+        if !is_wanted(&table::pack(how)) {
+            continue;
+        }
         updates.push(yard.update(how).await?);
         for (layer, patches) in layers.iter().zip(&mut patches) {
-            patches.push(yard.patch(layer, level).await?);
+            let patch = if is_wanted("patch") { yard.patch(layer, level).await? } else { 0 };
+            patches.push(patch);
         }
     }
-    steps.push(("load month 2 (fast)".to_owned(), yard.load("fast").await?));
+    for update in updates.iter().take(1) {
+        let step = format!("load month 2 ({})", update.how);
+        if is_wanted(&step) {
+            steps.push((step, yard.load(update.how).await?));
+        }
+    }
     let recognised = yard::recognise(&layers).await?;
     table::render(&Measured { layers, updates, patches, recognised, steps, floor })
 }

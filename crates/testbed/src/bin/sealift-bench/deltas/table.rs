@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use super::Measured;
 use crate::measure::Cost;
@@ -77,17 +78,22 @@ pub(super) fn render(measured: &Measured) -> io::Result<String> {
 
 fn costs(measured: &Measured) -> String {
     let mut text = String::from(
-        "| step | wall s | CPU s | CPU × floor | peak memory MB | source MB |\n|---|---|---|---|---|---|\n",
+        "| step | wall s | × floor | CPU s | × floor | peak memory MB | source MB |\n|---|---|---|---|---|---|---|\n",
     );
-    let floor = measured.floor.cpu.as_secs_f64();
+    let floor = &measured.floor;
     let mut row = |name: &str, cost: &Cost, is_held: bool| {
-        let times = if is_held { format!("{:.2}", cost.cpu.as_secs_f64() / floor) } else { "–".to_owned() };
+        let times = |of: Duration, floor: Duration| match is_held {
+            true => format!("{:.2}", of.as_secs_f64() / floor.as_secs_f64()),
+            false => "–".to_owned(),
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {name} | {:.2} | {:.2} | {times} | {:.1} | {:.1} |",
+            "| {name} | {:.2} | {} | {:.2} | {} | {:.1} | {:.1} |",
             cost.wall.as_secs_f64(),
+            times(cost.wall, floor.wall),
             cost.cpu.as_secs_f64(),
+            times(cost.cpu, floor.cpu),
             cost.memory as f64 / MB,
             cost.source_bytes as f64 / MB,
         );
@@ -95,12 +101,17 @@ fn costs(measured: &Measured) -> String {
     for (name, cost) in &measured.steps {
         row(name, cost, false);
     }
-    row("inflating and encoding, two at a time (the floor)", &measured.floor, true);
+    row("inflating and encoding, two at a time (the floor)", floor, true);
     for update in &measured.updates {
-        row(&format!("pack month 2, {}", update.how), &update.cost, true);
+        row(&pack(update.how), &update.cost, true);
     }
     let longest = measured.recognised.iter().copied().fold(0.0, f64::max);
     text + &format!("\nTo know the encoder of a layer took {longest:.3} s at the most.\n")
+}
+
+/// What the step is called that packs the update.
+pub(super) fn pack(how: &str) -> String {
+    format!("pack month 2, {how}")
 }
 
 fn mb(bytes: u64) -> f64 {
