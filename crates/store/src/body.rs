@@ -8,7 +8,7 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::{Error, Operation, Result, RunningHash, read_pieces};
+use crate::{Error, ErrorKind, Operation, Result, RunningHash, read_pieces};
 
 /// A stream of pieces of a blob.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
@@ -80,6 +80,19 @@ impl BlobBody {
         Self::new(length, Content::Stream(skip(self.into_stream(), count)))
     }
 
+    /// Breaks off with [`ErrorKind::Mismatch`] where the bytes end before `length`, or go on behind it.
+    #[must_use]
+    pub fn exactly(self, length: u64) -> Self {
+        Self::new(Some(length), Content::Stream(bounded(self.into_stream(), length, length)))
+    }
+
+    /// Breaks off with [`ErrorKind::Mismatch`] where more than `limit` bytes come.
+    #[must_use]
+    pub fn at_most(self, limit: u64) -> Self {
+        let length = self.length;
+        Self::new(length, Content::Stream(bounded(self.into_stream(), 0, limit)))
+    }
+
     /// Returns the hash that is made of all bytes of this body as they are read. Whoever has the hash of what comes
     /// before them need not make it once more.
     #[must_use]
@@ -122,13 +135,13 @@ impl BlobBody {
     /// Reads everything into memory, at most `limit` bytes.
     ///
     /// # Errors
-    /// What the stream fails with; or [`crate::ErrorKind::Invalid`] when there are more bytes.
+    /// What the stream fails with; or [`ErrorKind::Invalid`] when there are more bytes.
     pub async fn collect(self, limit: usize) -> Result<Bytes> {
         let mut stream = self.into_stream();
         let mut all = BytesMut::new();
         while let Some(piece) = stream.try_next().await? {
             if all.len() + piece.len() > limit {
-                return Err(Error::new(crate::ErrorKind::Invalid, Operation::FetchBlob)
+                return Err(Error::new(ErrorKind::Invalid, Operation::FetchBlob)
                     .because(format_args!("it has more than {limit} bytes")));
             }
             all.extend_from_slice(&piece);
@@ -161,6 +174,26 @@ fn take(stream: ByteStream, limit: u64) -> ByteStream {
             async move { (!is_end).then_some(cut) }
         })
         .boxed()
+}
+
+fn bounded(stream: ByteStream, least: u64, most: u64) -> ByteStream {
+    let wrong = || Error::new(ErrorKind::Mismatch, Operation::PushBlob);
+    let pieces = stream::try_unfold((stream, 0), move |(mut stream, seen)| async move {
+        match stream.try_next().await? {
+            Some(piece) => {
+                let seen = piece.len() as u64 + seen;
+                let is_fine = seen <= most;
+                if is_fine {
+                    Ok(Some((piece, (stream, seen))))
+                } else {
+                    Err(wrong().because("more bytes came than may"))
+                }
+            }
+            None if seen < least => Err(wrong().because("fewer bytes came than were told")),
+            None => Ok(None),
+        }
+    });
+    pieces.boxed()
 }
 
 fn skip(stream: ByteStream, count: u64) -> ByteStream {
@@ -218,7 +251,28 @@ mod tests {
     #[tokio::test]
     async fn more_than_the_limit_is_an_error() {
         for body in bodies(b"0123456789", 0) {
-            assert_eq!(body.collect(9).await.unwrap_err().kind(), crate::ErrorKind::Invalid);
+            assert_eq!(body.collect(9).await.unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_lies_about_its_length_is_found_out() {
+        for (length, expected) in [
+            (6, None),
+            (5, Some(ErrorKind::Mismatch)),
+            (7, Some(ErrorKind::Mismatch)),
+            (0, Some(ErrorKind::Mismatch)),
+        ] {
+            for body in bodies(b"0123456789", 4) {
+                let body = body.exactly(length);
+                assert_eq!(body.length(), Some(length));
+                assert_eq!(body.collect(100).await.map_err(|error| error.kind()).err(), expected, "{length}");
+            }
+            for body in bodies(b"0123456789", 4) {
+                let expected = expected.filter(|_| length < 6);
+                let read = body.at_most(length).collect(100).await;
+                assert_eq!(read.map_err(|error| error.kind()).err(), expected, "{length}");
+            }
         }
     }
 }

@@ -155,7 +155,8 @@ pub trait Upload: Debug + Send + 'static {
     fn offset(&self) -> u64;
 
     /// Appends a body and returns the new offset. An error of the body comes back as it is, and what came
-    /// before it stays. [`crate::ErrorKind::Busy`] where somebody else is appending, or has appended since
+    /// before it stays; but of a body that is not what it was said to be ([`crate::ErrorKind::Mismatch`]) a
+    /// place that can take bytes back keeps none. [`crate::ErrorKind::Busy`] where somebody else is appending, or has appended since
     /// this offset was told: then resume.
     async fn append(&mut self, body: BlobBody) -> Result<u64>;
 

@@ -33,7 +33,10 @@ pub use manifests::{
     manifests_need_their_blobs, many_at_once, missing_is_not_found, push_and_pull, sha512, tags_move,
     writing_again_changes_nothing,
 };
-pub use uploads::{broken_uploads_resume, nothing_appended_is_lost, uploads_are_forgotten, uploads_resume};
+pub use uploads::{
+    broken_uploads_resume, lies_leave_nothing, nothing_appended_is_lost, uploads_are_forgotten,
+    uploads_resume,
+};
 
 /// Asks for everything that any registry can do.
 pub async fn all(store: &Arc<dyn Store>) {

@@ -125,3 +125,22 @@ pub async fn nothing_appended_is_lost(store: &dyn Store) {
     upload.finish(&Digest::sha256(&content)).await.unwrap();
     assert_blob(store, &repository, &content).await;
 }
+
+/// Of a body that is not what it was said to be nothing stays, and the upload goes on from where it was.
+pub async fn lies_leave_nothing(store: &dyn Store) {
+    let repository = fresh("lies");
+    let content = noise(repository.as_str(), 3_000_000);
+    let target = target(store, &repository);
+    let mut upload = begin(target.as_ref(), &content).await;
+    for (first, last) in [(0, 1_000), (1_000, content.len())] {
+        for told in [last - first - 1, last - first + 1] {
+            let lie = BlobBody::from(content.slice(first..last)).exactly(told as u64);
+            assert_kind(upload.append(lie).await, ErrorKind::Mismatch);
+            assert_eq!(upload.offset(), first as u64);
+            assert_eq!(target.resume_upload(upload.id()).await.unwrap().offset(), first as u64);
+        }
+        upload.append(BlobBody::from(content.slice(first..last))).await.unwrap();
+    }
+    upload.finish(&Digest::sha256(&content)).await.unwrap();
+    assert_blob(store, &repository, &content).await;
+}

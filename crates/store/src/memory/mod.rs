@@ -128,6 +128,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new("memory"));
         conformance::all(&store).await;
         conformance::strict(&store).await;
+        conformance::lies_leave_nothing(store.as_ref()).await;
         conformance::deleting(store.as_ref()).await;
     }
 }

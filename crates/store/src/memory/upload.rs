@@ -70,6 +70,18 @@ impl Session {
         Ok(Occupied { repository: self.repository.clone(), id: self.id.clone() })
     }
 
+    async fn receive(&mut self, body: BlobBody) -> Result<()> {
+        let mut stream = body.into_stream();
+        while let Some(piece) = stream.try_next().await? {
+            self.offset = self.write(|upload| {
+                upload.length += piece.len() as u64;
+                upload.pieces.push(piece);
+                Ok(upload.length)
+            })?;
+        }
+        Ok(())
+    }
+
     fn take(&self) -> Result<Upload> {
         let taken = self.repository.write(|repository| repository.uploads.remove(self.id.as_str()));
         taken.ok_or_else(|| self.repository.upload_error(ErrorKind::NotFound))
@@ -104,15 +116,17 @@ impl crate::Upload for Session {
 
     async fn append(&mut self, body: BlobBody) -> Result<u64> {
         let _occupied = self.occupy()?;
-        let mut stream = body.into_stream();
-        while let Some(piece) = stream.try_next().await? {
-            self.offset = self.write(|upload| {
-                upload.length += piece.len() as u64;
-                upload.pieces.push(piece);
-                Ok(upload.length)
+        let (count, begin) = self.write(|upload| Ok((upload.pieces.len(), upload.length)))?;
+        let received = self.receive(body).await;
+        if received.as_ref().is_err_and(|error| error.kind() == ErrorKind::Mismatch) {
+            self.write(|upload| {
+                upload.pieces.truncate(count);
+                upload.length = begin;
+                Ok(())
             })?;
+            self.offset = begin;
         }
-        Ok(self.offset)
+        received.map(|()| self.offset)
     }
 
     async fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {

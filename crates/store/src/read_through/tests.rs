@@ -107,6 +107,7 @@ async fn what_is_written_keeps_the_contract() {
     let store: Arc<dyn Store> = Arc::new(through(&root, vec![upstream], terms()));
     conformance::all(&store).await;
     conformance::strict(&store).await;
+    conformance::lies_leave_nothing(store.as_ref()).await;
     conformance::deleting(store.as_ref()).await;
 }
 

@@ -28,6 +28,8 @@ pub struct Data {
     hasher: Hasher,
     /// How many bytes are in the hash. The file is longer only while a batch is written, or broke off.
     hashed: u64,
+    /// Hash and length as they were when it was opened.
+    begin: (Hasher, u64),
     is_saved: bool,
 }
 
@@ -60,7 +62,20 @@ impl Data {
         let (mut hasher, saved) = load(&paths.state(), length);
         file.seek(SeekFrom::Start(saved))?;
         let hashed = saved + hash_file(&file, &mut hasher)?;
-        Ok(Self { paths: paths.clone(), file: Arc::new(file), hasher, hashed, is_saved: hashed == saved })
+        let (begin, is_saved) = ((hasher.clone(), hashed), hashed == saved);
+        Ok(Self { paths: paths.clone(), file: Arc::new(file), hasher, hashed, begin, is_saved })
+    }
+
+    /// Forgets what came since it was opened.
+    ///
+    /// # Errors
+    /// Those of cutting the file.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        // Hashed again are at worst the bytes that stay, should this end between the two files.
+        self.file.set_len(self.begin.1)?;
+        (self.hasher, self.hashed) = self.begin.clone();
+        self.is_saved = false;
+        Ok(())
     }
 
     /// Returns how many bytes are in the file.

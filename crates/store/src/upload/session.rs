@@ -9,7 +9,7 @@ use sealift_oci::Digest;
 
 use super::{Data, UploadPaths};
 use crate::batch::{self, Failed};
-use crate::{BlobBody, Error, ErrorKind, Operation, Result, UploadId, random};
+use crate::{BlobBody, Error, ErrorKind, Operation, Result, UploadId, platform, random};
 
 /// What a place adds to the uploads of one of its repositories.
 pub trait Keeper: Clone + Debug + Send + Sync + 'static {
@@ -93,15 +93,24 @@ impl<K: Keeper> crate::Upload for Session<K> {
     }
 
     async fn append(&mut self, body: BlobBody) -> Result<u64> {
-        let (paths, offset) = (self.paths.clone(), self.offset);
+        let (paths, offset, length) = (self.paths.clone(), self.offset, body.length());
         let open = move |_: &K| {
             let data = Data::open(&paths)?;
+            // What cannot fit does not fill the disk up first.
+            let free = platform::free_space(paths.directory()).unwrap_or(u64::MAX);
+            if length.is_some_and(|length| length > free) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             // Another length means that somebody else has appended since this offset was told.
             if data.length()? == offset { Ok(data) } else { Err(io::ErrorKind::WouldBlock.into()) }
         };
         let mut data = self.blocking(open).await?;
         let appended = batch::copy(body.into_stream(), &mut data).await;
+        let is_lie = matches!(&appended, Err(Failed::Reading(error)) if error.kind() == ErrorKind::Mismatch);
         let close = move |_: &K| {
+            if is_lie {
+                data.take_back()?;
+            }
             data.save();
             data.length()
         };
