@@ -140,13 +140,12 @@ impl View {
 
     /// Some registries answer with a wrong or generic `Content-Type`; what the bytes say was signed.
     fn media_type(&self, content_type: Option<&str>, kind: Kind) -> String {
-        let plain = |text: &str| text.split(';').next().unwrap_or_default().trim().to_owned();
-        let named = content_type.map(plain).filter(|it| media_type::MANIFESTS.contains(&it.as_str()));
+        let named = content_type.map(media_type::essence).filter(|it| media_type::MANIFESTS.contains(it));
         let fitting = match kind {
             Kind::Index => media_type::OCI_INDEX,
             Kind::Image => media_type::OCI_MANIFEST,
         };
-        self.media_type.clone().or(named).unwrap_or_else(|| fitting.to_owned())
+        self.media_type.as_deref().or(named).unwrap_or(fitting).to_owned()
     }
 
     /// Moves the links out; `descriptor` gets what a list of referrers shows of this manifest: its

@@ -2,6 +2,8 @@
 //!
 //! Sources: OCI image specification 1.1 `media-types.md`; Docker image manifest version 2, schema 2.
 
+use crate::Kind;
+
 /// An OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An OCI image manifest.
@@ -28,6 +30,22 @@ const OCI_NONDISTRIBUTABLE: &str = "application/vnd.oci.image.layer.nondistribut
 /// The manifest types that a client accepts. Without this list a registry may serve the old schema 1.
 pub const MANIFESTS: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
 
+/// Returns a `Content-Type` without its parameters.
+#[must_use]
+pub fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// Tells what a manifest of this type has to be; `None` where the type is none that says so.
+#[must_use]
+pub fn kind(media_type: &str) -> Option<Kind> {
+    match media_type {
+        OCI_INDEX | DOCKER_LIST => Some(Kind::Index),
+        OCI_MANIFEST | DOCKER_MANIFEST => Some(Kind::Image),
+        _ => None,
+    }
+}
+
 /// Tells whether a layer of this type may be absent from registries ("foreign", "non-distributable").
 #[must_use]
 pub fn is_foreign_layer(media_type: &str) -> bool {
@@ -43,6 +61,18 @@ pub fn is_image_config(media_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_are_read_without_parameters_and_say_what_a_manifest_is() {
+        for (content_type, expected) in [
+            ("application/vnd.oci.image.index.v1+json; charset=utf-8", Some(Kind::Index)),
+            (" application/vnd.docker.distribution.manifest.v2+json ", Some(Kind::Image)),
+            ("text/plain", None),
+            ("", None),
+        ] {
+            assert_eq!(kind(essence(content_type)), expected, "{content_type}");
+        }
+    }
 
     #[test]
     fn foreign_layers_are_known_by_their_type() {

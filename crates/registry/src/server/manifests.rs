@@ -4,6 +4,7 @@ use http::header::{AGE, CONTENT_TYPE, ETAG, LOCATION};
 use http::{Method, StatusCode};
 use sealift_oci::{
     Algorithm, Descriptor, MANIFEST_LIMIT, Manifest, ManifestError, ManifestRef, RepositoryName, Tag,
+    media_type,
 };
 use sealift_store::Operation;
 
@@ -26,7 +27,8 @@ pub(super) async fn handle(
         Method::PUT => put(call, repository, reference, tags).await,
         Method::DELETE if call.deletes => delete(&call, &repository, &reference).await,
         _ if call.deletes => Err(WireError::method("GET, HEAD, PUT, DELETE")),
-        _ => Err(WireError::method("GET, HEAD, PUT")),
+        _ if call.store.target(&repository).is_ok() => Err(WireError::method("GET, HEAD, PUT")),
+        _ => Err(WireError::method("GET, HEAD")),
     }
 }
 
@@ -117,6 +119,7 @@ fn read(
         ManifestRef::Digest(digest) => (digest.algorithm(), Some(*digest)),
     };
     let manifest = Manifest::parse_as(algorithm, content_type, bytes).map_err(unreadable)?;
+    check_type(content_type, &manifest)?;
     let actual = manifest.digest();
     if expected.is_some_and(|expected| expected != actual) {
         let error = WireError::new(ErrorCode::DigestInvalid);
@@ -127,6 +130,21 @@ fn read(
         return Err(WireError::new(ErrorCode::ManifestInvalid).because("its media type is malformed"));
     }
     Ok(manifest)
+}
+
+/// Holds what the client calls it against what it is: who pulls it by another type would read something else in the
+/// same bytes. Parameters mean nothing, and who names no type means the one that is written in it.
+fn check_type(content_type: Option<&str>, manifest: &Manifest) -> Result<(), WireError> {
+    let own = &manifest.descriptor.media_type;
+    let told = content_type.map_or(own.as_str(), media_type::essence);
+    let reason = if !told.eq_ignore_ascii_case(own) {
+        format!("it is sent as {told}, and it is {own}")
+    } else if media_type::kind(own).is_some_and(|kind| kind != manifest.kind) {
+        format!("it is called {own}, and it is none")
+    } else {
+        return Ok(());
+    };
+    Err(WireError::new(ErrorCode::ManifestInvalid).because(reason))
 }
 
 fn unreadable(error: ManifestError) -> WireError {
