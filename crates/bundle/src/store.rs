@@ -5,6 +5,7 @@
 //! right: list them in the order in which they were made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,10 +17,13 @@ use sealift_store::{
 };
 
 use crate::catalogue::{Catalogue, Content};
-use crate::delta::{Bases, Delta};
+use crate::delta::{Bases, BlobLookup, Delta, Memory};
 use crate::reader::{Bundle, blocking_read};
 
 mod undo;
+
+/// Said of what the bundles carry as a delta of something that none of them has.
+const NO_BASE: &str = "it is carried as a delta, and what it builds on is in none of the bundles here, or takes more than may be undone; serve the bundles before this one beside it, or load all into a directory";
 
 /// Bundles to read as one place.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ struct Shared {
     repositories: BTreeMap<RepositoryName, Held>,
     /// What deltas are undone with; without, they cannot be read.
     bases: Option<Bases>,
+    /// There is nothing but the bundles: what cannot be made of them is not there.
+    is_alone: bool,
 }
 
 /// What one repository holds in all bundles together.
@@ -49,22 +55,29 @@ impl BundleStore {
     /// Makes one place of bundles.
     #[must_use]
     pub fn new(bundles: Vec<Bundle>) -> Self {
-        Self::open(bundles, None)
+        Self::open(bundles, None, false)
     }
 
     /// Makes one place of bundles, where what they carry as deltas can be read, too: it is made from what they build on.
     #[must_use]
     pub fn with_bases(bundles: Vec<Bundle>, bases: Bases) -> Self {
-        Self::open(bundles, Some(bases))
+        Self::open(bundles, Some(bases), false)
     }
 
-    fn open(bundles: Vec<Bundle>, bases: Option<Bases>) -> Self {
+    /// Makes one place of bundles that stand alone: what deltas build on is in them or nowhere. What can then not be made
+    /// of them is not there, and not only for who reads it.
+    #[must_use]
+    pub fn alone(bundles: Vec<Bundle>, memory: Memory, threads: NonZeroUsize) -> Self {
+        Self::open(bundles, Some(Bases { lookup: Arc::new(Nowhere), memory, threads }), true)
+    }
+
+    fn open(bundles: Vec<Bundle>, bases: Option<Bases>, is_alone: bool) -> Self {
         let names: Vec<String> = bundles.iter().map(|bundle| bundle.path().display().to_string()).collect();
         let mut repositories = BTreeMap::new();
         for bundle in &bundles {
             merge(&mut repositories, bundle.catalogue());
         }
-        Self { shared: Arc::new(Shared { place: names.join(" + "), bundles, repositories, bases }) }
+        Self { shared: Arc::new(Shared { place: names.join(" + "), bundles, repositories, bases, is_alone }) }
     }
 
     /// Returns the bundles, in their order.
@@ -162,6 +175,17 @@ impl Admin for BundleStore {
     }
 }
 
+/// Where nothing is.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait]
+impl BlobLookup for Nowhere {
+    async fn open(&self, digest: &Digest) -> Result<BlobBody> {
+        Err(Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest).because(NO_BASE))
+    }
+}
+
 /// One repository of a place.
 #[derive(Clone, Debug)]
 struct Reader {
@@ -209,7 +233,12 @@ impl Reader {
         if !self.held().is_some_and(is_held) {
             return Err(Error::new(ErrorKind::NotFound, operation));
         }
-        self.carried(digest, operation)
+        let (bundle, content) = self.carried(digest, operation)?;
+        let is_delta = content.encoding.is_some() && bundle.is_readable(content);
+        if self.shared.is_alone && is_delta && !undo::is_complete(&self.shared, digest) {
+            return Err(Error::new(ErrorKind::NotFound, operation).because(NO_BASE));
+        }
+        Ok((bundle, content))
     }
 
     async fn read_manifest(&self, reference: &ManifestRef, operation: Operation) -> Result<Manifest> {

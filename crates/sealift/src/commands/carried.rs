@@ -3,21 +3,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sealift_bundle::{Bases, BlobLookup, Bundle, BundleStore, Memory};
+use sealift_bundle::{Bundle, BundleStore, Memory};
 use sealift_oci::{Digest, RepositoryName, Tag};
 use sealift_registry::server::{Keeper, Origin};
-use sealift_store::{BlobBody, Error, ErrorKind, Operation, Usage};
+use sealift_store::{Error, ErrorKind, Operation, Usage};
 
 use super::deltas;
 
 /// Makes one place of bundles. What a delta builds on is in them or nowhere.
 pub(crate) fn store(bundles: Vec<Bundle>, memory: Memory) -> BundleStore {
-    let bases = Bases { lookup: Arc::new(Nowhere), memory, threads: deltas::threads() };
-    BundleStore::with_bases(bundles, bases)
+    BundleStore::alone(bundles, memory, deltas::threads())
 }
 
 /// Counts the blobs that cannot be pulled, because the bundles lack what they build on.
@@ -25,18 +23,6 @@ pub(crate) fn unsupported(bundles: &BundleStore) -> usize {
     let content = bundles.bundles().iter().flat_map(|bundle| &bundle.catalogue().content);
     let deltas: HashSet<Digest> = content.filter(|it| it.encoding.is_some()).map(|it| it.digest).collect();
     deltas.iter().filter(|digest| !bundles.is_complete(digest)).count()
-}
-
-/// Where nothing is.
-#[derive(Debug)]
-struct Nowhere;
-
-#[async_trait]
-impl BlobLookup for Nowhere {
-    async fn open(&self, digest: &Digest) -> Result<BlobBody, Error> {
-        let missing = Error::new(ErrorKind::NotFound, Operation::FetchBlob).object(digest);
-        Err(missing.because("a delta builds on it, and none of the bundles that are served carries it"))
-    }
 }
 
 /// Bundles that lie on a medium; nothing arrives here but they themselves.

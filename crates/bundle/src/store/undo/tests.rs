@@ -127,6 +127,26 @@ async fn a_delta_of_a_delta_is_made_from_the_first() {
     }
 }
 
+/// Who stands alone says the same to who asks for the size as to who reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_made_is_not_there() {
+    let images = images(3);
+    let (_roots, bundles) = updates(&images).await;
+    for (held, is_readable) in [(&bundles[..], true), (&bundles[1..], false)] {
+        let store = BundleStore::alone(held.to_vec(), Memory::new(1 << 30), NonZeroUsize::MIN);
+        let source = store.source(&"app".parse().unwrap());
+        for (_, blob) in &images {
+            let (size, all) = (source.stat_blob(&Digest::sha256(blob)).await, read(&store, blob, 0).await);
+            if is_readable {
+                assert!(size.unwrap() == blob.len() as u64 && all.unwrap() == *blob);
+            } else {
+                let kinds = [size.unwrap_err().kind(), all.unwrap_err().kind()];
+                assert_eq!(kinds, [ErrorKind::NotFound; 2]);
+            }
+        }
+    }
+}
+
 /// What does not fit together is refused, and not begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_takes_no_more_memory_than_deltas_may() {
