@@ -9,6 +9,7 @@ mod image;
 mod index;
 mod layout;
 mod repository;
+mod search;
 mod shared;
 mod words;
 

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use sealift_oci::{RepositoryName, Tag};
 use sealift_store::{Operation, PageRequest};
 
+use super::search::{self, Found};
 use super::{layout, words};
 use crate::server::answer::Answer;
 use crate::server::auth;
@@ -65,18 +66,23 @@ pub(super) async fn show(call: &Call, search: &Search) -> Result<Answer, WireErr
         let (tags, has_more) = tags.map_or_else(|_| (Vec::new(), false), |it| (it.items, it.next.is_some()));
         entries.push(Entry { name, tags, has_more });
     }
-    let content = content(search, &entries, page.next.as_deref());
+    // Pages behind the first are of repositories alone.
+    let found = match search.words.is_empty() || search.after.is_some() {
+        true => Found::default(),
+        false => search::find(call, &search.words, |name| search.fits(name)).await,
+    };
+    let content = content(search, &entries, page.next.as_deref(), &found);
     layout::page(StatusCode::OK, "Repositories", &[], &content)
 }
 
-fn content(search: &Search, entries: &[Entry], next: Option<&str>) -> Markup {
+fn content(search: &Search, entries: &[Entry], next: Option<&str>, found: &Found) -> Markup {
     html! {
         h1 { "Repositories" }
         form.search role="search" method="get" action="/" {
-            label for="q" { "Find a repository" }
+            label for="q" { "Find a repository, tag or digest" }
             div {
                 input #q type="search" name="q" value=(search.words) maxlength=(SEARCH_LIMIT)
-                    autocomplete="off" spellcheck="false" placeholder="part of a name";
+                    autocomplete="off" spellcheck="false" placeholder="part of a name, name:tag or sha256:…";
                 button { "Search" }
             }
         }
@@ -86,6 +92,27 @@ fn content(search: &Search, entries: &[Entry], next: Option<&str>) -> Markup {
         }
         @if let Some(next) = next {
             p.more { a href=(search.address(next)) rel="next" { "More repositories" } }
+        }
+        @if !found.hits.is_empty() || found.is_cut { (finds(found)) }
+    }
+}
+
+/// The images that were found by tag or digest.
+fn finds(found: &Found) -> Markup {
+    let images = words::count(found.hits.len(), "image", "images");
+    let more = if found.is_cut {
+        "; not everything was looked at or is shown, more of the name narrows it"
+    } else {
+        ""
+    };
+    html! {
+        h2 { "Tags and digests" }
+        p.summary { (images) (more) }
+        ul.tags aria-label="Images that were found" {
+            @for hit in &found.hits {
+                @let mark = if hit.reference.contains(':') { "@" } else { ":" };
+                li { a href=(super::image_address(&hit.name, &hit.reference)) { (hit.name) (mark) (hit.reference) } }
+            }
         }
     }
 }
