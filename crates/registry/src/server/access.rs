@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Body;
@@ -19,6 +18,9 @@ use super::connection::Connection;
 
 /// How much of what a client says of itself is kept, in bytes.
 const SELF_DESCRIPTION_LIMIT: usize = 256;
+
+/// What stands in the place of a method and a path that could not be read.
+const UNREADABLE: &str = "-";
 
 /// What became of a request.
 #[derive(Clone, Debug)]
@@ -63,7 +65,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn begin(connection: Arc<Connection>, request: &Request<Incoming>) -> Self {
+    pub(super) fn begin<B>(connection: Arc<Connection>, request: &Request<B>) -> Self {
         connection.begin_request();
         let access = Access {
             at: SystemTime::now(),
@@ -82,6 +84,22 @@ impl Record {
             error: None,
         };
         Self { access, begin: Instant::now(), connection, received: Arc::default() }
+    }
+
+    /// Writes the record of what could not be read as a request; the protocol's own code has answered it already.
+    pub(super) fn unreadable(connection: Arc<Connection>, error: &hyper::Error) {
+        let status = match error {
+            error if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            error if error.is_parse() && !error.is_parse_version_h2() => StatusCode::BAD_REQUEST,
+            // Clients leave in many ways.
+            _ => return,
+        };
+        let mut record = Self::begin(connection, &Request::new(()));
+        record.access.method = UNREADABLE.parse().unwrap_or_default();
+        record.access.path = UNREADABLE.to_owned();
+        record.access.status = Some(status);
+        record.access.error = Some(error.to_string());
+        record.connection.begin_answer();
     }
 
     pub(super) fn set_resource(&mut self, resource: &'static str) {

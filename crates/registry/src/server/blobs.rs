@@ -66,6 +66,11 @@ async fn whole(source: &dyn Source, digest: &Digest) -> Result<Answer, WireError
 
 async fn part(source: &dyn Source, digest: &Digest, range: ByteRange) -> Result<Answer, WireError> {
     let size = source.stat_blob(digest).await.map_err(during(Operation::CheckBlob))?;
+    // The last bytes of nothing are all of it. A first byte it has not, so `bytes=0-` is a 416 there as everywhere
+    // (RFC 9110, section 14.1.2).
+    if size == 0 && matches!(range, ByteRange::Suffix(1..)) {
+        return whole(source, digest).await;
+    }
     let Some((range, length)) = range.resolve(size).and_then(|range| Some((range, range.length()?))) else {
         return Err(unsatisfied(size));
     };
@@ -75,7 +80,9 @@ async fn part(source: &dyn Source, digest: &Digest, range: ByteRange) -> Result<
 }
 
 fn unsatisfied(size: u64) -> WireError {
-    let error = WireError::new(ErrorCode::RangeInvalid);
+    let error = WireError::new(ErrorCode::SizeInvalid).status(StatusCode::RANGE_NOT_SATISFIABLE);
+    let error =
+        error.because(format_args!("the blob has {size} bytes, and none of those that are asked for"));
     match HeaderValue::try_from(ContentRange::unsatisfied(size)) {
         Ok(value) => error.header(CONTENT_RANGE, value),
         Err(_) => error,

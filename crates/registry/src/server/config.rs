@@ -14,7 +14,7 @@ pub type AccessLog = Arc<dyn Fn(&Access) + Send + Sync>;
 /// The bounds of a server, and its log.
 #[derive(Clone)]
 pub struct ServerConfig {
-    /// The most connections at once; further ones wait until one ends. Each may hold a file open beside
+    /// The most connections at once, over all listeners; further ones wait until one ends. Each may hold a file open beside
     /// its socket, and 1024 is what systems usually allow a process.
     pub connections: usize,
     /// How long a client may take to send the head of a request, and stay idle between two.
@@ -24,6 +24,12 @@ pub struct ServerConfig {
     pub header_limit: usize,
     /// How long a client may neither send what it announced nor take what it asked for.
     pub stall_timeout: Duration,
+    /// The most uploads that are open at once; one caller may have a quarter of them.
+    pub uploads: usize,
+    /// After which time the store forgets an upload that nobody goes on with.
+    pub upload_lifetime: Duration,
+    /// The largest blob that is taken, in bytes.
+    pub blob_limit: u64,
     /// Tags, manifests and blobs may be deleted by who may write.
     pub deletes: bool,
     /// Makes connections safe; without it they are plain.
@@ -46,6 +52,9 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(30),
             header_limit: 64 * 1024,
             stall_timeout: Duration::from_secs(60),
+            uploads: 10_000,
+            upload_lifetime: sealift_store::sweep::LIFETIME,
+            blob_limit: 256 * 1024 * 1024 * 1024,
             deletes: false,
             tls: None,
             auth: None,
@@ -63,6 +72,9 @@ impl fmt::Debug for ServerConfig {
             .field("header_timeout", &self.header_timeout)
             .field("header_limit", &self.header_limit)
             .field("stall_timeout", &self.stall_timeout)
+            .field("uploads", &self.uploads)
+            .field("upload_lifetime", &self.upload_lifetime)
+            .field("blob_limit", &self.blob_limit)
             .field("deletes", &self.deletes)
             .field("tls", &self.tls)
             .field("auth", &self.auth)

@@ -14,6 +14,9 @@ use crate::wire::{ErrorBody, ErrorCode, RouteError};
 /// How long a client is asked to wait where the store does not say.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
+/// What a client reads that writes where nothing is written.
+const READ_ONLY: &str = "this registry is served read-only";
+
 /// The error of a request.
 #[derive(Debug)]
 pub(super) struct WireError(Box<Inner>);
@@ -74,10 +77,18 @@ impl WireError {
     pub(super) fn from_store(operation: Operation, error: &Error) -> Self {
         let (code, status) = translate(operation, error.kind());
         let mut translated = Self::new(code).status(status);
-        if status.is_client_error() {
+        // Who pushes may have somebody to tell.
+        if status.is_client_error() || error.kind() == ErrorKind::NoSpace {
             translated.0.message = without_place(error);
         }
         translated.0.log = Some(with_causes(error));
+        if error.kind() == ErrorKind::ReadOnly {
+            // Stores say it of the way to them; who pushes knows of this registry alone.
+            translated.0.message = READ_ONLY.to_owned();
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            translated = translated.header(ALLOW, HeaderValue::from_static(allowed_beside(operation)));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = error.wait().unwrap_or(RETRY_AFTER_DEFAULT).as_secs().max(1);
             translated = translated.header(RETRY_AFTER, seconds.into());
@@ -106,6 +117,7 @@ impl From<RouteError> for WireError {
         let translated = Self::new(error.code()).because(error);
         match error {
             RouteError::TooManyTags => translated.status(StatusCode::URI_TOO_LONG),
+            RouteError::Limit => translated.status(StatusCode::BAD_REQUEST),
             _ => translated,
         }
     }
@@ -132,6 +144,14 @@ fn translate(operation: Operation, kind: ErrorKind) -> (ErrorCode, StatusCode) {
     };
     let status = code.status();
     (code, status)
+}
+
+/// What may still be done where a store cannot do this.
+fn allowed_beside(operation: Operation) -> &'static str {
+    match operation {
+        Operation::PushManifest | Operation::DeleteManifest | Operation::DeleteBlob => "GET, HEAD",
+        _ => "",
+    }
 }
 
 fn is_read(operation: Operation) -> bool {
@@ -231,6 +251,26 @@ mod tests {
         assert_eq!(failed.0.message, "unknown error");
         let expected = "/srv/secret: cannot push manifest a:t: reading or writing failed: the cause";
         assert_eq!(failed.0.log.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_in_words_of_this_registry() {
+        let reply = |operation, kind| {
+            let error = Error::new(kind, Operation::Connect).at("/srv/secret");
+            WireError::from_store(operation, &error)
+        };
+        let refused = reply(Operation::PushBlob, ErrorKind::ReadOnly);
+        assert_eq!((refused.0.status.as_u16(), refused.0.message.as_str()), (405, READ_ONLY));
+        let full = reply(Operation::PushBlob, ErrorKind::NoSpace);
+        assert!(full.0.message.ends_with("there is no space left"), "{}", full.0.message);
+        for (operation, allowed) in [
+            (Operation::PushBlob, ""),
+            (Operation::PushManifest, "GET, HEAD"),
+            (Operation::DeleteBlob, "GET, HEAD"),
+        ] {
+            let (response, _) = reply(operation, ErrorKind::ReadOnly).into_answer();
+            assert_eq!(response.headers()[ALLOW], allowed);
+        }
     }
 
     #[test]

@@ -14,13 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::access::Recorded;
+use super::access::{Record, Recorded};
 use super::connection::Connection;
+use super::request::HEADER_LINES;
 use super::stall::Impatient;
 use super::{Shared, router, tls};
 
@@ -39,6 +40,10 @@ const STREAMS_LIMIT: u32 = 100;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 /// The same for all streams of a connection.
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+
+/// How much longer than its bound a head may be and still be read, so that who sent it gets an answer with a body, and a
+/// line in the log. Beyond that, the protocol's own code refuses it.
+const HEAD_ROOM: usize = 2;
 
 /// How much of an answer waits on one HTTP/2 stream for its client, in bytes: beyond this, the pieces that are read from
 /// the store wait, as they do with HTTP/1.1.
@@ -82,41 +87,35 @@ impl Drop for RunningServer {
     }
 }
 
+/// Connections beyond the bound wait: one of each listener here, the others in the system's queue. A slot is taken
+/// only for who is there, since all listeners share the slots.
 async fn accept_all(shared: Arc<Shared>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
-    let slots = Arc::new(Semaphore::new(shared.config.connections));
     // Connections hear of the stop by this side's end.
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
+    let mut waiting: Option<(TcpStream, SocketAddr)> = None;
     loop {
         tokio::select! {
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
-            accepted = accept(&listener, &slots) => match accepted {
-                Ok((stream, peer, slot)) => {
-                    // Small answers follow small requests here; waiting to fill a packet only delays them.
-                    let _ = stream.set_nodelay(true);
-                    let connection = serve(Arc::clone(&shared), stream, peer, stopping.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(slot);
-                    });
-                }
+            accepted = listener.accept(), if waiting.is_none() => match accepted {
+                Ok(accepted) => waiting = Some(accepted),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
+            Ok(slot) = Arc::clone(&shared.slots).acquire_owned(), if waiting.is_some() => {
+                let Some((stream, peer)) = waiting.take() else { continue };
+                // Small answers follow small requests here; waiting to fill a packet only delays them.
+                let _ = stream.set_nodelay(true);
+                let connection = serve(Arc::clone(&shared), stream, peer, stopping.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
         }
     }
-    drop((listener, stop));
+    drop((listener, stop, waiting));
     while connections.join_next().await.is_some() {}
-}
-
-/// A connection beyond the bound stays in the system's queue until there is a slot.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, slot))
 }
 
 /// Serves one connection. How it failed is the client's to know: requests that were read have their records.
@@ -146,13 +145,17 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
-        .max_header_size(config.header_limit);
-    let service = service_fn(move |request| router::answer(Arc::clone(&connection), request));
+        .max_headers(HEAD_ROOM * HEADER_LINES)
+        .max_header_size(HEAD_ROOM * config.header_limit);
+    let answering = Arc::clone(&connection);
+    let service = service_fn(move |request| router::answer(Arc::clone(&answering), request));
     // The protocol has its own bound for who asks nothing.
-    converse(http.serve_connection(stream, service), None, stopping).await;
+    let ended = converse(http.serve_connection(stream, service), None, stopping).await;
+    if let Err(error) = ended {
+        Record::unreadable(connection, &error);
+    }
 }
 
-/// Nothing of this protocol says that a client is idle, so that is watched beside it.
 /// Answers one request of an HTTP/2 connection when there is room for it.
 async fn answer_stream(
     connection: Arc<Connection>,
@@ -164,6 +167,7 @@ async fn answer_stream(
     Ok(response.map(|body| body.holding(room)))
 }
 
+/// Nothing of this protocol says that a client is idle, so that is watched beside it.
 async fn serve_http2<S>(connection: Arc<Connection>, stream: S, stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -172,7 +176,7 @@ where
     let stream = TokioIo::new(Impatient::new(stream, config.stall_timeout));
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(config.header_limit).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(HEAD_ROOM * config.header_limit).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_LIMIT)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -182,7 +186,8 @@ where
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answer_stream(Arc::clone(&answering), request));
     let http = http.serve_connection(stream, service);
-    converse(http, Some(&connection), stopping).await;
+    // What cannot be read there, the protocol's own frames tell the client.
+    let _ = converse(http, Some(&connection), stopping).await;
 }
 
 /// Serves until the client leaves, does nothing any more, or the server stops. In the last two cases the client is told
@@ -191,10 +196,10 @@ async fn converse<C: GracefulConnection>(
     http: C,
     watched: Option<&Connection>,
     mut stopping: watch::Receiver<()>,
-) {
+) -> Result<(), C::Error> {
     let mut http = std::pin::pin!(http);
     tokio::select! {
-        _ = http.as_mut() => return,
+        ended = http.as_mut() => return ended,
         () = idle(watched) => {}
         _ = stopping.changed() => {}
     }
@@ -204,8 +209,8 @@ async fn converse<C: GracefulConnection>(
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        _ = http => {}
-        () = too_long => {}
+        ended = http => ended,
+        () = too_long => Ok(()),
     }
 }
 

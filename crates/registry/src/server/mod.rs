@@ -5,8 +5,8 @@
 //! the store and returns an `Answer` or a `WireError`, and `router` makes the response and its log record of
 //! either.
 //!
-//! It keeps nothing of its own between requests but who has failed or succeeded to say who they are: an upload
-//! is resumed from the store at each, so uploads survive a restart where the store keeps them. It never prints;
+//! It keeps nothing of its own between requests but who has failed or succeeded to say who they are, and how many uploads
+//! are open: an upload is resumed from the store at each, so uploads survive a restart where the store keeps them. It never prints;
 //! [`ServerConfig::access`] hears of every request.
 
 mod access;
@@ -21,6 +21,7 @@ mod connection;
 mod error;
 mod health;
 mod keeper;
+mod ledger;
 mod listen;
 mod manifests;
 mod metrics;
@@ -45,6 +46,7 @@ use sealift_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use ledger::Ledger;
 use metrics::Metrics;
 
 pub use access::Access;
@@ -68,6 +70,10 @@ struct Shared {
     store: Arc<dyn Store>,
     config: ServerConfig,
     metrics: Metrics,
+    /// The uploads that are open.
+    uploads: Ledger,
+    /// The connections that there may be, over all listeners.
+    slots: Arc<Semaphore>,
     /// What is answered over HTTP/2 at once: as many requests as there may be connections, so that a client that reads
     /// slowly on many streams costs no more than one with many connections.
     streams: Arc<Semaphore>,
@@ -81,8 +87,9 @@ impl Server {
         if config.keeper.is_some() {
             metrics.watch_store();
         }
-        let streams = Arc::new(Semaphore::new(config.connections));
-        Self { shared: Arc::new(Shared { store, config, metrics, streams }) }
+        let [slots, streams] = [(); 2].map(|()| Arc::new(Semaphore::new(config.connections)));
+        let uploads = Ledger::new(config.uploads, config.upload_lifetime);
+        Self { shared: Arc::new(Shared { store, config, metrics, uploads, slots, streams }) }
     }
 
     /// Serves a listener until the handle is dropped. It must be called within a Tokio

@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use http::header::{EXPECT, HOST};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::header::{CONNECTION, EXPECT, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sealift_oci::{Registry, RepositoryName};
 use sealift_store::{BlobBody, Error, ErrorKind, Operation, Result, Source, Store, Target};
 
-use super::Keeper;
 use super::auth::Caller;
 use super::connection::Connection;
 use super::error::{WireError, during};
+use super::ledger::Owner;
+use super::{Keeper, Shared};
 use crate::wire::ErrorCode;
 
 /// How much of a body that nobody wants is read nevertheless, in bytes, and for how long. A connection that
@@ -29,11 +30,20 @@ const DRAIN_TIME: Duration = Duration::from_secs(3);
 /// only keeps a connection and an upload occupied.
 const PROGRESS: usize = 1024;
 
+/// The most lines in the head of a request.
+pub(super) const HEADER_LINES: usize = 100;
+/// What a line has beside its name and value: a colon, a space and its end.
+const LINE_EXTRA: usize = 4;
+
 /// What a handler gets of a request, beside its route.
 pub(super) struct Call {
     pub(super) store: Arc<dyn Store>,
     pub(super) keeper: Option<Arc<dyn Keeper>>,
     pub(super) caller: Caller,
+    /// What is known of this server beside the store.
+    pub(super) shared: Arc<Shared>,
+    /// Whose uploads these are.
+    pub(super) owner: Owner,
     /// Whether anything may be deleted at all.
     pub(super) deletes: bool,
     pub(super) method: Method,
@@ -52,7 +62,12 @@ impl Call {
         let (store, config) = (Arc::clone(&connection.shared.store), &connection.shared.config);
         let (keeper, patience, deletes) = (config.keeper.clone(), config.stall_timeout, config.deletes);
         let body = RequestBody::new(body, &parts.headers, patience, received);
-        Self { store, keeper, caller, deletes, method: parts.method, headers: parts.headers, body }
+        let owner = match caller.user() {
+            Some(user) => Owner::User(user.to_owned()),
+            None => Owner::Address(connection.address()),
+        };
+        let (shared, method, headers) = (Arc::clone(&connection.shared), parts.method, parts.headers);
+        Self { store, keeper, caller, shared, owner, deletes, method, headers, body }
     }
 
     /// Asks the place that pages show.
@@ -106,6 +121,26 @@ pub(super) fn check_host<B>(request: &http::Request<B>) -> Result<(), WireError>
     }
     let error = WireError::new(ErrorCode::Unsupported).status(StatusCode::BAD_REQUEST);
     Err(error.because(format_args!("HTTP/1.1 wants one Host header, and {count} came")))
+}
+
+/// Refuses a request whose head is longer than heads are here.
+pub(super) fn check_head<B>(request: &http::Request<B>, limit: usize) -> Result<(), WireError> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let lines = request.headers();
+    let length =
+        lines.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE_EXTRA).sum::<usize>();
+    let reason = if target + length > limit {
+        format!("the head of the request has more than {limit} bytes")
+    } else if lines.len() > HEADER_LINES {
+        format!("the head of the request has more than {HEADER_LINES} lines")
+    } else {
+        return Ok(());
+    };
+    let error = WireError::new(ErrorCode::Unsupported).status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let error = error.because(reason);
+    // Who sends such heads sends more of them. HTTP/2 has no such header.
+    let is_plain = request.version() < Version::HTTP_2;
+    Err(if is_plain { error.header(CONNECTION, HeaderValue::from_static("close")) } else { error })
 }
 
 /// Lets go of a request that is refused before anybody looks at its body.

@@ -43,6 +43,10 @@ async fn run(
     request: Request<Incoming>,
     record: &mut Record,
 ) -> Result<Answer, WireError> {
+    if let Err(error) = request::check_head(&request, connection.shared.config.header_limit) {
+        request::discard(request, connection);
+        return Err(error);
+    }
     let resource = Resource::parse(&request);
     record.set_resource(resource.label());
     if let Resource::Health(question) = resource {

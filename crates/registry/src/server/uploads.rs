@@ -1,5 +1,7 @@
 //! Blobs to write: "Pushing blobs". An upload lives in the store alone, and each request resumes it there.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use http::{Method, StatusCode};
 use sealift_oci::{Digest, RepositoryName};
@@ -8,7 +10,8 @@ use sealift_store::{ErrorKind, LinkOutcome, Operation, PageRequest, Target, Uplo
 use super::answer::Answer;
 use super::auth;
 use super::error::{WireError, during};
-use super::request::{Call, RequestBody};
+use super::ledger::Ledger;
+use super::request::Call;
 use crate::wire::header::{DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, OCI_CHUNK_MIN_LENGTH};
 use crate::wire::{ChunkRange, ErrorCode, Received, Route, UploadStart};
 
@@ -31,19 +34,21 @@ pub(super) async fn start(
     let target = call.target(Operation::PushBlob, &repository)?;
     if let Some(digest) = start.mount {
         return match &start.from {
-            Some(from) => mount(target.as_ref(), digest, from).await,
+            Some(from) => mount(&call, target.as_ref(), digest, from).await,
             None => mount_from_anywhere(&call, target.as_ref(), digest).await,
         };
     }
-    let upload = begin(target.as_ref()).await?;
     match start.digest {
-        Some(digest) => write_whole(upload, call.body, repository, digest).await,
-        None => begun(upload.as_ref(), repository),
+        Some(digest) => write_whole(call, target.as_ref(), repository, digest).await,
+        None => begin(&call, target.as_ref()).await,
     }
 }
 
-async fn begin(target: &dyn Target) -> Result<Box<dyn Upload>, WireError> {
-    target.begin_upload(None).await.map_err(during(Operation::PushBlob))
+/// Opens an upload, where the caller may have one more.
+async fn begin(call: &Call, target: &dyn Target) -> Result<Answer, WireError> {
+    call.shared.uploads.check(&call.owner)?;
+    let upload = target.begin_upload(None).await.map_err(during(Operation::PushBlob))?;
+    begun(call, upload.as_ref(), target.repository().clone())
 }
 
 /// Without `from`, the blob is looked for here first, and then in every repository that this caller may read.
@@ -67,21 +72,23 @@ async fn mount_from_anywhere(call: &Call, target: &dyn Target, digest: Digest) -
         // What comes behind the last page is empty.
         request.after = page.next.or_else(|| places.last().map(ToString::to_string));
     }
-    let upload = begin(target).await?;
-    begun(upload.as_ref(), own.clone())
+    begin(call, target).await
 }
 
 /// "Mounting a blob from another repository": where it does not work, an upload is opened instead.
-async fn mount(target: &dyn Target, digest: Digest, from: &RepositoryName) -> Result<Answer, WireError> {
-    let repository = target.repository().clone();
-    let upload = match target.link_blob(&digest, from).await {
-        Ok(LinkOutcome::Linked) => return created(repository, digest),
-        Ok(LinkOutcome::Upload(upload)) => upload,
-        Ok(LinkOutcome::Refused) => begin(target).await?,
-        Err(error) if is_refusal(error.kind()) => begin(target).await?,
-        Err(error) => return Err(WireError::from_store(Operation::MountBlob, &error)),
-    };
-    begun(upload.as_ref(), repository)
+async fn mount(
+    call: &Call,
+    target: &dyn Target,
+    digest: Digest,
+    from: &RepositoryName,
+) -> Result<Answer, WireError> {
+    match target.link_blob(&digest, from).await {
+        Ok(LinkOutcome::Linked) => created(target.repository().clone(), digest),
+        Ok(LinkOutcome::Upload(upload)) => begun(call, upload.as_ref(), target.repository().clone()),
+        Ok(LinkOutcome::Refused) => begin(call, target).await,
+        Err(error) if is_refusal(error.kind()) => begin(call, target).await,
+        Err(error) => Err(WireError::from_store(Operation::MountBlob, &error)),
+    }
 }
 
 fn is_refusal(kind: ErrorKind) -> bool {
@@ -90,15 +97,21 @@ fn is_refusal(kind: ErrorKind) -> bool {
 
 /// "Single POST": the client never learns of the upload, so nobody could go on with one that broke off.
 async fn write_whole(
-    mut upload: Box<dyn Upload>,
-    body: RequestBody,
+    call: Call,
+    target: &dyn Target,
     repository: RepositoryName,
     digest: Digest,
 ) -> Result<Answer, WireError> {
-    if let Err(error) = upload.append(body.into_blob()).await {
+    let limit = call.shared.config.blob_limit;
+    check_room(call.body.length(), 0, limit)?;
+    let mut upload = target.begin_upload(None).await.map_err(during(Operation::PushBlob))?;
+    if let Err(error) = upload.append(call.body.into_blob().at_most(limit)).await {
         // The first error tells more than one of the cleaning up.
         let _ = upload.cancel().await;
-        return Err(WireError::from_store(Operation::PushBlob, &error));
+        return Err(match error.kind() {
+            ErrorKind::Mismatch => too_large(limit),
+            _ => WireError::from_store(Operation::PushBlob, &error),
+        });
     }
     upload.finish(&digest).await.map_err(during(Operation::PushBlob))?;
     created(repository, digest)
@@ -115,12 +128,22 @@ pub(super) async fn handle(
         return Err(WireError::method("GET, PATCH, PUT, DELETE"));
     }
     let target = call.target(Operation::PushBlob, &repository)?;
-    let upload = target.resume_upload(&id).await.map_err(during(Operation::PushBlob))?;
+    let shared = Arc::clone(&call.shared);
+    let upload = match target.resume_upload(&id).await {
+        Ok(upload) => upload,
+        Err(error) => {
+            if error.kind() == ErrorKind::NotFound {
+                shared.uploads.forget(&id);
+            }
+            return Err(WireError::from_store(Operation::PushBlob, &error));
+        }
+    };
+    shared.uploads.note(&id, &call.owner);
     match call.method {
         Method::GET => status(upload.as_ref(), repository),
         Method::PATCH => append(call, upload, repository).await,
         Method::PUT => finish(call, upload, repository, digest).await,
-        _ => cancel(upload).await,
+        _ => cancel(&shared.uploads, upload).await,
     }
 }
 
@@ -128,8 +151,10 @@ fn status(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, Wir
     describe(StatusCode::NO_CONTENT, upload, repository)
 }
 
-async fn cancel(upload: Box<dyn Upload>) -> Result<Answer, WireError> {
+async fn cancel(open: &Ledger, upload: Box<dyn Upload>) -> Result<Answer, WireError> {
+    let id = upload.id().clone();
     upload.cancel().await.map_err(during(Operation::PushBlob))?;
+    open.forget(&id);
     Ok(Answer::new(StatusCode::NO_CONTENT))
 }
 
@@ -151,8 +176,13 @@ async fn finish(
 ) -> Result<Answer, WireError> {
     let missing = || WireError::new(ErrorCode::DigestInvalid).because("the digest of the blob is missing");
     let digest = digest.ok_or_else(missing)?;
+    let (shared, id) = (Arc::clone(&call.shared), upload.id().clone());
     append_body(call, upload.as_mut(), &repository).await?;
-    upload.finish(&digest).await.map_err(during(Operation::PushBlob))?;
+    let finished = upload.finish(&digest).await;
+    if finished.as_ref().map_or_else(|error| error.kind() == ErrorKind::Mismatch, |()| true) {
+        shared.uploads.forget(&id);
+    }
+    finished.map_err(during(Operation::PushBlob))?;
     created(repository, digest)
 }
 
@@ -166,15 +196,37 @@ async fn append_body(
     if let Some(chunk) = chunk {
         check_chunk(chunk, call.body.length(), upload, repository)?;
     }
+    let limit = call.shared.config.blob_limit;
+    let told = call.body.length().or(chunk.and_then(|chunk| chunk.length()));
+    check_room(told, upload.offset(), limit)?;
     if call.body.length() == Some(0) {
         return Ok(());
     }
-    let end = upload.append(call.body.into_blob()).await.map_err(during(Operation::PushBlob))?;
-    match chunk {
-        // Only the length of a chunked body is not known before.
-        Some(chunk) if chunk.last.checked_add(1) != Some(end) => Err(wrong_size(chunk)),
-        _ => Ok(()),
+    let is_measured = call.body.length().is_some();
+    let body = call.body.into_blob().at_most(limit.saturating_sub(upload.offset()));
+    // A body that does not say how long it is may lie; then nothing of it stays.
+    let body = match chunk.and_then(|chunk| chunk.length()).filter(|_| !is_measured) {
+        Some(length) => body.exactly(length),
+        None => body,
+    };
+    match (upload.append(body).await, chunk) {
+        (Err(error), chunk) if error.kind() == ErrorKind::Mismatch => {
+            let error = chunk.map_or_else(|| too_large(limit), wrong_size);
+            Err(tell_offset(error, upload, repository))
+        }
+        (appended, _) => appended.map(drop).map_err(during(Operation::PushBlob)),
     }
+}
+
+/// Refuses a body that is announced, and would make the blob larger than it may be.
+fn check_room(length: Option<u64>, offset: u64, limit: u64) -> Result<(), WireError> {
+    let end = offset.saturating_add(length.unwrap_or_default());
+    if end > limit { Err(too_large(limit)) } else { Ok(()) }
+}
+
+fn too_large(limit: u64) -> WireError {
+    let error = WireError::new(ErrorCode::BlobUploadInvalid).status(StatusCode::PAYLOAD_TOO_LARGE);
+    error.because(format_args!("the blob has more than {limit} bytes, and larger ones are not taken here"))
 }
 
 /// "Pushing a blob in chunks": a chunk out of order is 416, and where to go on is said beside it.
@@ -186,10 +238,15 @@ fn check_chunk(
 ) -> Result<(), WireError> {
     if chunk.first != upload.offset() {
         let reason = format!("the chunk begins at {} and the upload is at {}", chunk.first, upload.offset());
-        let error = WireError::new(ErrorCode::RangeInvalid).because(reason);
-        return Err(tell_offset(error, upload, repository));
+        let error = WireError::new(ErrorCode::BlobUploadInvalid).status(StatusCode::RANGE_NOT_SATISFIABLE);
+        return Err(tell_offset(error.because(reason), upload, repository));
     }
-    if length.is_some_and(|length| chunk.length() != Some(length)) { Err(wrong_size(chunk)) } else { Ok(()) }
+    let is_possible = match (chunk.length(), length) {
+        (Some(told), Some(length)) => told == length,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if is_possible { Ok(()) } else { Err(tell_offset(wrong_size(chunk), upload, repository)) }
 }
 
 fn wrong_size(chunk: ChunkRange) -> WireError {
@@ -224,7 +281,8 @@ fn describe(
 }
 
 /// The answer to POST also says how small chunks should not be; smaller ones are taken all the same.
-fn begun(upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {
+fn begun(call: &Call, upload: &dyn Upload, repository: RepositoryName) -> Result<Answer, WireError> {
+    call.shared.uploads.note(upload.id(), &call.owner);
     accepted(upload, repository)?.header(OCI_CHUNK_MIN_LENGTH, CHUNK_MIN_LENGTH)
 }
 

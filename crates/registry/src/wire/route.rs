@@ -108,16 +108,16 @@ pub enum RouteError {
 }
 
 impl RouteError {
-    /// Returns the code to answer with.
+    /// Returns the code to answer with: one of the specification's, which has none for tags and numbers.
     #[must_use]
     pub fn code(self) -> ErrorCode {
         match self {
             Self::Unknown => ErrorCode::NameUnknown,
             Self::Encoding | Self::Name => ErrorCode::NameInvalid,
-            Self::Tag | Self::TooManyTags => ErrorCode::TagInvalid,
+            Self::Tag | Self::TooManyTags => ErrorCode::ManifestInvalid,
             Self::Digest => ErrorCode::DigestInvalid,
             Self::Upload => ErrorCode::BlobUploadUnknown,
-            Self::Limit => ErrorCode::PaginationNumberInvalid,
+            Self::Limit => ErrorCode::Unsupported,
         }
     }
 }

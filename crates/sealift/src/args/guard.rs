@@ -35,7 +35,7 @@ pub(crate) struct GuardArgs {
     #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "*",
         requires = "htpasswd", help_heading = "Who may ask")]
     pub(crate) anonymous_pull: Vec<Prefix>,
-    /// The most connections at once; further ones wait
+    /// The most connections at once, over all addresses; further ones wait
     #[arg(long, value_name = "NUMBER", default_value = "400", value_parser = clap::value_parser!(u16).range(1..),
         help_heading = "Who may ask")]
     pub(crate) max_connections: u16,

@@ -7,6 +7,7 @@ use clap::Args as Group;
 
 use super::{GuardArgs, OpenArgs, TalkArgs, UpstreamArgs};
 use crate::age::Age;
+use crate::size::Size;
 
 #[derive(Debug, Group)]
 #[command(after_help = "\
@@ -50,6 +51,19 @@ pub(crate) struct ServeArgs {
     /// Forget uploads that rest longer: 7d, 12h, 30m
     #[arg(long, value_name = "AGE", default_value = "7d", help_heading = "What is taken")]
     pub(crate) upload_lifetime: Age,
+    /// The most uploads that are open at once; one caller may have a quarter of them
+    #[arg(long, value_name = "NUMBER", default_value = "10000", conflicts_with = "read_only",
+        value_parser = clap::value_parser!(u16).range(1..), help_heading = "What is taken")]
+    pub(crate) max_uploads: u16,
+    /// The largest blob that is taken: 20GB, 500MiB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256GiB",
+        conflicts_with = "read_only",
+        help_heading = "What is taken"
+    )]
+    pub(crate) max_blob_size: Size,
     #[command(flatten)]
     pub(crate) upstreams: UpstreamArgs,
     #[command(flatten)]

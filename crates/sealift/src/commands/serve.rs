@@ -228,7 +228,15 @@ fn config(ui: &Arc<Ui>, args: &ServeArgs, guard: Guard, opened: &Opened) -> Resu
         }
     };
     let (keeper, shown) = (keeper(opened, &args.guard.receipt)?, Some(opened.shown()));
-    Ok(ServerConfig { deletes: args.allow_delete, keeper, shown, ..guard.into_config(Arc::new(access)) })
+    Ok(ServerConfig {
+        uploads: args.max_uploads.into(),
+        upload_lifetime: args.upload_lifetime.0,
+        blob_limit: args.max_blob_size.0,
+        deletes: args.allow_delete,
+        keeper,
+        shown,
+        ..guard.into_config(Arc::new(access))
+    })
 }
 
 /// Finds who knows what is served from behind.

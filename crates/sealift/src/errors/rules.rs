@@ -104,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         kind: None,
         side: TARGET,
-        words: &["read only mode", "read-only mode", "readonly mode"],
+        words: &["read only mode", "read-only mode", "readonly mode", "served read-only"],
         exit: Exit::Failed,
         hint: "{place} takes nothing for now: it is set to read-only, as for a backup or a garbage collection. Ask who runs it, then run the same command again.",
     },

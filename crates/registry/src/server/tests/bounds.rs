@@ -7,9 +7,10 @@ use sealift_oci::Digest;
 use sealift_store::conformance::fixture;
 use sealift_store::{MemoryStore, ReadOnly};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::super::{Access, ServerConfig};
-use super::{Fixture, name};
+use super::super::{Access, Server, ServerConfig};
+use super::{Fixture, chunked, name};
 
 #[tokio::test]
 async fn a_place_that_is_read_only_refuses_writes() {
@@ -19,15 +20,20 @@ async fn a_place_that_is_read_only_refuses_writes() {
     let fixture = Fixture::over(Arc::new(ReadOnly::new(Arc::new(store))), ServerConfig::default()).await;
     assert_eq!(fixture.get("/v2/a/manifests/t").await.status, 200);
     let digest = Digest::sha256(b"x");
-    for (method, target) in [
-        ("POST", "/v2/a/blobs/uploads/".to_owned()),
-        ("POST", format!("/v2/a/blobs/uploads/?mount={digest}&from=b")),
-        ("PATCH", "/v2/a/blobs/uploads/x".to_owned()),
-        ("PUT", format!("/v2/a/blobs/uploads/x?digest={digest}")),
-        ("PUT", "/v2/a/manifests/t".to_owned()),
+    for (method, target, allowed) in [
+        ("POST", "/v2/a/blobs/uploads/".to_owned(), ""),
+        ("POST", format!("/v2/a/blobs/uploads/?mount={digest}&from=b"), ""),
+        ("PATCH", "/v2/a/blobs/uploads/x".to_owned(), ""),
+        ("PUT", format!("/v2/a/blobs/uploads/x?digest={digest}"), ""),
+        ("PUT", "/v2/a/manifests/t".to_owned(), "GET, HEAD"),
+        ("DELETE", "/v2/a/manifests/t".to_owned(), "GET, HEAD"),
+        ("DELETE", format!("/v2/a/blobs/{digest}"), "GET, HEAD"),
     ] {
         let reply = fixture.ask(method, &target, "", &image.manifest.bytes).await;
         assert_eq!((reply.status, reply.code().as_str()), (405, "UNSUPPORTED"), "{method} {target}");
+        // An empty list says that nothing can be done there (RFC 9110, section 10.2.1).
+        assert!(reply.head.to_ascii_lowercase().contains("\r\nallow:"), "{reply:?}");
+        assert_eq!(reply.header("allow"), allowed, "{method} {target}");
     }
 }
 
@@ -63,6 +69,133 @@ async fn every_request_is_heard_of() {
     assert!(matches!(lines[2].2, None | Some(400)), "{heard:?}");
     let error = heard[1].error.as_deref().unwrap();
     assert_eq!(error, "MANIFEST_UNKNOWN: memory: cannot fetch manifest a:t: it is not there");
+}
+
+/// Waits for what comes a moment after the answer.
+async fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not come");
+}
+
+/// A head that is too long, by a little, is answered like everything else; what cannot be read has a line in the log.
+#[tokio::test]
+async fn heads_that_are_refused_are_heard_of() {
+    let heard: Arc<Mutex<Vec<Access>>> = Arc::default();
+    let log = Arc::clone(&heard);
+    let access = move |access: &Access| log.lock().unwrap().push(access.clone());
+    let config = ServerConfig { access: Some(Arc::new(access)), ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    let lines = |count: usize| "X: y\r\n".repeat(count);
+    let long = |length: usize| format!("X: {}\r\n", "y".repeat(length));
+    let head = |lines: String| format!("GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
+    for (request, status, code, path) in [
+        (head(lines(98)), 200, "", "/v2/"),
+        (head(lines(99)), 431, "UNSUPPORTED", "/v2/"),
+        (head(lines(199)), 431, "", "-"),
+        (head(long(65_000)), 200, "", "/v2/"),
+        (head(long(66_000)), 431, "UNSUPPORTED", "/v2/"),
+        (head(long(132_000)), 431, "", "-"),
+        ("GET /v2/ HTTP/1.1\r\nHost x\r\n\r\n".to_owned(), 400, "", "-"),
+    ] {
+        let reply = fixture.raw(request.as_bytes()).await.unwrap();
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{:.80}", request);
+        let line = wait_for(|| heard.lock().unwrap().pop()).await;
+        assert_eq!((line.status.map(|it| it.as_u16()), line.path.as_str()), (Some(status), path));
+        assert_eq!(line.error.is_some(), status != 200, "{line:?}");
+    }
+    let metrics = fixture.get("/metrics").await.body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    assert!(metrics.contains(r#"method="other",resource="none",status="400"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn uploads_beyond_the_bound_are_refused() {
+    let config = ServerConfig { uploads: 8, ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    let open = [fixture.begin().await, fixture.begin().await];
+    let (digest, target) = (Digest::sha256(b"x"), "/v2/a/blobs/uploads/");
+    for query in [String::new(), format!("?mount={digest}"), format!("?mount={digest}&from=b")] {
+        let reply = fixture.ask("POST", &format!("{target}{query}"), "", b"").await;
+        assert_eq!((reply.status, reply.code().as_str()), (429, "TOOMANYREQUESTS"), "{query}");
+        assert!(!reply.header("retry-after").is_empty());
+    }
+    // What leaves nothing open is taken, and what is open goes on.
+    assert_eq!(fixture.ask("POST", &format!("{target}?digest={digest}"), "", b"x").await.status, 201);
+    assert_eq!(fixture.ask("PATCH", &open[0], "", b"x").await.status, 202);
+    for (method, location) in [("PUT", format!("{}?digest={digest}", open[0])), ("DELETE", open[1].clone())] {
+        assert!(fixture.ask(method, &location, "", b"").await.status < 300);
+        fixture.begin().await;
+    }
+    // A wrong digest ends an upload, too.
+    let config = ServerConfig { uploads: 4, ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    let location = fixture.begin().await;
+    assert_eq!(fixture.ask("PUT", &format!("{location}?digest={digest}"), "", b"y").await.status, 400);
+    fixture.begin().await;
+}
+
+#[tokio::test]
+async fn blobs_beyond_the_bound_are_refused() {
+    let config = ServerConfig { blob_limit: 10, ..ServerConfig::default() };
+    let fixture = Fixture::over(Arc::new(MemoryStore::new("memory")), config).await;
+    let (digest, chunks) = (Digest::sha256(b"0123456789"), "Transfer-Encoding: chunked\r\n");
+    let whole = format!("/v2/a/blobs/uploads/?digest={digest}");
+    assert_eq!(fixture.ask("POST", &whole, "", b"0123456789").await.status, 201);
+    let location = fixture.begin().await;
+    let last = format!("{location}?digest={digest}");
+    for (method, target, headers, body, status) in [
+        ("POST", &whole, "", &b"01234567890"[..], 413),
+        ("POST", &whole, chunks, b"01234567890", 413),
+        ("PATCH", &location, "", b"01234567890", 413),
+        ("PATCH", &location, chunks, b"01234567890", 413),
+        ("PATCH", &location, "Content-Range: 0-10\r\nTransfer-Encoding: chunked\r\n", b"01234567890", 413),
+        ("PATCH", &location, chunks, b"01234", 202),
+        ("PUT", &last, chunks, b"567890", 413),
+        ("PUT", &last, chunks, b"56789", 201),
+    ] {
+        let body = if headers.is_empty() { body.to_vec() } else { chunked(body) };
+        let reply = fixture.ask(method, target, headers, &body).await;
+        let code = if status == 413 { "BLOB_UPLOAD_INVALID" } else { "" };
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{method} {headers}");
+    }
+}
+
+#[tokio::test]
+async fn all_listeners_share_the_bound_on_connections() {
+    let config = ServerConfig { connections: 1, ..ServerConfig::default() };
+    let server = Server::new(Arc::new(MemoryStore::new("memory")), config);
+    let mut running = Vec::new();
+    for _ in 0..2 {
+        running.push(server.serve(TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap());
+    }
+    let ask = |number: usize| {
+        let address = running[number].local_addr();
+        async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut raw = Vec::new();
+            stream.read_to_end(&mut raw).await.unwrap();
+            raw.starts_with(b"HTTP/1.1 200")
+        }
+    };
+    // One after the other at either, whoever waited last.
+    for number in [0, 1, 1, 0] {
+        assert!(ask(number).await);
+    }
+    let mut first = TcpStream::connect(running[0].local_addr()).await.unwrap();
+    first.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut begin = [0; 12];
+    first.read_exact(&mut begin).await.unwrap();
+    let second = ask(1);
+    tokio::pin!(second);
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut second).await.is_err());
+    drop(first);
+    assert!(second.await);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn what_is_deleted_is_gone_at_once() {
         (manifest(&"none"), 404, "MANIFEST_UNKNOWN"),
         (manifest(&none), 404, "MANIFEST_UNKNOWN"),
         (manifest(&"sha256:12"), 400, "DIGEST_INVALID"),
-        (manifest(&".bad"), 400, "TAG_INVALID"),
+        (manifest(&".bad"), 400, "MANIFEST_INVALID"),
         (manifest(&"one"), 202, ""),
         (manifest(&"one"), 404, "MANIFEST_UNKNOWN"),
         (manifest(&digest), 202, ""),

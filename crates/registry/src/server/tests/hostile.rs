@@ -92,7 +92,7 @@ async fn manifests_that_are_none() {
         assert_eq!((reply.status, reply.code().as_str()), (400, "MANIFEST_INVALID"), "{body}");
     }
     let reply = fixture.ask("PUT", "/v2/a/manifests/.bad", "", b"{}").await;
-    assert_eq!((reply.status, reply.code().as_str()), (400, "TAG_INVALID"));
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MANIFEST_INVALID"));
 }
 
 /// The answer arrives although the client has not sent everything, whether or not it says how much comes.

@@ -21,6 +21,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{RunningServer, Server, ServerConfig};
+use crate::wire::{ErrorBody, ErrorCode};
+
+/// How many codes of the table the specification has.
+const SPECIFIED: usize = 14;
 
 /// A server and the store behind it.
 struct Fixture {
@@ -54,11 +58,12 @@ impl Reply {
             .unwrap_or_default()
     }
 
-    /// Returns the code of an error.
+    /// Returns the code of an error, which is one of the specification's where the client is at fault.
     fn code(&self) -> String {
-        crate::wire::ErrorBody::parse(&self.body)
-            .map(|body| body.errors[0].code.as_str().to_owned())
-            .unwrap_or_default()
+        let Some(body) = ErrorBody::parse(&self.body) else { return String::new() };
+        let code = &body.errors[0].code;
+        assert!(self.status >= 500 || ErrorCode::ALL[..SPECIFIED].contains(code), "{self:?}");
+        code.as_str().to_owned()
     }
 
     fn json(&self) -> serde_json::Value {

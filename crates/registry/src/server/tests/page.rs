@@ -96,6 +96,21 @@ async fn the_first_page_lists_and_searches() {
         let page = assert_page(&fixture.get(&format!("/?{query}")).await, 200);
         assert!(page.contains(found) && !page.contains(hidden), "{query} {page}");
     }
+    let digest = fixture::image("team/app").digest();
+    for (query, found, hidden) in [
+        ("14".to_owned(), vec!["team/db:14"], vec!["team/app", "x:latest"]),
+        ("app:v".to_owned(), vec!["team/app:v1", "team/app:v2"], vec!["team/db"]),
+        ("LATEST".to_owned(), vec!["x:latest"], vec!["team"]),
+        ("team v2".to_owned(), vec!["team/app:v2"], vec!["team/app:v1", "team/db"]),
+        (digest.to_string(), vec!["team/app@sha256:"], vec!["team/db"]),
+        (digest.to_string()[..16].to_owned(), vec!["team/app:v1", "team/app:v2"], vec!["team/db"]),
+        (digest.hex()[..8].to_owned(), vec!["team/app:v1", "team/app:v2"], vec!["team/db"]),
+    ] {
+        let query = query.replace(' ', "+").replace(':', "%3A");
+        let page = assert_page(&fixture.get(&format!("/?q={query}")).await, 200);
+        assert!(found.iter().all(|it| page.contains(it)), "{query} {page}");
+        assert!(!hidden.iter().any(|it| page.contains(it)), "{query} {page}");
+    }
     let none = assert_page(&fixture.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E%22x").await, 200);
     assert!(none.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;x"), "{none}");
     assert!(none.contains("0 repositories with"), "{none}");

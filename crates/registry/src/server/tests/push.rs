@@ -1,9 +1,13 @@
 //! Writing: "Push".
 
-use bytes::Bytes;
-use sealift_oci::{Algorithm, Digest};
-use sealift_store::conformance::fixture;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use sealift_oci::{Algorithm, Digest, media_type};
+use sealift_store::conformance::fixture;
+use sealift_store::{DirectoryStore, MemoryStore, Store};
+
+use super::super::ServerConfig;
 use super::{Fixture, Reply, chunked, name};
 
 async fn assert_blob(fixture: &Fixture, repository: &str, content: &[u8]) {
@@ -56,12 +60,12 @@ async fn blobs_in_chunks() {
     let location = fixture.begin().await;
     let cases = [
         ("Content-Range: 0-3\r\n", &b"0123"[..], 202, "", "0-3"),
-        ("Content-Range: 0-3\r\n", b"0123", 416, "RANGE_INVALID", "0-3"),
-        ("Content-Range: 6-7\r\n", b"67", 416, "RANGE_INVALID", "0-3"),
-        ("Content-Range: 4-7\r\n", b"456", 400, "SIZE_INVALID", ""),
+        ("Content-Range: 0-3\r\n", b"0123", 416, "BLOB_UPLOAD_INVALID", "0-3"),
+        ("Content-Range: 6-7\r\n", b"67", 416, "BLOB_UPLOAD_INVALID", "0-3"),
+        ("Content-Range: 4-7\r\n", b"456", 400, "SIZE_INVALID", "0-3"),
         ("Content-Range: 4-3\r\n", b"", 400, "BLOB_UPLOAD_INVALID", ""),
         ("Content-Range: bytes 4-5/9\r\n", b"45", 400, "BLOB_UPLOAD_INVALID", ""),
-        ("Content-Range: 4-18446744073709551615\r\n", b"45", 400, "SIZE_INVALID", ""),
+        ("Content-Range: 4-18446744073709551615\r\n", b"45", 400, "SIZE_INVALID", "0-3"),
         ("Content-Range: 4-5\r\n", b"45", 202, "", "0-5"),
     ];
     for (header, body, status, code, range) in cases {
@@ -74,6 +78,39 @@ async fn blobs_in_chunks() {
     let put = format!("{location}?digest={digest}");
     assert_eq!(fixture.ask("PUT", &put, "Content-Range: 5-7\r\n", b"567").await.status, 416);
     assert_created(&fixture.ask("PUT", &put, "Content-Range: 6-7\r\n", b"67").await, b"01234567");
+}
+
+/// Who does not say how much comes may say it wrong in the range; the upload is then where it was.
+#[tokio::test]
+async fn a_range_that_lies_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = Arc::new(DirectoryStore::open(root.path()).unwrap());
+    for store in [Arc::new(MemoryStore::new("memory")) as Arc<dyn Store>, directory] {
+        let fixture = Fixture::over(store, ServerConfig::default()).await;
+        let (location, digest) = (fixture.begin().await, Digest::sha256(b"0123456789"));
+        let last = format!("{location}?digest={digest}");
+        for (method, target, range, body, status, held) in [
+            ("PATCH", &location, "0-3", &b"012"[..], 400, "0-0"),
+            ("PATCH", &location, "0-3", b"01234567890123456789", 400, "0-0"),
+            ("PATCH", &location, "0-18446744073709551614", b"0123", 413, ""),
+            ("PATCH", &location, "0-3", b"0123", 202, "0-3"),
+            ("PATCH", &location, "4-5", b"456", 400, "0-3"),
+            ("PUT", &last, "4-9", b"4567", 400, "0-3"),
+            ("PUT", &last, "5-9", b"56789", 416, "0-3"),
+            ("PUT", &last, "4-9", b"456789", 201, ""),
+        ] {
+            let head = format!("Content-Range: {range}\r\nTransfer-Encoding: chunked\r\n");
+            let reply = fixture.ask(method, target, &head, &chunked(body)).await;
+            assert_eq!((reply.status, reply.header("range")), (status, held), "{range}");
+            assert_eq!(reply.code() == "SIZE_INVALID", status == 400, "{range}");
+            if status != 201 {
+                let now = fixture.get(&location).await;
+                let held = if held.is_empty() { "0-0" } else { held };
+                assert_eq!((now.status, now.header("range")), (204, held), "{range}");
+            }
+        }
+        assert_blob(&fixture, "a", b"0123456789").await;
+    }
 }
 
 #[tokio::test]
@@ -182,7 +219,7 @@ async fn a_manifest_gets_several_tags_in_one_step() {
     for (query, status) in [("tag=.bad".to_owned(), 400), (many, 414)] {
         let target = format!("/v2/a/manifests/{digest}?{query}");
         let reply = fixture.ask("PUT", &target, "", bytes).await;
-        assert_eq!((reply.status, reply.code().as_str()), (status, "TAG_INVALID"));
+        assert_eq!((reply.status, reply.code().as_str()), (status, "MANIFEST_INVALID"));
     }
     // Beside a tag in the path they mean nothing.
     let reply = fixture.ask("PUT", "/v2/a/manifests/t?tag=other", "", bytes).await;
@@ -237,4 +274,45 @@ async fn a_subject_is_acknowledged() {
     artifact.push_content(fixture.store.target(&name("a")).unwrap().as_ref()).await;
     let reply = fixture.ask("PUT", "/v2/a/manifests/t", "", &artifact.manifest.bytes).await;
     assert_eq!((reply.status, reply.header("oci-subject")), (201, subject.digest().to_string().as_str()));
+}
+
+/// What is pulled by one type must not have been pushed by another, nor be something else by its form.
+#[tokio::test]
+async fn a_manifest_is_what_it_is_called() {
+    use media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+    let fixture = Fixture::new().await;
+    let target = "/v2/a/manifests/t";
+    let (image, index) = (r#""layers":[]"#, r#""manifests":[]"#);
+    let artifact = "application/vnd.example.artifact+json";
+    for (told, own, links, status) in [
+        (OCI_MANIFEST, OCI_MANIFEST, image, 201),
+        (OCI_MANIFEST, "", image, 201),
+        (DOCKER_MANIFEST, "", image, 201),
+        ("", "", image, 201),
+        ("", OCI_INDEX, index, 201),
+        ("application/vnd.oci.image.index.v1+json; charset=utf-8", OCI_INDEX, index, 201),
+        ("Application/vnd.OCI.image.index.v1+json", OCI_INDEX, index, 201),
+        (artifact, artifact, image, 201),
+        ("text/plain", "", image, 400),
+        ("text/plain", OCI_MANIFEST, image, 400),
+        ("application/json", OCI_MANIFEST, image, 400),
+        (artifact, "", image, 400),
+        (OCI_MANIFEST, DOCKER_MANIFEST, image, 400),
+        (OCI_INDEX, OCI_INDEX, image, 400),
+        (DOCKER_LIST, "", image, 400),
+        (OCI_MANIFEST, "", index, 400),
+        ("", OCI_MANIFEST, index, 400),
+    ] {
+        let line =
+            |value: &str| if value.is_empty() { String::new() } else { format!("Content-Type: {value}\r\n") };
+        let field = if own.is_empty() { String::new() } else { format!(r#""mediaType":"{own}","#) };
+        let body = format!(r#"{{"schemaVersion":2,{field}{links}}}"#);
+        let reply = fixture.ask("PUT", target, &line(told), body.as_bytes()).await;
+        let code = if status == 400 { "MANIFEST_INVALID" } else { "" };
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{told} {own} {links}");
+        if status == 201 && !told.is_empty() {
+            let pulled = fixture.get(target).await;
+            assert!(media_type::essence(told).eq_ignore_ascii_case(pulled.header("content-type")), "{told}");
+        }
+    }
 }
