@@ -168,13 +168,16 @@ async fn wrong_chunk(
     }
     let end = (wrong + size).min(content.len());
     let (range, piece) = (format!("{wrong}-{}", end - 1), content.slice(wrong..end));
-    let refused = if way.puts_last && end == content.len() {
-        one.finish(location, digest, piece.into(), Some(&range)).await
+    // The status is asked for at the address of the request that was refused.
+    let (refused, asked) = if way.puts_last && end == content.len() {
+        let refused = one.finish(location, digest, piece.into(), Some(&range)).await;
+        (refused, format!("{location}?digest={digest}"))
     } else {
-        send(one.api.request(Method::PATCH, location).header("content-range", &range).body(piece)).await
+        let request = one.api.request(Method::PATCH, location).header("content-range", &range);
+        (send(request.body(piece)).await, location.to_owned())
     };
-    refused.expect(416);
-    let status = one.api.ask(Method::GET, location).await.expect(204);
+    assert_eq!(refused.expect(416).header("location"), location);
+    let status = one.api.ask(Method::GET, &asked).await.expect(204);
     if held > 0 {
         assert_eq!(status.header("range"), format!("0-{}", held - 1));
     }

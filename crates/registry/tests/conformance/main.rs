@@ -136,7 +136,18 @@ async fn read_only() {
     }
     let listed = repository.referrers(&image.digest(), Some("application/x")).await;
     assert_eq!(listed.len(), 1);
-    repository.delete("manifests/image").await.expect(405);
+    let none = registry.repository("conformance/none");
+    assert!(none.referrers(&image.digest(), None).await.is_empty(), "a list is never missing");
+    let uploads = format!("/v2/{}/blobs/uploads/", repository.name);
+    for refused in [
+        repository.delete("manifests/image").await,
+        repository.delete(&format!("manifests/{}", image.digest())).await,
+        repository.delete(&format!("blobs/{}", Digest::sha256(&image.blobs[0]))).await,
+        repository.put("manifests/image", &image.manifest.bytes).await,
+        registry.api.ask(Method::POST, &uploads).await,
+    ] {
+        assert!(refused.expect(405).headers.contains_key("allow"));
+    }
 }
 
 /// `TestPush`: blobs, then manifests by their digest, with tags as parameters where that is the group, then tags.
