@@ -107,6 +107,18 @@ async fn skopeo_pushes_and_pulls() {
     }
 }
 
+/// Pushes go to the directory alone, so they need no upstream that answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn skopeo_pushes_while_the_link_is_down() {
+    if !interop_wanted() {
+        return;
+    }
+    let (site, served) = (Site::new(Size::Small).await, Served::cut_off().await);
+    for name in NAMES {
+        push_and_pull(&skopeo::Skopeo::new(), &site, &served, name).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn podman_pushes_and_pulls() {
     if interop_wanted() {

@@ -42,6 +42,14 @@ impl Served {
         Self::start(arguments, files, is_secured).await
     }
 
+    /// Serves an empty directory in front of a registry that nobody can reach.
+    pub async fn cut_off() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let (store, gone) = (files.path().join("store").display().to_string(), "127.0.0.1:1");
+        let arguments = [&store, "--upstream", gone, "--plain-http", gone].map(str::to_owned).to_vec();
+        Self::start(arguments, files, false).await
+    }
+
     /// Serves an empty directory over TLS, to everybody who reads, and to who has a password.
     pub async fn readable() -> Self {
         let files = tempfile::tempdir().unwrap();
