@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -14,6 +15,14 @@ use crate::{ByteStream, Error, ErrorKind, Operation, Result, lock};
 /// How much is read of a file at once, in bytes: large enough that system calls do not count, and small enough that what
 /// many clients are sent at the same time does not leave the processor's cache before it is sent.
 pub const FILE_CHUNK: usize = 128 * 1024;
+/// How much it is while few streams are under way: then the cache has room for it, and what counts is how often one thread
+/// waits for another.
+const LARGE_CHUNK: usize = 2 * FILE_CHUNK;
+/// How many streams are few.
+const FEW: usize = 4;
+
+/// How many streams of this process are under way.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
 /// Memory for pieces, which is used again when a piece was let go. There is never more of it than was under way at once.
 /// Clones are the same memory.
@@ -21,12 +30,12 @@ pub const FILE_CHUNK: usize = 128 * 1024;
 pub struct PieceMemory(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl PieceMemory {
-    /// Reads a piece of `wanted` bytes, at most [`FILE_CHUNK`], or of what is left.
+    /// Reads a piece of `wanted` bytes, or of what is left.
     ///
     /// # Errors
     /// What reading fails with.
-    pub fn read(&self, reader: &mut impl Read, wanted: usize) -> io::Result<Bytes> {
-        self.fill(wanted.min(FILE_CHUNK), |room| {
+    fn read(&self, reader: &mut impl Read, wanted: usize) -> io::Result<Bytes> {
+        self.fill(wanted, |room| {
             let mut filled = 0;
             while filled < room.len() {
                 match reader.read(&mut room[filled..]) {
@@ -62,7 +71,7 @@ impl PieceMemory {
 /// Streams what a reader gives, at most `length` bytes.
 #[must_use]
 pub fn read_pieces<R: Read + Send + 'static>(reader: R, length: u64) -> ByteStream {
-    let reading = Reading { reader, left: length, memory: PieceMemory::default() };
+    let reading = Reading { reader, left: length, memory: PieceMemory::default(), _counted: Counted::new() };
     stream::try_unfold(State::Fresh(reading), |state| async move {
         let reading = match state {
             State::Fresh(reading) => reading.ahead(),
@@ -91,6 +100,28 @@ struct Reading<R> {
     reader: R,
     left: u64,
     memory: PieceMemory,
+    _counted: Counted,
+}
+
+/// A stream, as long as it is under way.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Returns how much to read now.
+fn chunk() -> usize {
+    if UNDER_WAY.load(Ordering::Relaxed) <= FEW { LARGE_CHUNK } else { FILE_CHUNK }
 }
 
 impl<R: Read + Send + 'static> Reading<R> {
@@ -104,7 +135,7 @@ impl<R: Read + Send + 'static> Reading<R> {
 
     /// Reads a whole piece, or what is left.
     fn read(&mut self) -> io::Result<Bytes> {
-        let wanted = usize::try_from(self.left).unwrap_or(FILE_CHUNK).min(FILE_CHUNK);
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(chunk());
         let piece = self.memory.read(&mut self.reader, wanted)?;
         self.left = if piece.len() < wanted { 0 } else { self.left - wanted as u64 };
         Ok(piece)
@@ -147,19 +178,20 @@ mod tests {
 
     #[tokio::test]
     async fn every_byte_comes_once_and_in_order() {
-        let content: Vec<u8> = (0..3 * FILE_CHUNK + 77).map(|at| (at % 251) as u8).collect();
+        let content: Vec<u8> = (0..3 * LARGE_CHUNK + 77).map(|at| (at % 251) as u8).collect();
         for (length, step) in [
             (0, 9),
             (1, 9),
             (FILE_CHUNK, 1000),
-            (2 * FILE_CHUNK + 5, 100_000),
+            (LARGE_CHUNK, 1000),
+            (2 * LARGE_CHUNK + 5, 100_000),
             (content.len() + 9, usize::MAX),
         ] {
             let reader = Slow(io::Cursor::new(content.clone()), step);
             let mut stream = read_pieces(reader, length as u64);
             let mut all = Vec::new();
             while let Some(piece) = stream.try_next().await.unwrap() {
-                assert!(!piece.is_empty() && piece.len() <= FILE_CHUNK);
+                assert!(!piece.is_empty() && piece.len() <= LARGE_CHUNK);
                 all.extend_from_slice(&piece);
             }
             assert!(all == content[..length.min(content.len())], "{length}");
