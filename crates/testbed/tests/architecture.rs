@@ -55,10 +55,11 @@ struct Graph {
 }
 
 impl Graph {
-    /// Reads the normal and build dependencies, as resolved, from `cargo metadata`.
+    /// Reads the normal and build dependencies, as resolved, from `cargo metadata`; what is for other systems may have to be
+    /// fetched for it.
     fn read() -> Self {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version=1", "--locked", "--offline"])
+            .args(["metadata", "--format-version=1", "--locked"])
             .arg(concat!("--manifest-path=", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
             .output()
             .unwrap();
