@@ -95,10 +95,11 @@ fn sweep_all(shared: &Shared, wish: &Wish) -> io::Result<Swept> {
 fn sweep_repository(repository: &Repository, wish: &Wish, swept: &mut Swept) -> io::Result<()> {
     let mut graph = Graph::default();
     let Some(index) = repository.index()? else { return Ok(()) };
-    let unreadable = graph.read(repository, &index);
+    // Most is read while others may go on. What cannot be read now may just have been deleted: the second look counts.
+    let _ = graph.read(repository, &index);
     let _removing = if wish.is_dry_run { None } else { Some(repository.removing()?) };
     let Some(index) = repository.index()? else { return Ok(()) };
-    if let Some(reason) = unreadable.or_else(|| graph.read(repository, &index)) {
+    if let Some(reason) = graph.read(repository, &index) {
         // Nobody knows what it links to.
         swept.skipped.push((repository.name.clone(), reason));
         return Ok(());
