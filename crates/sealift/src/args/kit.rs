@@ -86,7 +86,6 @@ Examples:
       --target-password-stdin --target-registry registry.ship.lan:5000 \\
       --target-repository arcdata
   sealift kit --for azure-arc --profile site.yaml --to ./kit
-  sealift kit --for azure-arc --profile site.yaml --to ./kit
   sealift kit --for kubernetes --images-file images.txt --to ./kit \\
       --target-registry registry.ship.lan:5000 --target-repository site
   sealift kit --for kubernetes --lock lock.json --to ./kit")]
